@@ -1,0 +1,35 @@
+# Reproduces "Unlocking Efficient Long-to-Short LLM Reasoning with Model Merging" (arXiv 2503.20641).
+#
+#   snakemake --cores 8 --resources gpu=4                    the paper (config/config.yaml)
+#   snakemake --cores 8 --resources gpu=4 -- table_1         one study
+#   snakemake --cores 2 --configfile config/demo.yaml        the demo, on a laptop
+#
+# Each file of workflow/rules holds one stage; what they have in common is in common.smk.
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    input:
+        [path for study in catalog.studies for path in study_outputs(study)],
+
+
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/merge.smk"
+include: "workflow/rules/decode.smk"
+include: "workflow/rules/grade.smk"
+include: "workflow/rules/report.smk"
+
+
+# Every study is a target of its own name.
+for study in catalog.studies:
+
+    rule:
+        name:
+            study
+        input:
+            study_outputs(study),

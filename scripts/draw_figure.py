@@ -1,0 +1,47 @@
+"""Draw a study's figure: the figure rule's script, and a command line of its own.
+
+python scripts/draw_figure.py --table tables/demo.parquet --figure accuracy_length --out figures/demo
+"""
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l2s.analysis.summary import SUMMARY
+from l2s.errors import UserError
+from l2s.files import atomic_path
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_metadata, read_table
+
+PNG_PIXELS_PER_INCH = 144
+
+
+def main(
+    table: Annotated[Path, typer.Option(help="Parquet table of a study.")],
+    figure: Annotated[str, typer.Option(help="Name of the figure: a module of scripts/l2s/analysis/figures.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+) -> None:
+    """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
+    try:
+        module = importlib.import_module(f"l2s.analysis.figures.{figure}")
+    except ModuleNotFoundError:
+        raise UserError(f"unknown figure '{figure}'; there is no scripts/l2s/analysis/figures/{figure}.py") from None
+    chart = module.chart(read_table(table, SUMMARY), read_metadata(table)["title"])
+    for suffix, options in ((".html", {"inline": True}), (".svg", {}), (".png", {"ppi": PNG_PIXELS_PER_INCH})):
+        with atomic_path(out.with_suffix(suffix)) as partial:
+            chart.save(str(partial), format=suffix[1:], **options)
+    print(f"{out}.html, .svg, .png")
+
+
+if "snakemake" in globals():
+    run_job(
+        main,
+        snakemake,
+        table=Path(snakemake.input.table),
+        figure=snakemake.wildcards.figure,
+        out=Path(snakemake.output.html).with_suffix(""),
+    )
+elif __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,66 @@
+"""Grade responses: the grade rule's script, and a command line of its own.
+
+    python scripts/grade.py --responses responses.parquet --out grades.parquet
+
+By hand, the gold answers come from the benchmarks' entries under ``config/benchmarks/``.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+
+from l2s.checkpoints.manifest import read_json
+from l2s.config import find_entry, read_entry
+from l2s.decoding.responses import RESPONSES
+from l2s.grading.grades import grade_responses
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_table, write_table
+from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
+
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+
+
+def main(
+    responses: Annotated[Path, typer.Option(help="Parquet file of responses.")],
+    out: Annotated[Path, typer.Option(help="Parquet file of the grades.")],
+    grader: Annotated[str, typer.Option(help="Name of the grader.")] = "math_verify",
+    questions: Annotated[
+        list[Path] | None, typer.Option(help="Parquet files of questions. Default: load the benchmarks' entries.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Budget of the responses in tokens. Default: from their sidecar.")
+    ] = None,
+) -> None:
+    """Grade every response against its question's gold answer."""
+    table = read_table(responses, RESPONSES)
+    tables = [read_table(path, QUESTIONS) for path in questions] if questions else load_benchmarks(table, responses)
+    if budget is None:
+        budget = read_json(responses.with_suffix(".json"))["settings"]["max_new_tokens"]
+    write_table(grade_responses(table, tables, grader, budget), out)
+    print(f"{out}: {len(table)} grades")
+
+
+def load_benchmarks(responses: pa.Table, path: Path) -> list[pa.Table]:
+    """Load the questions of every benchmark that the responses name."""
+    tables = []
+    for name in pc.unique(responses["benchmark"]).to_pylist():
+        entry = find_entry(CONFIG / "benchmarks", name, str(path))
+        tables.append(load_questions(name, read_entry(entry, BenchmarkEntry), str(entry)))
+    return tables
+
+
+if "snakemake" in globals():
+    run_job(
+        main,
+        snakemake,
+        responses=Path(snakemake.input.responses),
+        out=Path(snakemake.output.grades),
+        grader=snakemake.wildcards.grader,
+        questions=[Path(path) for path in snakemake.input.questions],
+        budget=snakemake.params.budget,
+    )
+elif __name__ == "__main__":
+    run_cli(main)

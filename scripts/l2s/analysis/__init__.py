@@ -1,0 +1,1 @@
+"""The analysis stage: from grades and responses to tables and figures."""

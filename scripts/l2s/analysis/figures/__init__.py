@@ -1,0 +1,1 @@
+"""Figures, one module each, with one function ``chart(summary, title) -> altair.Chart``."""

@@ -1,0 +1,51 @@
+"""Accuracy against length compression: the paper's figure 1, left.
+
+Each point is a checkpoint (the mean over the study's benchmarks): how much shorter its responses are than the
+reference's, and its accuracy with the 95 % interval. Up and to the right is better.
+"""
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+
+from l2s.analysis.summary import MEAN
+
+WIDTH, HEIGHT = 560, 380
+
+
+def chart(summary: pa.Table, title: str) -> alt.LayerChart:
+    """Return the chart; checkpoints without a reference are left out."""
+    points = _points(summary.to_pandas())
+    axis = alt.Axis(format="%")
+    reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=axis)
+    accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=axis, scale=alt.Scale(zero=False))
+    tooltip = [
+        alt.Tooltip("recipe:N", title="Model"),
+        alt.Tooltip("accuracy:Q", title="Accuracy", format=".1%"),
+        alt.Tooltip("accuracy_low:Q", title="95 % interval, from", format=".1%"),
+        alt.Tooltip("accuracy_high:Q", title="to", format=".1%"),
+        alt.Tooltip("mean_tokens:Q", title="Mean length in tokens", format=".1f"),
+        alt.Tooltip("reduction:Q", title="Shorter by", format=".1%"),
+    ]
+    picked = alt.selection_point(fields=["method"], bind="legend")
+    base = alt.Chart(points).encode(
+        color=alt.Color("method:N", title="Method", sort=list(dict.fromkeys(points["method"]))),
+        opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
+        tooltip=tooltip,
+    )
+    bars = base.mark_rule(strokeWidth=1.2).encode(
+        reduction, alt.Y("accuracy_low:Q", title="Accuracy", scale=alt.Scale(zero=False)), alt.Y2("accuracy_high:Q")
+    )
+    marks = base.mark_point(filled=True, size=90).encode(reduction, accuracy, shape=alt.Shape("pair:N", title="Pair"))
+    # The sweeps' neighbours say enough by their order; a name at every point would hide the points.
+    names = base.mark_text(align="left", dx=8, dy=-8, fontSize=10).encode(reduction, accuracy, text="name:N")
+    layered = alt.layer(bars, marks, names).add_params(picked)
+    return layered.properties(width=WIDTH, height=HEIGHT, title=title).interactive()
+
+
+def _points(frame: pd.DataFrame) -> pd.DataFrame:
+    several = (frame["benchmark"] == MEAN).any()
+    points = frame[(frame["benchmark"] == MEAN) | (not several)].dropna(subset=["length_change"]).copy()
+    points["reduction"] = -points["length_change"]
+    points["name"] = [recipe if len(recipe) <= 28 else method for recipe, method in points[["recipe", "method"]].values]
+    return points

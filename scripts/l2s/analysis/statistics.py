@@ -1,0 +1,42 @@
+"""Intervals for accuracies."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import NamedTuple
+
+from statsmodels.stats.proportion import proportion_confint
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A share with its 95 % interval, all in [0, 1]."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: float, trials: int) -> Interval:
+    """Return a share with its Wilson score interval (Wilson 1927).
+
+    Args:
+        successes: Number of successes; a question with several samples counts with the share of them that succeeded,
+            so that samples of one question do not pass for independent trials.
+        trials: Number of questions, at least 1.
+    """
+    low, high = proportion_confint(successes, trials, alpha=1 - CONFIDENCE, method="wilson")
+    return Interval(successes / trials, float(low), float(high))
+
+
+def mean_of_shares(intervals: Sequence[Interval]) -> Interval:
+    """Return the unweighted mean of independent shares with its interval.
+
+    The limits are combined by the method of variance estimates recovery (Zou & Donner 2008, doi 10.1002/sim.3095): the
+    distances of the mean's limits are the root sum of squares of the parts' distances, over their number.
+    """
+    count = len(intervals)
+    mean = sum(part.value for part in intervals) / count
+    below = sqrt(sum((part.value - part.low) ** 2 for part in intervals)) / count
+    above = sqrt(sum((part.high - part.value) ** 2 for part in intervals)) / count
+    return Interval(mean, mean - below, mean + above)

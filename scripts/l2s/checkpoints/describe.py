@@ -1,0 +1,18 @@
+"""Describing a model folder: what its manifest says, from its files."""
+
+from pathlib import Path
+
+from l2s.checkpoints.headers import weight_files
+from l2s.checkpoints.manifest import Manifest, companion_records, content_id, weight_records
+from l2s.checkpoints.tensors import digest_tensors
+
+
+def describe_model(folder: Path, source: str) -> Manifest:
+    """Return the manifest of a model that was not merged here: digests of every tensor and file.
+
+    Raises:
+        UserError: A file is missing or damaged.
+    """
+    files = companion_records(folder) | weight_records(weight_files(folder), digests=True)
+    tensors = digest_tensors(folder)
+    return Manifest(kind="fetched", content_id=content_id(tensors, files), source=source, tensors=tensors, files=files)

@@ -1,0 +1,68 @@
+"""Configuration of models and pairs (``config/models/``, ``config/pairs/``)."""
+
+import re
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from l2s.config import StrictModel
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class ModelEntry(StrictModel):
+    """A model: a repository of the Hugging Face hub at a pinned revision, or a local directory."""
+
+    repo: str | None = Field(None, description="hub repository, owner/name")
+    revision: str | None = Field(None, description="the commit of that repository: 40 hex digits, no branch or tag")
+    path: str | None = Field(None, description="local directory, relative to the project or absolute")
+    content_id: str | None = Field(None, description="if given, what is fetched must have this content_id")
+    label: str | None = Field(None, description="how tables name the model; the entry's name if absent")
+    licence: str | None = Field(None, description="SPDX identifier of the weights' licence")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ModelEntry":
+        if (self.repo is None) == (self.path is None):
+            raise ValueError("give either 'repo' and 'revision', or 'path'")
+        if self.repo is not None and not COMMIT.fullmatch(self.revision or ""):
+            raise ValueError(
+                f"'revision' must be a commit of {self.repo} (40 hex digits), found {self.revision!r}; "
+                "a branch or tag may move, so copy the commit from the repository's history"
+            )
+        return self
+
+    @property
+    def source(self) -> str:
+        """The model in one word: ``repo@revision``, or the local directory."""
+        return f"{self.repo}@{self.revision}" if self.repo else str(self.path)
+
+
+class PairEntry(StrictModel):
+    """A pair: the quick model, the slow models, the base of the task vectors, and the reference of lengths."""
+
+    quick: str | None = Field(None, description="the quick model's entry; absent where only slow models are merged")
+    slow: tuple[str, ...] = Field(min_length=1, description="the slow models' entries")
+    base: str | None = Field(None, description="what task vectors are taken from; the quick model if absent")
+    reference: str | None = Field(None, description="what lengths are compared with; the first slow model if absent")
+
+    @property
+    def base_model(self) -> str | None:
+        """The base's entry, or None if the pair has neither base nor quick model."""
+        return self.base or self.quick
+
+    @property
+    def reference_model(self) -> str:
+        """The entry of the model that lengths are compared with."""
+        return self.reference or self.slow[0]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every entry named, once each: quick, slow, base, reference."""
+        names = (self.quick, *self.slow, self.base, self.reference)
+        return tuple(dict.fromkeys(name for name in names if name))
+
+
+def split_source(source: str) -> tuple[str, str] | Path:
+    """Return a source as (repository, revision), or as the path of a local directory."""
+    repo, mark, revision = source.rpartition("@")
+    return (repo, revision) if mark and COMMIT.fullmatch(revision) else Path(source)

@@ -1,0 +1,130 @@
+"""A checkpoint is its manifest; weights are a cache.
+
+``manifest.json`` says what a checkpoint is: where it came from, the digest of every tensor, and the ``content_id`` that
+stands for all of it. Equal contents have equal manifests, so timings and memory go to a sidecar.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from l2s.checkpoints.headers import INDEX_NAME
+from l2s.config import StrictModel, validate
+from l2s.errors import UserError
+from l2s.files import canonical_json, digest_of, sha256_file, write_text
+
+MANIFEST_NAME = "manifest.json"
+# What a model is besides its tensors: architecture, generation defaults, tokenizer.
+COMPANION_NAMES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+)
+
+
+class TensorRecord(StrictModel):
+    """One tensor: safetensors dtype name, shape, and the sha256 of its bytes (row-major, little-endian)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+class FileRecord(StrictModel):
+    """One file: its size, and its sha256 where the file as such is pinned (null for shards of merged weights)."""
+
+    bytes: int
+    sha256: str | None = None
+
+
+class Parent(StrictModel):
+    """A model that a merged checkpoint was made of."""
+
+    role: Literal["base", "model"]
+    source: str = Field(description="repo@revision, or a local directory")
+    content_id: str | None = Field(None, description="known where the parent has a manifest of its own")
+
+
+class Manifest(StrictModel):
+    """What a checkpoint is."""
+
+    format: Literal[1] = 1
+    kind: Literal["fetched", "merged"]
+    content_id: str
+    source: str | None = Field(None, description="for a fetched model: repo@revision, or a local directory")
+    recipe: dict[str, Any] | None = Field(None, description="for a merged model: the resolved recipe")
+    parents: tuple[Parent, ...] = ()
+    policies: dict[str, str] = Field({}, description="what was done about each difference between the parents")
+    tensors: dict[str, TensorRecord]
+    files: dict[str, FileRecord]
+
+
+def content_id(tensors: dict[str, TensorRecord], files: dict[str, FileRecord]) -> str:
+    """Return the sha256 over all tensor digests and companion files: how a checkpoint is sharded does not matter."""
+    companions = {name: files[name].sha256 for name in COMPANION_NAMES if name in files}
+    return digest_of({"tensors": {name: record.model_dump() for name, record in tensors.items()}, "files": companions})
+
+
+def companion_records(folder: Path) -> dict[str, FileRecord]:
+    """Return the records of a model folder's companion files.
+
+    Raises:
+        UserError: ``config.json`` is missing, or a JSON file among them is not valid.
+    """
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder / 'config.json'}: no such file; a model folder needs one")
+    records = {}
+    for name in COMPANION_NAMES:
+        path = folder / name
+        if path.is_file():
+            if path.suffix == ".json":
+                read_json(path)
+            records[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_file(path))
+    return records
+
+
+def weight_records(files: list[Path], digests: bool) -> dict[str, FileRecord]:
+    """Return the records of safetensors files and of the index beside them, with their digests if wanted."""
+    index = files[0].parent / INDEX_NAME
+    every = [*files, index] if index.is_file() else files
+    return {
+        path.name: FileRecord(bytes=path.stat().st_size, sha256=sha256_file(path) if digests else None)
+        for path in every
+    }
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a missing or malformed one is a UserError that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); fetch the model again") from None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a ``manifest.json``."""
+    return validate(Manifest, read_json(path), str(path))
+
+
+def write_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest atomically, one line for each tensor and file."""
+    values = manifest.model_dump(mode="json")
+    lines = [f"{json.dumps(key)}: {_one_line_each(values[key])}" for key in sorted(values)]
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _one_line_each(value: Any) -> str:
+    if not isinstance(value, dict):
+        return canonical_json(value)
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {canonical_json(value[key])}" for key in value) + "\n}"

@@ -1,0 +1,92 @@
+"""Configuration entries: one small YAML file each, checked against a pydantic model that refuses unknown keys."""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from l2s.errors import UserError
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+class StrictModel(BaseModel):
+    """Base of every configuration model: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def validate(schema: type[Entry], values: Any, where: str) -> Entry:
+    """Check ``values`` against ``schema``.
+
+    Args:
+        schema: The pydantic model.
+        values: What was read, normally a mapping.
+        where: What the error calls the source, e.g. the file's path.
+
+    Raises:
+        UserError: Names the source, every wrong key and what is accepted there.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected a mapping of keys to values, found {type(values).__name__}")
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_explain(schema, problem) for problem in error.errors())
+        raise UserError(f"{where}: {problems}") from None
+
+
+def _explain(schema: type[BaseModel], problem: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"]) or "entry"
+    if problem["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in schema.model_fields.items()]
+        return f"unknown key '{key}'" + suggestion(key, known, "the keys are")
+    if problem["type"] == "missing":
+        return f"key '{key}' is missing"
+    found = problem.get("input")
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | None) else ""
+    return f"key '{key}': {problem['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def suggestion(word: str, known: list[str], lead: str) -> str:
+    """Return a remedy for a misspelt ``word``: the nearest of ``known``, else all of them after ``lead``."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; {lead} {', '.join(sorted(known)) or '(none)'}"
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file; a missing or malformed one is a UserError that names it."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+
+
+def read_entry(path: Path, schema: type[Entry]) -> Entry:
+    """Read and check one entry file."""
+    return validate(schema, read_yaml(path), str(path))
+
+
+def find_entry(folder: Path, name: str, asked_by: str) -> Path:
+    """Return the file of the entry ``name`` in ``folder``.
+
+    Raises:
+        UserError: There is no such entry; names who asked for it and the entries that exist.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = [file.stem for file in folder.glob("*.yaml")]
+        hint = suggestion(name, known, "there are")
+        raise UserError(f"{asked_by}: '{name}' is unknown: there is no file {path}{hint}")
+    return path
+
+
+def entry_path(folder: Path, name: str, asked_by: str) -> Path:
+    """Return the file that ``name`` means: a path if it ends in .yaml or .yml, else an entry of ``folder``."""
+    return Path(name) if Path(name).suffix in (".yaml", ".yml") else find_entry(folder, name, asked_by)

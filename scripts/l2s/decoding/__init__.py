@@ -1,0 +1,1 @@
+"""The decoding stage: prompts, engines, and the store of responses."""

@@ -1,0 +1,38 @@
+"""What an engine is to a decode job."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+
+class Request(NamedTuple):
+    """One response to be generated.
+
+    Attributes:
+        key: Identifies the request; also the address of its random stream.
+        prompt_ids: Token ids of the prompt.
+        budget: Tokens that may be generated, at least 1.
+        cut_reason: The finish reason if the budget runs out: ``length`` or ``window``.
+    """
+
+    key: str
+    prompt_ids: tuple[int, ...]
+    budget: int
+    cut_reason: str
+
+
+class Completion(NamedTuple):
+    """What came of a request: its token ids (the stop token included) and the finish reason."""
+
+    key: str
+    output_ids: tuple[int, ...]
+    finish_reason: str
+
+
+class Engine(Protocol):
+    """A started engine: a model on a device."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the sidecar should say of it: versions, device."""
+
+    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
+        """Decode batches, yielding each one's completions as it ends, in any order."""

@@ -1,0 +1,161 @@
+"""The transformers engine: batched decoding with a key-value cache, on the CPU or a CUDA device.
+
+Prompts of a batch are padded on the left; a sequence that has ended leaves the batch. Sampling draws its numbers by
+address (seed, request, step), so that a response does not depend on what else is in the batch beyond rounding.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.settings import DecodingEntry, Sampling
+from l2s.errors import UserError
+
+
+def start(folder: Path, settings: DecodingEntry, stop_ids: frozenset[int]) -> "TransformersEngine":
+    """Start the engine; what every engine module offers."""
+    return TransformersEngine(folder, settings, stop_ids)
+
+
+class TransformersEngine:
+    """A model loaded by transformers.
+
+    Args:
+        folder: The checkpoint's files.
+        settings: Decode settings; device, dtype, threads and sampling are read.
+        stop_ids: Tokens that end a response.
+
+    Raises:
+        UserError: The device is not there, or the model does not load.
+    """
+
+    def __init__(self, folder: Path, settings: DecodingEntry, stop_ids: frozenset[int]) -> None:
+        if settings.device == "cuda" and not torch.cuda.is_available():
+            raise UserError("device 'cuda' is configured but there is no CUDA device; set 'device: cpu' or use a GPU")
+        torch.set_num_threads(settings.cpu_threads)
+        self.sampling = settings.sampling
+        self.device = torch.device(settings.device)
+        self.stop_ids = torch.tensor(sorted(stop_ids), device=self.device)
+        try:
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, settings.dtype), local_files_only=True
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"{folder}: transformers cannot load the model ({str(error).splitlines()[0]})") from None
+        self.model = model.to(self.device).eval()
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions and device, for the sidecar."""
+        cuda = self.device.type == "cuda"
+        return {
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+            "cuda": torch.version.cuda if cuda else None,
+            "attention": self.model.config._attn_implementation,
+        }
+
+    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
+        """Decode one batch after the other, in the order given."""
+        for batch in batches:
+            yield self._decode_batch(batch)
+
+    @torch.inference_mode()
+    def _decode_batch(self, batch: list[Request]) -> list[Completion]:
+        ids, mask = self._pad_left(batch)
+        positions = (mask.cumsum(1) - 1).clamp_(min=0)
+        cache = transformers.DynamicCache(config=self.model.config)
+        choose = _Chooser(self.sampling, batch)
+        outputs: list[list[int]] = [[] for _ in batch]
+        active = list(range(len(batch)))
+        while active:
+            logits = self.model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            chosen = choose(logits, active, [len(outputs[row]) for row in active])
+            stopped = torch.isin(chosen, self.stop_ids).tolist()
+            for row, token in zip(active, chosen.tolist(), strict=True):
+                outputs[row].append(token)
+            staying = [
+                place
+                for place, row in enumerate(active)
+                if not stopped[place] and len(outputs[row]) < batch[row].budget
+            ]
+            if len(staying) < len(active):
+                kept = torch.tensor(staying, device=self.device, dtype=torch.long)
+                cache.batch_select_indices(kept)
+                chosen, mask, positions = chosen[kept], mask[kept], positions[kept]
+                active = [active[place] for place in staying]
+            ids = chosen[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+        return [self._completion(request, output) for request, output in zip(batch, outputs, strict=True)]
+
+    def _pad_left(self, batch: list[Request]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return token ids and mask, int64 [batch, longest prompt]."""
+        longest = max(len(request.prompt_ids) for request in batch)
+        ids = torch.zeros(len(batch), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, request in enumerate(batch):
+            ids[row, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
+            mask[row, longest - len(request.prompt_ids) :] = 1
+        return ids.to(self.device), mask.to(self.device)
+
+    def _completion(self, request: Request, output: list[int]) -> Completion:
+        stopped = bool(torch.isin(torch.tensor(output[-1], device=self.device), self.stop_ids))
+        return Completion(request.key, tuple(output), "stop" if stopped else request.cut_reason)
+
+
+class _Chooser:
+    """Chooses the next token of each row: the likeliest, or one drawn with the row's own random stream."""
+
+    def __init__(self, sampling: Sampling, batch: list[Request]) -> None:
+        self.sampling = sampling
+        self.streams = [] if sampling.temperature == 0 else [_uniforms(sampling.seed, request) for request in batch]
+
+    def __call__(self, logits: torch.Tensor, rows: list[int], steps: list[int]) -> torch.Tensor:
+        """Return the chosen token ids, int64 [rows], from logits [rows, vocabulary]."""
+        if self.sampling.temperature == 0:
+            return logits.argmax(dim=-1)
+        draws = [self.streams[row][step] for row, step in zip(rows, steps, strict=True)]
+        return sample(logits.float(), torch.tensor(draws, device=logits.device), self.sampling)
+
+
+def _uniforms(seed: int, request: Request) -> np.ndarray:
+    """Return a request's random stream: float32 [budget], uniform in [0, 1)."""
+    key = np.frombuffer(hashlib.sha256(f"{seed}/{request.key}".encode()).digest()[:16], dtype="<u8")
+    return np.random.Generator(np.random.Philox(key=key)).random(request.budget, dtype=np.float32)
+
+
+def sample(logits: torch.Tensor, draws: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Draw a token of each row by inverting the cumulative distribution over tokens sorted by probability.
+
+    Args:
+        logits: float32 [rows, vocabulary].
+        draws: float32 [rows], uniform in [0, 1).
+        sampling: Temperature, top_k and top_p; a token stays if fewer than top_k are likelier and those hold less
+            than top_p.
+
+    Returns:
+        Token ids, int64 [rows].
+    """
+    ranked, tokens = (logits / sampling.temperature).softmax(dim=-1).sort(dim=-1, descending=True)
+    before = ranked.cumsum(dim=-1) - ranked
+    if sampling.top_k:
+        ranked[:, sampling.top_k :] = 0
+    ranked[before >= sampling.top_p] = 0
+    cumulative = ranked.cumsum(dim=-1)
+    target = draws[:, None] * cumulative[:, -1:]
+    rank = (cumulative <= target).sum(dim=-1, keepdim=True).clamp_(max=logits.shape[-1] - 1)
+    return tokens.gather(1, rank)[:, 0]

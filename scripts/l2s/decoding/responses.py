@@ -1,0 +1,26 @@
+"""The schema of responses: what every decode job writes, whatever the engine."""
+
+import pyarrow as pa
+
+from l2s.parquet import Column, schema_of
+
+FINISH_REASONS = ("stop", "length", "window", "prompt_too_long")
+
+RESPONSES = schema_of(
+    [
+        Column("benchmark", pa.string(), "name of the benchmark's entry"),
+        Column("question_id", pa.string(), "identifier of the question in its benchmark"),
+        Column("sample", pa.int32(), "index of the sample, from 0"),
+        Column("prompt_sha256", pa.string(), "sha256 of the prompt's token ids, as little-endian int32"),
+        Column("prompt_tokens", pa.int32(), "length of the prompt in tokens"),
+        Column("text", pa.string(), "the response, special tokens left out"),
+        Column("output_ids", pa.list_(pa.int32()), "token ids exactly as generated, the closing stop token included"),
+        Column("output_tokens", pa.int32(), "number of output_ids"),
+        Column(
+            "finish_reason",
+            pa.string(),
+            "stop: ended by itself; length: cut by the budget; window: cut by the window; "
+            "prompt_too_long: the window leaves no room for a single token, nothing was generated",
+        ),
+    ]
+)

@@ -1,0 +1,80 @@
+"""The response store: what has been decoded once is never decoded again.
+
+It lies outside every declared output, so that neither a failed job nor a changed rule loses it. A store belongs to one
+checkpoint (by content_id) and one set of numeric decode settings; in it, chunk files hold completions by key. A chunk
+is written once, by rename, and named after its own sha256: a damaged one is found when it is read, and decoded again.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from l2s.decoding.engines.interface import Completion
+from l2s.files import atomic_path, digest_of, pretty_json, write_text
+from l2s.parquet import Column, schema_of, table_of
+
+ID_DIGITS = 16
+
+COMPLETIONS = schema_of(
+    [
+        Column("key", pa.string(), "sha256 of the prompt's token ids and the sample index"),
+        Column("output_ids", pa.list_(pa.int32()), "token ids exactly as generated, the closing stop token included"),
+        Column("finish_reason", pa.string(), "stop, length or window"),
+    ]
+)
+
+
+def request_key(prompt_ids: Sequence[int], sample: int) -> str:
+    """Return the key of a response: sha256 over its prompt's token ids and its sample index."""
+    return hashlib.sha256(ids_bytes(prompt_ids) + f"/{sample}".encode()).hexdigest()
+
+
+def ids_bytes(token_ids: Sequence[int]) -> bytes:
+    """Return token ids as little-endian int32 bytes."""
+    return b"".join(token.to_bytes(4, "little") for token in token_ids)
+
+
+class ResponseStore:
+    """The completions of one checkpoint under one set of numeric settings.
+
+    Args:
+        root: Folder of all stores.
+        content_id: The checkpoint's.
+        settings: Everything that a completion depends on besides checkpoint, prompt and sample index.
+    """
+
+    def __init__(self, root: Path, content_id: str, settings: dict[str, Any]) -> None:
+        self.folder = root / content_id[:ID_DIGITS] / digest_of(settings)[:ID_DIGITS]
+        self.settings = {"content_id": content_id, "settings": settings}
+        self.known: dict[str, Completion] = {}
+        for chunk in sorted(self.folder.glob("*.parquet")):
+            self._load(chunk)
+
+    def _load(self, chunk: Path) -> None:
+        data = chunk.read_bytes()
+        if hashlib.sha256(data).hexdigest() != chunk.stem:
+            print(f"{chunk}: damaged (its sha256 is not its name); deleted, its responses are decoded again")
+            chunk.unlink()
+            return
+        for row in pq.read_table(io.BytesIO(data)).to_pylist():
+            self.known[row["key"]] = Completion(row["key"], tuple(row["output_ids"]), row["finish_reason"])
+
+    def add(self, completions: Iterable[Completion]) -> None:
+        """Keep completions that are new, as one chunk file."""
+        new = [completion for completion in completions if completion.key not in self.known]
+        if not new:
+            return
+        described = self.folder / "settings.json"
+        if not described.is_file():
+            write_text(described, pretty_json(self.settings))
+        buffer = io.BytesIO()
+        pq.write_table(table_of([completion._asdict() for completion in new], COMPLETIONS), buffer, compression="zstd")
+        data = buffer.getvalue()
+        with atomic_path(self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet") as partial:
+            partial.write_bytes(data)
+        self.known.update((completion.key, completion) for completion in new)

@@ -1,0 +1,1 @@
+"""Graders, one module each, with one function ``grade(text, gold) -> Verdict``."""

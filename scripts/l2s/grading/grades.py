@@ -1,0 +1,95 @@
+"""Grades: the outcome of every response, and how they are made from responses and gold answers."""
+
+import importlib
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from l2s.config import suggestion
+from l2s.errors import UserError
+from l2s.parquet import Column, schema_of, table_of
+from l2s.progress import Progress
+
+GRADERS_FOLDER = Path(__file__).resolve().parent / "graders"
+
+
+class Outcome(StrEnum):
+    """What became of a response."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+class Verdict(NamedTuple):
+    """A grader's word on one response: the outcome, and the answer it found (None if none)."""
+
+    outcome: Outcome
+    answer: str | None
+
+
+GRADES = schema_of(
+    [
+        Column("benchmark", pa.string(), "name of the benchmark's entry"),
+        Column("question_id", pa.string(), "identifier of the question in its benchmark"),
+        Column("sample", pa.int32(), "index of the sample, from 0"),
+        Column("budget", pa.int32(), "budget in tokens at which the response was read; the full budget comes first"),
+        Column("outcome", pa.string(), "correct; wrong; no_answer: none found; timeout, error: the grader failed"),
+        Column("answer", pa.string(), "the answer that the grader found in the response", nullable=True),
+        Column("gold", pa.string(), "the right answer"),
+    ]
+)
+
+
+def known_graders() -> list[str]:
+    """Return the names of all graders."""
+    return sorted(file.stem for file in GRADERS_FOLDER.glob("*.py") if file.stem != "__init__")
+
+
+def grader_module(name: str, where: str) -> str:
+    """Return the module of a grader.
+
+    Raises:
+        UserError: There is no such grader.
+    """
+    if name not in known_graders():
+        hint = suggestion(name, known_graders(), "the graders are")
+        raise UserError(f"{where}: unknown grader '{name}'{hint}")
+    return f"l2s.grading.graders.{name}"
+
+
+def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str, budget: int) -> pa.Table:
+    """Grade every response.
+
+    Args:
+        responses: Table of responses.
+        questions: Tables of questions with gold answers, one per benchmark.
+        grader: Name of the grader.
+        budget: The full budget that the responses were decoded with, in tokens.
+
+    Returns:
+        A table with the schema GRADES, in the order of the responses.
+
+    Raises:
+        UserError: A response's question is in none of the tables.
+    """
+    grade = importlib.import_module(grader_module(grader, "grader")).grade
+    gold = {(row["benchmark"], row["question_id"]): row["gold"] for table in questions for row in table.to_pylist()}
+    progress = Progress("grade", len(responses), "responses")
+    rows = []
+    for response in responses.select(["benchmark", "question_id", "sample", "text"]).to_pylist():
+        question = response["benchmark"], response["question_id"]
+        if question not in gold:
+            raise UserError(f"response to question {question[1]!r} of '{question[0]}': there is no such question")
+        verdict = grade(response.pop("text"), gold[question])
+        row = {**response, "budget": budget, "gold": gold[question]}
+        rows.append({**row, "outcome": verdict.outcome.value, "answer": verdict.answer})
+        progress.add(1)
+    counts = Counter(row["outcome"] for row in rows)
+    print(", ".join(f"{outcome.value} {counts[outcome.value]}" for outcome in Outcome))
+    return table_of(rows, GRADES)

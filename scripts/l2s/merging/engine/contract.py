@@ -1,0 +1,106 @@
+"""What a merging method is to the engine.
+
+A method is a module of ``l2s.merging`` with one subclass of ``Method``: its fields are the recipe's hyper-parameters,
+``merge`` is its equation. The engine streams every tensor through fixed buffers and hands the method one ``Chunk`` at a
+time; a method that needs statistics first (a magnitude threshold) asks for a ``Tally`` and sees each chunk once more
+per counting pass. Method modules import torch only inside functions, so that building the workflow stays fast.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from pydantic import Field
+
+from l2s.config import StrictModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Scope = Literal["tensor", "model"]
+
+
+@dataclass
+class Chunk:
+    """A piece of one tensor, of every model.
+
+    Attributes:
+        name: The tensor's name.
+        shape: The whole tensor's shape.
+        offset: Index of the chunk's first element in the flattened (row-major) tensor.
+        base: float32 [n], the base's elements; None for methods without a base.
+        models: One float32 [n] per model, in the recipe's order.
+        side: Side inputs of this tensor, by the names that the method asked for.
+
+    A method may overwrite ``base`` and ``models``: they are the engine's buffers, filled anew for each chunk.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+    base: Tensor | None
+    models: list[Tensor]
+    side: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def task_vectors(self) -> list[Tensor]:
+        """Turn ``models`` into task vectors (model − base), in place, and return them; call it once a chunk."""
+        for model in self.models:
+            model.sub_(self.base)
+        return self.models
+
+
+class Tally(Protocol):
+    """Statistics collected in counting passes over one tensor or the whole model, before anything is merged.
+
+    Attributes:
+        scope: Whether each tensor has a tally of its own, or the whole model shares one.
+        passes: How many times every chunk is counted.
+    """
+
+    scope: Scope
+    passes: int
+
+    def add(self, task_vectors: list[Tensor]) -> None:
+        """Count a chunk; called from several threads, in any order."""
+
+    def finish_pass(self) -> None:
+        """Called after each pass, when every chunk has been counted."""
+
+
+class Method(StrictModel, ABC):
+    """A merging method with its hyper-parameters.
+
+    Class attributes:
+        works_on: ``elements``: chunks are any run of elements; ``matrices``: a chunk is a whole tensor.
+        needs_base: Whether ``Chunk.base`` is read.
+        side_inputs: Names of the calibration statistics that ``Chunk.side`` must hold.
+    """
+
+    works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
+    needs_base: ClassVar[bool] = True
+    side_inputs: ClassVar[tuple[str, ...]] = ()
+
+    method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
+
+    def task_vectors(self, chunk: Chunk) -> list[Tensor]:
+        """Return the task vectors that the method works on, float32 [n] each, in the chunk's own buffers."""
+        return chunk.task_vectors()
+
+    def tally(self, models: int) -> Tally | None:
+        """Return a fresh tally for ``models`` models, or None if the method needs no counting pass."""
+        return None
+
+    def count(self, chunk: Chunk, tally: Tally) -> None:
+        """Add a chunk to the tally, in a counting pass."""
+        raise NotImplementedError(f"{type(self).__name__} has a tally and must define count()")
+
+    @abstractmethod
+    def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
+        """Return the merged elements, float32 [n]; may be one of the chunk's own buffers.
+
+        Use separate float32 operations (``sub_``, ``mul_``, ``add_``; no ``alpha=``, ``lerp`` or ``addcmul``, which
+        fuse), so that the CPU and CUDA agree to the bit.
+        """

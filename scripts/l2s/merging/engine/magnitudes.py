@@ -1,0 +1,94 @@
+"""The exact k-th largest magnitude of a float32 vector of any length, from two counting passes.
+
+The bits of |x|, read as an integer, order like the magnitudes. The first pass counts their upper 16 bits, which finds
+the bin that holds the k-th largest; the second counts the lower 15 bits of that bin. Counts add up over chunks, threads
+and shards, so the threshold is exact without a sort and without holding the vector.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from l2s.merging.engine.contract import Scope
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOW_BITS = 15
+LOW_MASK = (1 << LOW_BITS) - 1
+HIGH_BINS = 1 << 16
+SIGN_MASK = 0x7FFFFFFF
+
+
+class MagnitudeTally:
+    """Finds for each task vector the magnitude of its k-th largest element, k = ceil(keep_fraction · n).
+
+    Args:
+        scope: ``tensor``: thresholds per tensor; ``model``: one threshold per task vector over the whole model.
+        keep_fraction: Share of elements to keep, in (0, 1].
+        models: Number of task vectors.
+    """
+
+    passes = 2
+
+    def __init__(self, scope: Scope, keep_fraction: float, models: int) -> None:
+        import torch
+
+        self.scope = scope
+        self.keep_fraction = keep_fraction
+        self.elements = 0
+        self.high = torch.zeros(models, HIGH_BINS, dtype=torch.int64)
+        self.low = torch.zeros(models, LOW_MASK + 1, dtype=torch.int64)
+        self.bins: list[int] | None = None
+        self.above: list[int] = []
+        self.thresholds: list[float] = []
+        self.lock = threading.Lock()
+
+    def add(self, task_vectors: list[Tensor]) -> None:
+        """Count float32 [n] task vectors, one per model."""
+        import torch
+
+        for number, vector in enumerate(task_vectors):
+            bits = vector.view(torch.int32) & SIGN_MASK
+            if self.bins is None:
+                counts = torch.bincount(bits.bitwise_right_shift_(LOW_BITS), minlength=HIGH_BINS).cpu()
+                with self.lock:
+                    self.high[number] += counts
+                    self.elements += len(vector) if number == 0 else 0
+            else:
+                inside = bits[(bits >> LOW_BITS) == self.bins[number]] & LOW_MASK
+                counts = torch.bincount(inside, minlength=LOW_MASK + 1).cpu()
+                with self.lock:
+                    self.low[number] += counts
+
+    def finish_pass(self) -> None:
+        """After the first pass choose each vector's bin; after the second set ``thresholds``."""
+        if self.bins is None:
+            found = [_kth_bin(row, self.kept) for row in self.high]
+            self.bins = [place for place, _ in found]
+            self.above = [above for _, above in found]
+            return
+        for number, place in enumerate(self.bins):
+            low, _ = _kth_bin(self.low[number], self.kept - self.above[number])
+            self.thresholds.append(_float_of_bits(place << LOW_BITS | low))
+
+    @property
+    def kept(self) -> int:
+        """How many elements are to be kept."""
+        # Rounding before the ceiling: 0.2 * 5 is a hair over 1 in binary, and means 1.
+        return max(1, -int(-round(self.keep_fraction * self.elements, 6) // 1))
+
+
+def _kth_bin(counts: Tensor, k: int) -> tuple[int, int]:
+    """Return the bin that holds the k-th largest value, and how many values lie in the bins above it."""
+    from_top = counts.flip(0).cumsum(0)
+    position = int((from_top < k).sum())
+    above = int(from_top[position - 1]) if position else 0
+    return len(counts) - 1 - position, above
+
+
+def _float_of_bits(bits: int) -> float:
+    import torch
+
+    return torch.tensor(bits, dtype=torch.int32).view(torch.float32).item()

@@ -1,0 +1,146 @@
+"""What a merge will read and write, decided from headers and small files before any tensor is read.
+
+Every difference between the models has a named policy, kept in ``MergePlan.policies`` and written into the manifest:
+a merged model that silently took over the base's context window or dropped an untied output layer would look whole and
+be wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l2s.checkpoints.headers import TensorPlace, read_headers
+from l2s.checkpoints.manifest import COMPANION_NAMES, read_json
+from l2s.checkpoints.tensors import Planned
+from l2s.errors import UserError
+from l2s.merging.engine.recipe import Inputs, Recipe
+
+HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
+SAFETENSORS_DTYPE = {"bfloat16": "BF16", "float32": "F32"}
+# Not visible in the tensors' shapes, and fatal if they differ.
+SAME_IN_ALL = ("model_type", "num_attention_heads", "num_key_value_heads", "hidden_act")
+TOKEN_ID_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
+NOT_COMPARED = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that is merged: its role, folder, config, and where each tensor of the merge lies in it."""
+
+    role: str
+    folder: Path
+    config: Mapping[str, Any]
+    places: Mapping[str, TensorPlace]
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """Sources (the base first, if there is one), output tensors, config of the result, and policies."""
+
+    recipe: Recipe
+    sources: tuple[Source, ...]
+    outputs: Mapping[str, Planned]
+    config: Mapping[str, Any]
+    policies: Mapping[str, str]
+
+    @property
+    def tokenizer_source(self) -> Source:
+        """The model whose tokenizer the result has."""
+        return _side(self.sources, self.recipe.inputs)
+
+    def write_companions(self, folder: Path) -> None:
+        """Write config, tokenizer and generation config of the result."""
+        for name in COMPANION_NAMES:
+            file = self.tokenizer_source.folder / name
+            if file.is_file():
+                shutil.copyfile(file, folder / name)
+        (folder / "config.json").write_text(json.dumps(dict(self.config), indent=2, sort_keys=True) + "\n")
+
+
+def plan_merge(recipe: Recipe, base: Path | None, models: list[Path]) -> MergePlan:
+    """Compare the models and decide what the merge writes.
+
+    Args:
+        recipe: The recipe.
+        base: The base's folder, None for methods without a base.
+        models: The models' folders, in the recipe's order.
+
+    Raises:
+        UserError: Files are missing or damaged, or the models cannot be merged; names the tensor or key.
+    """
+    roles = [("base", base)] if base is not None else []
+    roles += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
+    sources = [Source(role, folder, read_json(folder / "config.json"), read_headers(folder)) for role, folder in roles]
+    policies: dict[str, str] = {}
+    sources = _untie(sources, policies)
+    _check_tensors(sources)
+    config = _merge_configs(sources, recipe, policies)
+    policies["tokenizer"] = recipe.inputs.tokenizer
+    dtype = SAFETENSORS_DTYPE[recipe.inputs.dtype]
+    outputs = {name: Planned(dtype, place.shape) for name, place in sources[-1].places.items()}
+    return MergePlan(recipe, tuple(sources), outputs, config, policies)
+
+
+def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:
+    """Where only some models have an output layer of their own, let the embedding stand in for it in the others."""
+    tied = [source for source in sources if HEAD not in source.places]
+    if not tied or len(tied) == len(sources):
+        return sources
+    policies["lm_head"] = f"untied; the embedding stands in for it in {', '.join(s.role for s in tied)}"
+    return [
+        source
+        if source not in tied
+        else Source(source.role, source.folder, source.config, {**source.places, HEAD: source.places[EMBEDDING]})
+        for source in sources
+    ]
+
+
+def _check_tensors(sources: list[Source]) -> None:
+    first, *others = sources
+    for other in others:
+        for name in sorted(first.places.keys() ^ other.places.keys()):
+            has, lacks = (first, other) if name in first.places else (other, first)
+            raise UserError(
+                f"tensor '{name}' is in the {has.role} ({has.folder}) but not in the {lacks.role} ({lacks.folder}); "
+                "only models of one architecture can be merged"
+            )
+        for name, place in first.places.items():
+            if place.shape != other.places[name].shape:
+                raise UserError(
+                    f"tensor '{name}' has shape {place.shape} in the {first.role} ({first.folder}) and "
+                    f"{other.places[name].shape} in the {other.role} ({other.folder}); only models of equal shapes "
+                    "can be merged"
+                )
+
+
+def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, str]) -> dict[str, Any]:
+    """Take the slow model's config (the base's window may be shorter), token ids from the tokenizer's side."""
+    slow = sources[-1]
+    for source in sources[:-1]:
+        for key in sorted(source.config.keys() | slow.config.keys()):
+            ours, theirs = source.config.get(key), slow.config.get(key)
+            if ours == theirs or key in NOT_COMPARED:
+                continue
+            if key in SAME_IN_ALL:
+                raise UserError(
+                    f"{source.folder / 'config.json'}: '{key}' is {ours!r}, but {theirs!r} in {slow.folder}; "
+                    "only models of one architecture can be merged"
+                )
+            side = recipe.inputs.tokenizer if key in TOKEN_ID_KEYS else "slow"
+            policies[f"config.{key}"] = f"{side}: {theirs!r} in {slow.role}, {ours!r} in {source.role}"
+    config = dict(slow.config)
+    side = _side(sources, recipe.inputs)
+    config.update({key: side.config[key] for key in TOKEN_ID_KEYS if key in side.config})
+    config["tie_word_embeddings"] = HEAD not in slow.places
+    config.pop("torch_dtype", None)
+    config["dtype"] = recipe.inputs.dtype
+    return config
+
+
+def _side(sources: tuple[Source, ...] | list[Source], inputs: Inputs) -> Source:
+    return sources[0] if inputs.tokenizer == "quick" else sources[-1]

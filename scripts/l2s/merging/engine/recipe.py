@@ -1,0 +1,113 @@
+"""Recipes: a method with all its hyper-parameters, the models it merges, and how the result is written."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from l2s.config import StrictModel, suggestion, validate
+from l2s.errors import UserError
+from l2s.merging.engine.contract import Method
+
+METHODS_FOLDER = Path(__file__).resolve().parents[1]
+
+
+class Inputs(StrictModel):
+    """What a recipe merges, and what of the result is not decided by the method."""
+
+    base: str | None = Field(None, description="what task vectors are taken from: a local directory or repo@revision")
+    models: tuple[str, ...] = Field(
+        min_length=1, description="the slow models for task-vector methods, all models to be averaged for average"
+    )
+    dtype: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of the merged weights")
+    tokenizer: Literal["quick", "slow"] = Field(
+        "quick",
+        description="whose tokenizer, special-token ids and generation config the result has: quick is the base "
+        "(without one, the first model), slow the last model",
+    )
+    max_shard_gb: float = Field(5.0, gt=0, description="size of a weight file in 10^9 bytes, at most")
+
+
+class Recipe(StrictModel):
+    """A resolved recipe: every hyper-parameter spelled out."""
+
+    method: Method
+    inputs: Inputs
+
+    @model_validator(mode="after")
+    def _base_as_needed(self) -> Recipe:
+        if self.method.needs_base and self.inputs.base is None:
+            raise ValueError(f"method '{self.method.method}' needs 'base'")
+        if not self.method.needs_base and self.inputs.base is not None:
+            raise ValueError(
+                f"method '{self.method.method}' has no base: put every model that is to be merged into 'models'"
+            )
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the recipe as one flat mapping that ``parse_recipe`` reads back."""
+        return {**self.method.model_dump(mode="json"), **self.inputs.model_dump(mode="json")}
+
+
+def parse_recipe(values: Any, where: str) -> Recipe:
+    """Read a recipe from a flat mapping: method, its hyper-parameters, base, models, dtype, tokenizer, max_shard_gb.
+
+    Raises:
+        UserError: Names ``where``, the key, and what is accepted.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected a mapping with 'method' and its hyper-parameters")
+    own = {key: values[key] for key in Inputs.model_fields if key in values}
+    method = parse_method({key: value for key, value in values.items() if key not in own}, where)
+    inputs = validate(Inputs, own, where)
+    return validate(Recipe, {"method": method, "inputs": inputs}, where)
+
+
+def parse_method(values: dict[str, Any], where: str) -> Method:
+    """Read a method with its hyper-parameters; ``method`` names its module."""
+    if "method" not in values:
+        raise UserError(f"{where}: key 'method' is missing; the methods are {', '.join(known_methods())}")
+    return validate(method_class(values["method"], where), values, where)
+
+
+def known_methods() -> list[str]:
+    """Return the names of all methods: the modules beside the engine."""
+    return sorted(file.stem for file in METHODS_FOLDER.glob("*.py") if file.stem != "__init__")
+
+
+def method_class(name: Any, where: str) -> type[Method]:
+    """Return the one Method that the module ``l2s.merging.<name>`` defines."""
+    known = known_methods()
+    if name not in known:
+        raise UserError(f"{where}: unknown method '{name}'{suggestion(str(name), known, 'the methods are')}")
+    module = importlib.import_module(f"l2s.merging.{name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, Method)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+    if len(found) != 1:
+        raise UserError(f"{module.__file__}: must define exactly one concrete Method, found {len(found)}")
+    return found[0]
+
+
+def method_modules(method: Method) -> list[str]:
+    """Return the modules of a method and of the methods nested in it: what a merge's code digest must cover."""
+    modules = {f"l2s.merging.{method.method}"}
+    for name in type(method).model_fields:
+        nested = getattr(method, name)
+        if isinstance(nested, Method):
+            modules.update(method_modules(nested))
+    return sorted(modules)
+
+
+def hyper_parameters(method: BaseModel) -> dict[str, Any]:
+    """Return a method's hyper-parameters without its name, nested methods as mappings."""
+    return {key: value for key, value in method.model_dump(mode="json").items() if key != "method"}

@@ -1,0 +1,79 @@
+"""Parquet with a declared schema: every table names its columns, their types and what they mean."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from l2s.errors import UserError
+from l2s.files import atomic_path
+
+
+class Column(NamedTuple):
+    """A column: its name, Arrow type, and meaning with the unit."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = False
+
+
+def schema_of(columns: Iterable[Column]) -> pa.Schema:
+    """Build the Arrow schema; each field carries its meaning as metadata, so that a file explains itself."""
+    return pa.schema(
+        pa.field(column.name, column.type, column.nullable, {"description": column.meaning}) for column in columns
+    )
+
+
+def table_of(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Build a table from row mappings.
+
+    Raises:
+        ValueError: A row lacks a column or has one too many, or a required column holds null.
+    """
+    rows = list(rows)
+    expected = set(schema.names)
+    for row in rows:
+        if row.keys() != expected:
+            raise ValueError(f"columns differ from the declared schema: {sorted(expected ^ row.keys())}")
+    table = pa.Table.from_pylist(rows, schema=schema)
+    for field in schema:
+        if not field.nullable and table[field.name].null_count:
+            raise ValueError(f"column '{field.name}' holds null, which its schema does not allow")
+    return table
+
+
+def write_table(table: pa.Table, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a table atomically; ``metadata`` is added to the file's key-value metadata."""
+    if metadata:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
+    with atomic_path(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a Parquet file that must have exactly the columns and types of ``schema``.
+
+    Raises:
+        UserError: The file is missing, is no Parquet, or has other columns.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
+    found = {field.name: field.type for field in table.schema}
+    wanted = {field.name: field.type for field in schema}
+    if found != wanted:
+        wrong = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        raise UserError(f"{path}: columns {', '.join(wrong)} are missing, unexpected or of another type")
+    return table.select(schema.names).cast(schema)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the key-value metadata that ``write_table`` put into a Parquet file."""
+    metadata = pq.read_schema(path).metadata or {}
+    return {key.decode(): value.decode() for key, value in metadata.items()}

@@ -1,0 +1,101 @@
+"""What code a step depends on: the digest that makes exactly the stale work run again.
+
+Snakemake tracks neither the modules that a script imports nor the difference between a touched and an edited file. So
+every rule passes ``code_digest(script)`` as a parameter: a hash over the script and every module of this library that
+it reaches by import, found statically, over their tokens without comments and docstrings.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent.name
+SILENT_TOKENS = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
+
+
+def code_digest(script: str, also: Iterable[str] = ()) -> str:
+    """Return the digest of a script's code.
+
+    Args:
+        script: File name under ``scripts/``, e.g. ``merge.py``.
+        also: Modules that the script loads by name and that no import statement shows, e.g. ``l2s.merging.ties``.
+
+    Returns:
+        16 hex digits that change when the code changes and stay when a comment or docstring does.
+    """
+    files = {SCRIPTS / script, *(_module_file(name) for name in also)}
+    pending = list(files)
+    while pending:
+        for found in imported_files(pending.pop()) - files:
+            files.add(found)
+            pending.append(found)
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(SCRIPTS)} {_token_digest(file)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def imported_files(file: Path) -> frozenset[Path]:
+    """Return the files of this library that ``file`` imports, the ``__init__`` of their packages included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes(), str(file))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{file}: relative imports are not followed; write 'from {PACKAGE}.… import …'")
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    files: set[Path] = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] == PACKAGE:
+            files.update(_existing(".".join(parts[: end + 1])) for end in range(len(parts)))
+    return frozenset(files - {None})
+
+
+def _existing(name: str) -> Path | None:
+    try:
+        return _module_file(name)
+    except FileNotFoundError:
+        return None  # the last part is a name inside a module, not a module
+
+
+def _module_file(name: str) -> Path:
+    stem = SCRIPTS.joinpath(*name.split("."))
+    for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
+        if file.is_file():
+            return file
+    raise FileNotFoundError(f"no module {name} under {SCRIPTS}")
+
+
+@cache
+def _token_digest(file: Path) -> str:
+    source = file.read_text(encoding="utf-8")
+    docstrings = _docstring_lines(source)
+    digest = hashlib.sha256()
+    after_docstring = False
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        silent = token.type in SILENT_TOKENS or (after_docstring and token.type == tokenize.NEWLINE)
+        after_docstring = token.type == tokenize.STRING and token.start in docstrings
+        if silent or after_docstring:
+            continue
+        # The kind of an indentation counts, its width does not.
+        text = "" if token.type in (tokenize.INDENT, tokenize.NEWLINE) else token.string
+        digest.update(f"{token.type}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+def _docstring_lines(source: str) -> set[tuple[int, int]]:
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    starts: set[tuple[int, int]] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, owners) and ast.get_docstring(node, clean=False) is not None:
+            starts.add((node.body[0].lineno, node.body[0].col_offset))
+    return starts

@@ -1,0 +1,181 @@
+"""Benchmarks: questions with gold answers, from the hub or a local file, normalised to one schema.
+
+A benchmark is one YAML under ``config/benchmarks/``. Its rows are read by the datasets library whether they come from
+the hub or from a JSONL or Parquet file, renamed and cleaned as the entry says, and checked against its row count and
+sha256 (over the normalised rows, so that the hub's Parquet and a local copy of the same questions agree).
+"""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from l2s.checkpoints.entries import COMMIT
+from l2s.config import StrictModel, suggestion
+from l2s.errors import UserError
+from l2s.files import canonical_json
+from l2s.parquet import Column, schema_of, table_of
+
+LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+
+QUESTIONS = schema_of(
+    [
+        Column("benchmark", pa.string(), "name of the benchmark's entry"),
+        Column("question_id", pa.string(), "identifier of the question, unique in its benchmark"),
+        Column("question", pa.string(), "text of the question"),
+        Column("gold", pa.string(), "the right answer, as the grader reads it"),
+        Column("level", pa.int32(), "difficulty, 1 = easiest; null where the benchmark has none", nullable=True),
+    ]
+)
+
+
+class Source(StrictModel):
+    """Where rows come from: a data set of the hub at a pinned revision, or a local file."""
+
+    repo: str | None = Field(None, description="data set of the hub, owner/name")
+    revision: str | None = Field(None, description="the commit of that data set: 40 hex digits")
+    config: str | None = Field(None, description="configuration of the data set")
+    split: str | None = Field(None, description="split of the data set, e.g. test")
+    path: str | None = Field(None, description="local JSONL or Parquet file, relative to the project or absolute")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Source":
+        if (self.repo is None) == (self.path is None):
+            raise ValueError("give either 'repo', 'revision' and 'split', or 'path'")
+        if self.repo is not None and (not COMMIT.fullmatch(self.revision or "") or self.split is None):
+            raise ValueError(f"'revision' must be a commit of {self.repo} (40 hex digits) and 'split' must be given")
+        if self.path is not None and Path(self.path).suffix not in LOADERS:
+            raise ValueError(f"'path' must end in {', '.join(LOADERS)}, found {self.path!r}")
+        return self
+
+
+class ColumnPart(StrictModel):
+    """Which column a value is taken from, and optionally which part of it."""
+
+    column: str = Field(description="name of the column")
+    pattern: str | None = Field(None, description="regular expression whose first group is the value")
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+            if groups != 1:
+                raise ValueError("the pattern needs exactly one group")
+        return pattern
+
+
+class BenchmarkEntry(StrictModel):
+    """A benchmark: its source, its columns, and what pins its content."""
+
+    label: str | None = Field(None, description="how tables name the benchmark; the entry's name if absent")
+    source: Source
+    question: ColumnPart
+    gold: ColumnPart
+    level: ColumnPart | None = None
+    id: ColumnPart | None = Field(None, description="identifier of a question; its row number if absent")
+    rows: int = Field(gt=0, description="number of rows that the source must have")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, before 'first' applies")
+    first: int | None = Field(None, gt=0, description="take only so many questions, from the start")
+
+
+def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Table:
+    """Read, normalise and check a benchmark's questions.
+
+    Args:
+        name: Name of the entry.
+        entry: The entry.
+        entry_file: What errors call it.
+
+    Returns:
+        A table with the schema ``QUESTIONS``, in the order of the source.
+
+    Raises:
+        UserError: The source cannot be read, lacks a column, has a row without question or answer or with a duplicate
+            id, or does not have the row count or sha256 of the entry.
+    """
+    where = f"{entry_file} ({entry.source.path or entry.source.repo})"
+    raw = _read_rows(entry.source, where)
+    rows = [_normalise(name, entry, row, number, where) for number, row in enumerate(raw)]
+    _check_unique(rows, where)
+    if len(rows) != entry.rows:
+        raise UserError(f"{where}: has {len(rows)} rows, the entry's 'rows' says {entry.rows}; is it the right file?")
+    digest = rows_digest(rows)
+    if digest != entry.sha256:
+        raise UserError(
+            f"{where}: the sha256 of the rows is {digest}, the entry's 'sha256' says {entry.sha256}; the questions are "
+            "not the pinned ones (if you trust them, put the new sha256 into the entry)"
+        )
+    return table_of(rows[: entry.first], QUESTIONS)
+
+
+def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the sha256 over the canonical JSON of each row (without its benchmark's name), a line each."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(canonical_json({key: row[key] for key in row if key != "benchmark"}).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _read_rows(source: Source, where: str) -> list[dict[str, Any]]:
+    from datasets import disable_progress_bars, load_dataset
+
+    disable_progress_bars()
+    try:
+        if source.repo:
+            return list(load_dataset(source.repo, source.config, split=source.split, revision=source.revision))
+        if not Path(source.path).is_file():
+            raise UserError(f"{where}: no such file; put it there or correct 'path'")
+        loader = LOADERS[Path(source.path).suffix]
+        with tempfile.TemporaryDirectory() as cache:
+            return list(load_dataset(loader, data_files=source.path, split="train", cache_dir=cache))
+    except UserError:
+        raise
+    except Exception as error:  # the library raises many kinds; each means that there are no rows
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{where}: the rows could not be read ({reason}); check the source and the network") from None
+
+
+def _normalise(name: str, entry: BenchmarkEntry, row: Mapping[str, Any], number: int, where: str) -> dict[str, Any]:
+    row_name = f"{where}, row {number + 1}"
+    level = _value(row, entry.level, row_name) if entry.level else None
+    if level is not None and not level.isdecimal():
+        raise UserError(f"{row_name}: level {level!r} is not a whole number; give its 'pattern' in the entry")
+    return {
+        "benchmark": name,
+        "question_id": _value(row, entry.id, row_name) if entry.id else str(number),
+        "question": _value(row, entry.question, row_name),
+        "gold": _value(row, entry.gold, row_name),
+        "level": int(level) if level is not None else None,
+    }
+
+
+def _value(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
+    if field.column not in row:
+        hint = suggestion(field.column, list(row), "the columns are")
+        raise UserError(f"{row_name}: there is no column '{field.column}'{hint}")
+    value = row[field.column]
+    text = "" if value is None else str(value).strip()
+    if field.pattern:
+        found = re.search(field.pattern, text)
+        text = found.group(1).strip() if found else ""
+    if not text:
+        part = f" matching {field.pattern!r}" if field.pattern else ""
+        raise UserError(f"{row_name}: column '{field.column}' holds nothing{part}; mend the row or the entry")
+    return text
+
+
+def _check_unique(rows: list[dict[str, Any]], where: str) -> None:
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        first = seen.setdefault(row["question_id"], number)
+        if first != number:
+            raise UserError(f"{where}: rows {first} and {number} have the same id {row['question_id']!r}")

@@ -1,0 +1,113 @@
+"""Merge models by a recipe: the merge rule's script, and a command line of its own.
+
+    python scripts/merge.py --recipe recipe.yaml --out DIR
+
+A recipe names a method, its hyper-parameters, the base and the models (local directories or repo@revision):
+
+    method: ties
+    keep_fraction: 0.2
+    scale: 1.0
+    base: models/quick
+    models: [models/slow]
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from l2s.checkpoints.manifest import MANIFEST_NAME, Manifest, Parent, read_manifest
+from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.config import read_yaml
+from l2s.errors import UserError
+from l2s.jobs import run_cli, run_job
+from l2s.merging.engine.recipe import Recipe, parse_recipe
+from l2s.merging.engine.run import merge_checkpoint
+
+
+def main(
+    recipe: Annotated[Path | None, typer.Option(help="YAML file: method, hyper-parameters, base, models.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the merged checkpoint.")] = None,
+    rebuild: Annotated[
+        Path | None, typer.Option(help="Manifest of a merged checkpoint whose weights are to be made again beside it.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
+) -> None:
+    """Merge models by a recipe (--recipe, --out), or make a merged checkpoint's weights again (--rebuild)."""
+    if rebuild:
+        expected = read_manifest(rebuild)
+        if expected.kind != "merged":
+            raise UserError(f"{rebuild}: describes a fetched model; scripts/fetch.py --rebuild fetches it again")
+        parsed = parse_recipe(expected.recipe, str(rebuild))
+        parents = [(parent, locate(parent.source)) for parent in expected.parents]
+        merge_checkpoint(parsed, parents, rebuild.parent, threads, expected)
+    elif recipe and out:
+        parsed = parse_recipe(read_yaml(recipe), str(recipe))
+        refuse_to_overwrite(out)
+        finish(parsed, by_hand_parents(parsed), out, threads)
+    else:
+        raise UserError("give --recipe and --out, or --rebuild; --help explains them")
+
+
+def merge_job(recipe: dict[str, Any], manifests: dict[str, str], out: Path, threads: int) -> None:
+    """Merge inside the workflow, where every parent has a manifest.
+
+    Args:
+        recipe: Resolved recipe whose ``base`` and ``models`` are sources (repo@revision or local directory).
+        manifests: Path of the manifest of each of these sources.
+        out: Folder of the merged checkpoint.
+        threads: Tensors worked on at a time.
+    """
+    parsed = parse_recipe(recipe, "recipe of this job")
+    parents = []
+    for role, source in roles(parsed):
+        checkpoint = Checkpoint.from_manifest(Path(manifests[source]))
+        parent = Parent(role=role, source=source, content_id=checkpoint.manifest.content_id)
+        parents.append((parent, checkpoint.weights()))
+    finish(parsed, parents, out, threads)
+
+
+def finish(recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, threads: int) -> Manifest:
+    """Merge and say what came out."""
+    manifest = merge_checkpoint(recipe, parents, out, threads)
+    print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
+    return manifest
+
+
+def roles(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return (role, source) of each parent, the base first."""
+    base = [("base", recipe.inputs.base)] if recipe.inputs.base else []
+    return base + [("model", source) for source in recipe.inputs.models]
+
+
+def refuse_to_overwrite(out: Path) -> None:
+    """Let a hand-run merge replace nothing but an earlier merge."""
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        manifest = out / MANIFEST_NAME
+        if not (manifest.is_file() and read_manifest(manifest).kind == "merged"):
+            raise UserError(f"{out}: exists and is not a merged checkpoint; choose another folder for --out")
+
+
+def by_hand_parents(recipe: Recipe) -> list[tuple[Parent, Path]]:
+    """Locate the parents of a hand-written recipe; a parent's own manifest, if it has one, gives its content_id."""
+    parents = []
+    for role, source in roles(recipe):
+        folder = locate(source)
+        own = folder / MANIFEST_NAME
+        known = read_manifest(own).content_id if own.is_file() else None
+        parents.append((Parent(role=role, source=source, content_id=known), folder))
+    return parents
+
+
+if "snakemake" in globals():
+    run_job(
+        merge_job,
+        snakemake,
+        recipe=snakemake.params.recipe,
+        manifests=dict(zip(snakemake.params.sources, snakemake.input.parents, strict=True)),
+        out=Path(snakemake.output.manifest).parent,
+        threads=snakemake.threads,
+    )
+elif __name__ == "__main__":
+    run_cli(main)

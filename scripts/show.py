@@ -1,0 +1,41 @@
+"""Print a study's table in the terminal, and where its files lie.
+
+python scripts/show.py --study demo --results results/demo
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from l2s.analysis.summary import SUMMARY
+from l2s.analysis.tables import display_frame
+from l2s.jobs import run_cli
+from l2s.parquet import read_metadata, read_table
+
+LEFT = ("Pair", "Model", "Benchmark")
+
+
+def main(
+    study: Annotated[str, typer.Option(help="Name of the study.")],
+    results: Annotated[Path, typer.Option(help="Results folder.")],
+) -> None:
+    """Print a study's table."""
+    path = results / "tables" / f"{study}.parquet"
+    shown, said = display_frame(read_table(path, SUMMARY)), read_metadata(path)
+    table = Table(title=said["title"], caption=said["note"], caption_justify="left")
+    for column in shown.columns:
+        table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "Model")
+    for row in shown.itertuples(index=False):
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .csv, .parquet", highlight=False)
+    for figure in sorted((results / "figures" / study).glob("*.html")):
+        console.print(f"Figure: {figure.with_suffix('')}.html, .svg, .png", highlight=False)
+
+
+if __name__ == "__main__":
+    run_cli(main)

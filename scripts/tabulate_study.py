@@ -1,0 +1,67 @@
+"""Tabulate a study: the table rule's script, and a command line of its own.
+
+    python scripts/tabulate_study.py --spec study.yaml --out tables/study
+
+The spec names the study, its title, its benchmarks, and for each line the pair, method, recipe, checkpoint, reference
+and the Parquet files of responses and grades.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import Field
+
+from l2s.analysis.summary import Row, summarise
+from l2s.analysis.tables import caption, write_csv, write_html, write_markdown
+from l2s.config import StrictModel, read_yaml, validate
+from l2s.decoding.responses import RESPONSES
+from l2s.grading.grades import GRADES
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_table, write_table
+
+
+class Spec(StrictModel):
+    """What a study's table is made from."""
+
+    study: str
+    title: str
+    reference: str = Field(description="how the table's note names what lengths are compared with")
+    benchmarks: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[Row, ...] = Field(min_length=1)
+
+
+def main(
+    spec: Annotated[Path, typer.Option(help="YAML file of what the table is made from.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+) -> None:
+    """Write a study's table as Parquet, CSV, Markdown and HTML."""
+    tabulate(read_yaml(spec), str(spec), out)
+
+
+def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
+    """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md and .html."""
+    spec = validate(Spec, values, where)
+    read = {
+        row.checkpoint: (read_table(Path(row.responses), RESPONSES), read_table(Path(row.grades), GRADES))
+        for row in spec.rows
+    }
+    summary = summarise(spec.study, spec.rows, spec.benchmarks, read)
+    note = caption(summary, spec.reference)
+    write_table(summary, out.with_suffix(".parquet"), {"title": spec.title, "note": note})
+    write_csv(summary, out.with_suffix(".csv"))
+    write_markdown(summary, spec.title, note, out.with_suffix(".md"))
+    write_html(summary, spec.title, note, out.with_suffix(".html"))
+    print(f"{out}: {len(summary)} lines")
+
+
+if "snakemake" in globals():
+    run_job(
+        tabulate,
+        snakemake,
+        values=snakemake.params.spec,
+        where="spec of this job",
+        out=Path(snakemake.output.table).with_suffix(""),
+    )
+elif __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,129 @@
+"""The merge engine: same tensors whatever the chunking, one manifest for one content, clear errors, safe rebuilds."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import load_tensors, save_model
+from test_methods import RECIPES, merge
+
+from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
+from l2s.checkpoints.weights import Checkpoint
+from l2s.errors import UserError
+from l2s.merging.engine.plan import plan_merge
+from l2s.merging.engine.recipe import parse_recipe
+from l2s.merging.engine.stream import StreamingMerge
+
+
+def stream(recipe, base, slow, folder, threads, chunk):
+    folder.mkdir()
+    models = [base, *slow] if recipe["method"] == "average" else slow
+    base = None if recipe["method"] == "average" else base
+    named = {**recipe, "models": list(map(str, models)), **({"base": str(base)} if base else {})}
+    plan = plan_merge(parse_recipe(named, "test"), base, models)
+    return StreamingMerge(plan, folder, threads, chunk).run()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+def test_tensors_do_not_depend_on_chunks_threads_or_sharding(make_model, tmp_path, recipe):
+    base, slow = make_model("base", 0, torch.bfloat16), [make_model("slow", 1, torch.bfloat16)]
+    sharded = tmp_path / "sharded"
+    sharded.mkdir()
+    save_model(sharded, load_tensors(slow[0]), shards=3)
+    shutil.copy(slow[0] / "config.json", sharded)
+    whole = stream(recipe, base, slow, tmp_path / "a", threads=1, chunk=1 << 20)
+    small = stream({**recipe, "max_shard_gb": 1e-6}, base, [sharded], tmp_path / "b", threads=3, chunk=37)
+    assert {name: record.sha256 for name, record in whole.items()} == {n: r.sha256 for n, r in small.items()}
+    assert len(list((tmp_path / "b").glob("*.safetensors"))) > 1
+
+
+def test_sharded_output_loads_like_the_single_file(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    one = merge({"method": "task_arithmetic"}, base, [slow], tmp_path / "one")
+    many = merge({"method": "task_arithmetic", "max_shard_gb": 2e-6}, base, [slow], tmp_path / "many")
+    assert one.content_id == many.content_id
+    index = json.loads((tmp_path / "many" / "model.safetensors.index.json").read_text())
+    assert index["weight_map"].keys() == one.tensors.keys()
+    single, sharded = load_tensors(tmp_path / "one"), load_tensors(tmp_path / "many")
+    assert all(torch.equal(single[name], sharded[name]) for name in single)
+
+
+def test_the_same_merge_writes_the_same_manifest(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    for name in ("a", "b"):
+        merge({"method": "dare_ties"}, base, [slow], tmp_path / name)
+    assert (tmp_path / "a" / MANIFEST_NAME).read_bytes() == (tmp_path / "b" / MANIFEST_NAME).read_bytes()
+
+
+def test_merged_config_takes_the_slow_window_and_says_so(make_model, tmp_path):
+    base = make_model("base", 0, max_position_embeddings=4096)
+    slow = make_model("slow", 1, max_position_embeddings=131072)
+    manifest = merge({"method": "task_arithmetic"}, base, [slow], tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["max_position_embeddings"] == 131072
+    assert "4096" in manifest.policies["config.max_position_embeddings"]
+
+
+def test_tied_base_gets_an_output_layer_of_its_own(make_model, tmp_path):
+    base = make_model("base", 0, drop=("lm_head.weight",), tie_word_embeddings=True)
+    slow = make_model("slow", 1)
+    manifest = merge({"method": "task_arithmetic", "scale": 0.5, "dtype": "float32"}, base, [slow], tmp_path / "out")
+    merged, quick, r1 = load_tensors(tmp_path / "out"), load_tensors(base), load_tensors(slow)
+    embedding = quick["model.embed_tokens.weight"]
+    assert torch.allclose(merged["lm_head.weight"], embedding + 0.5 * (r1["lm_head.weight"] - embedding))
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["tie_word_embeddings"] is False
+    assert "untied" in manifest.policies["lm_head"]
+
+
+def test_models_of_other_shapes_are_refused_by_tensor_name(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    tensors = load_tensors(slow)
+    tensors["lm_head.weight"] = tensors["lm_head.weight"][:-1].contiguous()
+    save_model(slow, tensors)
+    with pytest.raises(UserError, match=r"lm_head.weight.*\(24, 16\).*\(23, 16\)"):
+        merge({"method": "ties"}, base, [slow], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_tensor_is_named(make_model, tmp_path):
+    base = make_model("base", 0)
+    slow = make_model("slow", 1, drop=("model.layers.1.mlp.down_proj.weight",))
+    with pytest.raises(UserError, match=r"model\.layers\.1\.mlp\.down_proj\.weight.*but not in the model 1"):
+        merge({"method": "ties"}, base, [slow], tmp_path / "out")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_or_infinity_in_a_parent_names_the_tensor_and_leaves_nothing(make_model, tmp_path, value):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    tensors = load_tensors(slow)
+    tensors["model.layers.0.input_layernorm.weight"][3] = value
+    save_model(slow, tensors)
+    with pytest.raises(UserError, match=r"slow.*input_layernorm.weight.*NaN or infinity"):
+        merge({"method": "task_arithmetic"}, base, [slow], tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "slow"]
+
+
+def test_rebuild_brings_back_the_same_weights_beside_the_same_manifest(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    out = tmp_path / "out"
+    merge({"method": "dare_ta"}, base, [slow], out)
+    manifest, weights = (out / MANIFEST_NAME).read_bytes(), (out / "model.safetensors").read_bytes()
+    (out / "model.safetensors").unlink()
+    assert Checkpoint.from_manifest(out / MANIFEST_NAME).weights() == out
+    assert (out / "model.safetensors").read_bytes() == weights
+    assert (out / MANIFEST_NAME).read_bytes() == manifest
+
+
+def test_rebuild_refuses_weights_that_came_out_different(make_model, tmp_path, capfd):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    out = tmp_path / "out"
+    merge({"method": "task_arithmetic"}, base, [slow], out)
+    (out / "model.safetensors").unlink()
+    save_model(slow, {name: tensor + 1 for name, tensor in load_tensors(slow).items()})
+    with pytest.raises(UserError, match="could not be made again"):
+        Checkpoint.from_manifest(out / MANIFEST_NAME).weights()
+    assert "a parent or the code has changed" in capfd.readouterr().err
+    assert not (out / "model.safetensors").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "out", "slow"]
+    assert read_manifest(out / MANIFEST_NAME).kind == "merged"

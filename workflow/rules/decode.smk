@@ -1,0 +1,28 @@
+# Responses: one job for each checkpoint and decode settings serves all benchmarks asked of it.
+
+
+rule decode:
+    input:
+        manifest=f"{RESULTS}/checkpoints/{{checkpoint}}/manifest.json",
+        questions=questions_asked,
+    output:
+        responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
+        sidecar=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.json",
+    log:
+        f"{RESULTS}/logs/decode/{{checkpoint}}/{{decoding}}.log",
+    benchmark:
+        f"{RESULTS}/timings/decode/{{checkpoint}}/{{decoding}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    threads: lambda wildcards: catalog.decoding(wildcards.decoding).cpu_threads
+    resources:
+        gpu=lambda wildcards: catalog.decoding(wildcards.decoding).gpus,
+    params:
+        code=lambda wildcards: code_digest("decode.py", [catalog.decoding(wildcards.decoding).engine_module]),
+        settings=lambda wildcards: catalog.decoding(wildcards.decoding).model_dump(mode="json"),
+        prompt=lambda wildcards: catalog.prompt(wildcards.decoding).model_dump(mode="json"),
+        store=f"{RESULTS}/store",
+    message:
+        "decode with {wildcards.checkpoint}"
+    script:
+        "../../scripts/decode.py"

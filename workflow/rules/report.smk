@@ -1,0 +1,56 @@
+# Tables and figures of the studies.
+
+
+rule tabulate:
+    input:
+        responses=lambda wildcards: table_inputs(wildcards, responses_path),
+        grades=lambda wildcards: table_inputs(wildcards, grades_path),
+    output:
+        table=f"{RESULTS}/tables/{{study}}.parquet",
+        csv=f"{RESULTS}/tables/{{study}}.csv",
+        markdown=f"{RESULTS}/tables/{{study}}.md",
+        html=report(
+            f"{RESULTS}/tables/{{study}}.html",
+            caption="../report/table.rst",
+            category="{study}",
+            labels={"output": "table"},
+        ),
+    log:
+        f"{RESULTS}/logs/tabulate/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/timings/tabulate/{{study}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("tabulate_study.py"),
+        spec=table_spec,
+    message:
+        "tabulate {wildcards.study}"
+    script:
+        "../../scripts/tabulate_study.py"
+
+
+rule draw:
+    input:
+        table=f"{RESULTS}/tables/{{study}}.parquet",
+    output:
+        html=report(
+            f"{RESULTS}/figures/{{study}}/{{figure}}.html",
+            caption="../report/figure.rst",
+            category="{study}",
+            labels={"output": "{figure}"},
+        ),
+        svg=f"{RESULTS}/figures/{{study}}/{{figure}}.svg",
+        png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
+    log:
+        f"{RESULTS}/logs/draw/{{study}}/{{figure}}.log",
+    benchmark:
+        f"{RESULTS}/timings/draw/{{study}}/{{figure}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=lambda wildcards: code_digest("draw_figure.py", [f"l2s.analysis.figures.{wildcards.figure}"]),
+    message:
+        "draw {wildcards.figure} of {wildcards.study}"
+    script:
+        "../../scripts/draw_figure.py"
