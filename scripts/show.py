@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,7 @@ def main(
     """Print a study's table."""
     path = results / "tables" / f"{study}.parquet"
     shown, said = display_frame(read_table(path, SUMMARY)), read_metadata(path)
-    table = Table(title=said["title"], caption=said["note"], caption_justify="left")
+    table = Table(title=said["title"], caption=said["note"], caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     for column in shown.columns:
         table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "Model")
     for row in shown.itertuples(index=False):

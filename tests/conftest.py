@@ -76,7 +76,7 @@ def load_tensors(folder):
     tensors = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         with safe_open(file, "pt") as stream:
-            tensors.update({name: stream.get_tensor(name) for name in stream.keys()})
+            tensors.update({name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118
     return tensors
 
 

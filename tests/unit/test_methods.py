@@ -43,7 +43,7 @@ def reference(recipe, base, slow):
         for ordinal, delta in enumerate(deltas):
             for name, values in delta.items():
                 mask = keep_mask(recipe.get("seed", 0), ordinal, name, 0, values.size, recipe["drop_rate"])
-                values *= mask.reshape(values.shape) / (1 - round(recipe["drop_rate"] * 65536) / 65536)
+                delta[name] = values * mask.reshape(values.shape) / (1 - round(recipe["drop_rate"] * 65536) / 65536)
     if "keep_fraction" in recipe:
         deltas = trim(deltas, recipe["keep_fraction"], recipe.get("trim", "tensor"))
     merged = {}

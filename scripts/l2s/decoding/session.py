@@ -53,7 +53,8 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     Raises:
         UserError: A file is missing or the window asked for is larger than the model's.
     """
-    from transformers import AutoTokenizer
+    # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
+    from transformers import PreTrainedTokenizerFast
 
     config = read_json(folder / "config.json")
     longest = config.get("max_position_embeddings")
@@ -62,7 +63,7 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     if settings.window and longest and settings.window > longest:
         raise UserError(f"decode settings ask for a window of {settings.window}, but {folder} has {longest}")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
     generation = folder / "generation_config.json"

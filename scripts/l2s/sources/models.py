@@ -78,7 +78,7 @@ def _check_blob(file: Path, repo: str, revision: str, name: str) -> None:
             print(f"{name} of {repo} is damaged in the cache: downloading it again", flush=True)
             try:
                 hf_hub_download(repo, name, revision=revision, force_download=True)
-            except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
                 raise UserError(
                     f"{blob}: its digest is not the one the hub gave, and it could not be downloaded again "
                     f"({str(error).splitlines()[0]}); delete it and run again with network"

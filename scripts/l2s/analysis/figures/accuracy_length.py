@@ -10,15 +10,18 @@ import pyarrow as pa
 
 from l2s.analysis.summary import MEAN
 
-WIDTH, HEIGHT = 560, 380
+WIDTH, HEIGHT = 600, 400
+ROOM = 45  # pixels around the points, for their names
 
 
 def chart(summary: pa.Table, title: str) -> alt.LayerChart:
     """Return the chart; checkpoints without a reference are left out."""
     points = _points(summary.to_pandas())
     axis = alt.Axis(format="%")
-    reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=axis)
-    accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=axis, scale=alt.Scale(zero=False))
+    room = alt.Scale(zero=False, nice=False, padding=ROOM)
+    reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=axis, scale=room)
+    accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=axis, scale=room)
+    low = alt.Y("accuracy_low:Q", title="Accuracy", axis=axis, scale=room)
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".1%"),
@@ -33,11 +36,8 @@ def chart(summary: pa.Table, title: str) -> alt.LayerChart:
         opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
         tooltip=tooltip,
     )
-    bars = base.mark_rule(strokeWidth=1.2).encode(
-        reduction, alt.Y("accuracy_low:Q", title="Accuracy", scale=alt.Scale(zero=False)), alt.Y2("accuracy_high:Q")
-    )
+    bars = base.mark_rule(strokeWidth=1.2).encode(reduction, low, alt.Y2("accuracy_high:Q"))
     marks = base.mark_point(filled=True, size=90).encode(reduction, accuracy, shape=alt.Shape("pair:N", title="Pair"))
-    # The sweeps' neighbours say enough by their order; a name at every point would hide the points.
     names = base.mark_text(align="left", dx=8, dy=-8, fontSize=10).encode(reduction, accuracy, text="name:N")
     layered = alt.layer(bars, marks, names).add_params(picked)
     return layered.properties(width=WIDTH, height=HEIGHT, title=title).interactive()
@@ -47,5 +47,8 @@ def _points(frame: pd.DataFrame) -> pd.DataFrame:
     several = (frame["benchmark"] == MEAN).any()
     points = frame[(frame["benchmark"] == MEAN) | (not several)].dropna(subset=["length_change"]).copy()
     points["reduction"] = -points["length_change"]
-    points["name"] = [recipe if len(recipe) <= 28 else method for recipe, method in points[["recipe", "method"]].values]
+    # The colour tells the method; where it has several points, their hyper-parameters tell them apart.
+    several_of = points["method"].duplicated(keep=False)
+    settings = points["recipe"].str.partition(", ")[2].where(lambda text: text != "", points["recipe"])
+    points["name"] = points["method"].where(~several_of, settings)
     return points

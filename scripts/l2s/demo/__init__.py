@@ -1,0 +1,4 @@
+"""The demo pair: two tiny Qwen2 models that show long-to-short merging on a laptop, and the questions they answer.
+
+`questions` writes the questions and the styles of answer, `tokenizer` the vocabulary, `training` the two models.
+"""

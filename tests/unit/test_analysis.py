@@ -1,0 +1,132 @@
+"""Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
+
+import pytest
+
+from l2s.analysis.figures import accuracy_length
+from l2s.analysis.reflection import count_keywords
+from l2s.analysis.statistics import Interval, mean_of_shares, wilson
+from l2s.analysis.summary import MEAN, SUMMARY, Row, summarise
+from l2s.analysis.tables import caption, display_frame, write_html, write_markdown
+from l2s.decoding.responses import RESPONSES
+from l2s.errors import UserError
+from l2s.grading.grades import GRADES
+from l2s.parquet import table_of
+
+
+def test_wilson_interval_equals_published_example():
+    # Newcombe 1998 (doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E), table I: 81/263 and 0/20.
+    interval = wilson(81, 263)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.2553, 0.3662)
+    assert round(wilson(0, 20).high, 4) == 0.1611
+
+
+def test_mean_of_one_share_is_that_share():
+    part = wilson(7, 20)
+    assert mean_of_shares([part]) == pytest.approx(part)
+
+
+def test_mean_of_shares_combines_distances_in_quadrature():
+    mean = mean_of_shares([Interval(0.5, 0.47, 0.54), Interval(0.7, 0.66, 0.73)])
+    assert mean == pytest.approx((0.6, 0.6 - 0.05 / 2, 0.6 + 0.05 / 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Wait, let me double-check. wait", 3),
+        ("Let me check. let me just verify! LET ME JUST CHECK", 3),
+        ("To recap, I re-examine it", 2),
+        ("The waiter awaits; we checked.", 0),
+        ("", 0),
+    ],
+)
+def test_reflection_keywords_are_counted_as_whole_words(text, count):
+    assert count_keywords(text) == count
+
+
+def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
+    responses, grades = [], []
+    for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
+        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0}
+        filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
+        responses.append({**key, **filler, "text": text, "finish_reason": finish})
+        grades.append({**key, "budget": 8, "outcome": outcome, "answer": "1", "gold": "1"})
+    return responses, grades
+
+
+def read(*parts):
+    responses = [row for part in parts for row in part[0]]
+    grades = [row for part in parts for row in part[1]]
+    return table_of(responses, RESPONSES), table_of(grades, GRADES)
+
+
+@pytest.fixture
+def summary():
+    slow = read(tables(["correct"] * 4, [40] * 4, "wait, wait"), tables(["correct"] * 2, [10, 30], benchmark="c"))
+    merged = read(
+        tables(["correct", "wrong", "no_answer", "timeout"], [10, 10, 20, 40], finish="length"),
+        tables(["correct", "correct"], [10, 10], benchmark="c"),
+    )
+    rows = [
+        Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow", responses="r", grades="g")
+        for name in ("slow", "ties")
+    ]
+    return summarise("s", rows, ["b", "c"], {"slow": slow, "ties": merged})
+
+
+def test_summary_has_one_line_for_each_benchmark_and_the_mean(summary):
+    assert summary.schema.equals(SUMMARY)
+    lines = summary.to_pylist()
+    assert [(line["recipe"], line["benchmark"]) for line in lines] == [
+        (name, benchmark) for name in ("slow", "ties") for benchmark in ("b", "c", MEAN)
+    ]
+    first, second, mean = lines[3:]
+    assert (first["accuracy"], second["accuracy"], mean["accuracy"]) == (0.25, 1.0, 0.625)
+    assert (first["mean_tokens"], first["length_change"], second["length_change"]) == (20, -0.5, -0.5)
+    assert mean["length_change"] == pytest.approx(-0.5)
+    assert (first["truncated"], first["no_answer"], first["grader_failures"]) == (1.0, 0.25, 1)
+    assert (lines[0]["reflective"], lines[0]["reflection_keywords"]) == (1.0, 2.0)
+    assert (mean["questions"], first["questions"]) == (6, 4)
+    assert (first["accuracy_low"], first["accuracy_high"]) == pytest.approx(wilson(1, 4)[1:])
+
+
+def test_samples_of_one_question_count_as_one_trial():
+    responses, grades = tables(["correct", "correct", "wrong", "wrong"], [1, 1, 1, 1])
+    for part in (responses, grades):
+        for number, row in enumerate(part):
+            row.update(question_id=str(number // 2), sample=number % 2)
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m", responses="r", grades="g")
+    (line,) = summarise("s", [row], ["b"], {"m": read((responses, grades))}).to_pylist()
+    assert (line["questions"], line["accuracy"]) == (2, 0.5)
+    assert line["accuracy_high"] == pytest.approx(wilson(1, 2).high)
+    assert line["length_change"] is None
+
+
+def test_benchmark_without_responses_is_an_error():
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m", responses="r", grades="g")
+    with pytest.raises(UserError, match="no graded responses to benchmark 'c'"):
+        summarise("s", [row], ["c"], {"m": read(tables(["correct"], [1]))})
+
+
+def test_rows_that_do_not_fit_a_schema_are_refused():
+    with pytest.raises(ValueError, match="columns differ"):
+        table_of([{"benchmark": "b"}], GRADES)
+    row = dict.fromkeys(GRADES.names)
+    with pytest.raises(ValueError, match="holds null"):
+        table_of([row], GRADES)
+
+
+def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
+    write_html(summary, "Title", caption(summary, "slow"), tmp_path / "table.html")
+    chart = accuracy_length.chart(summary, "Title")
+    chart.save(str(tmp_path / "figure.html"), inline=True)
+    for page in ("table.html", "figure.html"):
+        text = (tmp_path / page).read_text()
+        assert 'src="http' not in text and 'href="http' not in text, page
+
+
+def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
+    write_markdown(summary, "Title", caption(summary, "slow"), tmp_path / "table.md")
+    text = (tmp_path / "table.md").read_text()
+    assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
+    assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]

@@ -1,0 +1,110 @@
+"""Benchmarks from local JSONL and Parquet: one schema, pinned content, and an error for each kind of bad row."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from l2s.config import read_entry, validate
+from l2s.errors import UserError
+from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions, rows_digest
+
+ROWS = [
+    {"q": "1+1?", "a": "so #### 2", "n": "x1", "difficulty": "Level 1"},
+    {"q": " 2+2? ", "a": "so #### 4", "n": "x2", "difficulty": "Level 2"},
+    {"q": "What is {x}?", "a": "#### 1,000", "n": "x3", "difficulty": "Level 2"},
+]
+COLUMNS = {
+    "question": {"column": "q"},
+    "gold": {"column": "a", "pattern": "#### (.+)"},
+    "id": {"column": "n"},
+    "level": {"column": "difficulty", "pattern": r"(\d)"},
+}
+CLEAN = [
+    {"question_id": "x1", "question": "1+1?", "gold": "2", "level": 1},
+    {"question_id": "x2", "question": "2+2?", "gold": "4", "level": 2},
+    {"question_id": "x3", "question": "What is {x}?", "gold": "1,000", "level": 2},
+]
+
+
+@pytest.fixture
+def entry(tmp_path):
+    def make(rows=ROWS, kind="jsonl", **changed):
+        path = tmp_path / f"rows.{kind}"
+        if kind == "jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        else:
+            pd.DataFrame(rows).to_parquet(path)
+        values = {"source": {"path": str(path)}, **COLUMNS, "rows": len(rows), "sha256": rows_digest(CLEAN), **changed}
+        return validate(BenchmarkEntry, values, "toy.yaml")
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_rows_are_normalised_to_the_declared_schema(entry, kind):
+    table = load_questions("toy", entry(kind=kind), "toy.yaml")
+    assert table.schema.equals(QUESTIONS)
+    assert table.to_pylist() == [{"benchmark": "toy", **row} for row in CLEAN]
+
+
+def test_first_takes_the_first_questions_of_the_whole_pinned_file(entry):
+    table = load_questions("toy", entry(first=2), "toy.yaml")
+    assert table["question_id"].to_pylist() == ["x1", "x2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"a": "no mark"}, r"row 2: column 'a' holds nothing matching"),
+        ({"a": None}, r"row 2: column 'a' holds nothing"),
+        ({"q": "   "}, r"row 2: column 'q' holds nothing"),
+        ({"n": "x1"}, r"rows 1 and 2 have the same id 'x1'"),
+        ({"q": "another question"}, r"sha256 of the rows is [0-9a-f]{64}, the entry's 'sha256' says"),
+    ],
+)
+def test_bad_row_is_named_by_file_row_and_column(entry, change, message):
+    rows = [ROWS[0], {**ROWS[1], **change}, ROWS[2]]
+    with pytest.raises(UserError, match=r"toy\.yaml.*rows\.jsonl.*" + message):
+        load_questions("toy", entry(rows), "toy.yaml")
+
+
+def test_wrong_row_count_is_refused(entry):
+    with pytest.raises(UserError, match="has 3 rows, the entry's 'rows' says 4"):
+        load_questions("toy", entry().model_copy(update={"rows": 4}), "toy.yaml")
+
+
+def test_unknown_column_names_the_nearest(entry):
+    with pytest.raises(UserError, match="there is no column 'dificulty'; did you mean 'difficulty'"):
+        load_questions("toy", entry(level={"column": "dificulty"}), "toy.yaml")
+
+
+def test_file_that_is_no_json_is_named(entry, tmp_path):
+    broken = entry()
+    (tmp_path / "rows.jsonl").write_text("{not json\n")
+    with pytest.raises(UserError, match=r"toy\.yaml.*rows\.jsonl.*could not be read"):
+        load_questions("toy", broken, "toy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sha256": "abc"}, "key 'sha256'"),
+        ({"source": {"repo": "a/b", "revision": "main", "split": "test"}}, "must be a commit of a/b"),
+        ({"source": {"path": "rows.csv"}}, "'path' must end in"),
+        ({"gold": {"column": "a", "pattern": "####"}}, "exactly one group"),
+        ({"shuffle": True}, "unknown key 'shuffle'"),
+    ],
+)
+def test_wrong_entry_is_refused_by_key(entry, changed, message):
+    with pytest.raises(UserError, match=f"toy.yaml: .*{message}"):
+        entry(**changed)
+
+
+def test_gsm8k_entry_pins_the_real_questions(real_data):
+    entry = read_entry(ROOT / "config" / "benchmarks" / "gsm8k.yaml", BenchmarkEntry)
+    local = entry.source.model_copy(update={"repo": None, "path": str(real_data / "benchmarks" / "gsm8k.jsonl")})
+    table = load_questions("gsm8k", entry.model_copy(update={"source": local}), "gsm8k.yaml")
+    assert len(table) == 1319
+    assert table["gold"].to_pylist()[:3] == ["18", "3", "70000"]

@@ -1,0 +1,116 @@
+"""Mistakes in the configuration are found while the DAG is built: one error that names file, key and remedy."""
+
+import shutil
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from l2s import catalog as module
+from l2s.catalog import Catalog
+from l2s.errors import UserError
+
+DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+PAPER_CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(tmp_path)
+    module._read_once.cache_clear()
+    return tmp_path / "config"
+
+
+def edit(file, changes):
+    values = yaml.safe_load(file.read_text())
+    values.update(changes)
+    file.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("models/demo-slow", {"path": "nowhere"}, r"models/demo-slow.yaml: key 'path': there is no folder nowhere"),
+        ("models/demo-slow", {"path": None, "repo": "a/b", "revision": "main"}, r"demo-slow.yaml: .*must be a commit"),
+        ("models/demo-slow", {"licens": "MIT"}, r"demo-slow.yaml: unknown key 'licens'; did you mean 'licence'"),
+        ("pairs/demo", {"slow": ["demo-slo"]}, r"pairs/demo.yaml: 'demo-slo' is unknown.*did you mean 'demo-slow'"),
+        ("pairs/demo", {"slow": []}, r"pairs/demo.yaml: key 'slow'"),
+        ("recipes/ties", {"keep_fraction": 1.5}, r"recipes/ties.yaml: key 'keep_fraction'.*less than or equal to 1"),
+        ("recipes/ties", {"keep_fraction": 0}, r"recipes/ties.yaml: key 'keep_fraction'.*greater than 0"),
+        ("recipes/ties", {"k": 0.8}, r"recipes/ties.yaml: unknown key 'k'.*keep_fraction"),
+        ("recipes/ties", {"method": "tie"}, r"recipes/ties.yaml: unknown method 'tie'; did you mean 'ties'"),
+        ("recipes/ties", {"base": "x"}, r"recipes/ties.yaml: key 'base' is given by the pair"),
+        ("recipes/dare", {"drop_rate": 1.0}, r"recipes/dare.yaml: key 'drop_rate'.*less than 1"),
+        ("recipes/average", {"dtype": "int8"}, r"recipes/average.yaml: key 'dtype'"),
+        ("benchmarks/demo_arithmetic", {"source": {"path": "no.jsonl"}}, r"key 'source.path': there is no file no"),
+        ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
+        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine'"),
+        ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
+        ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
+        ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
+        ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
+        ("studies/demo", {"recipes": [{"method": "ties", "scal": 1}]}, r"recipe 1: unknown key 'scal'; did you mean"),
+        ("studies/demo", {"benchmarks": ["gsm9k"]}, r"studies/demo.yaml: 'gsm9k' is unknown.*did you mean 'gsm8k'"),
+        ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
+        ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
+    ],
+)  # fmt: skip
+def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
+    edit(project / f"{file}.yaml", changes)
+    with pytest.raises(UserError, match=message) as caught:
+        Catalog(DEMO_CONFIG, project.relative_to(project.parent))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"study": ["demo"]}, "unknown key 'study'; did you mean 'studies'"),
+        ({"studies": ["dmo"]}, "'dmo' is unknown.*did you mean 'demo'"),
+        ({"studies": []}, "key 'studies'"),
+        ({"merge_threads": 0}, "key 'merge_threads'"),
+        ({"results": ""}, "key 'results'"),
+    ],
+)
+def test_wrong_top_level_config_is_named_by_key(project, changes, message):
+    with pytest.raises(UserError, match=message):
+        Catalog({**DEMO_CONFIG, **changes}, project)
+
+
+def test_broken_yaml_names_file_and_line(project):
+    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: [1\n")
+    with pytest.raises(UserError, match=r"recipes/ties.yaml, line \d: not valid YAML"):
+        Catalog(DEMO_CONFIG, project)
+
+
+def test_paper_config_needs_no_network_and_names_pinned_revisions(project):
+    catalog = Catalog(PAPER_CONFIG, project)
+    merge = next(merge for name, merge in catalog.merges.items() if "/ties/" in name)
+    assert merge.recipe.inputs.base == "Qwen/Qwen2.5-Math-7B@b101308fe89651ea5ce025f25317fea6fc07e96e"
+    assert set(merge.models.values()) == {"qwen2.5-math-7b", "deepseek-r1-distill-qwen-7b"}
+
+
+def test_average_merges_quick_and_slow_without_a_base(project):
+    merge = next(m for name, m in Catalog(DEMO_CONFIG, project).merges.items() if "/average/" in name)
+    assert merge.recipe.inputs.base is None
+    assert [merge.models[source] for source in merge.recipe.inputs.models] == ["demo-quick", "demo-slow"]
+
+
+def test_studies_share_checkpoints_and_their_benchmarks_are_united(project):
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    study = yaml.safe_load((project / "studies" / "demo.yaml").read_text())
+    shutil.copy(project / "benchmarks" / "demo_arithmetic.yaml", project / "benchmarks" / "second.yaml")
+    (project / "studies" / "other.yaml").write_text(yaml.safe_dump({**study, "benchmarks": ["second"]}))
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo", "other"]}, project)
+    assert len(catalog.merges) == 1
+    assert set(map(tuple, catalog.asked.values())) == {("demo_arithmetic", "second")}
+
+
+def test_checkpoint_path_follows_every_hyper_parameter_and_has_no_comma(project):
+    recipes = [{"method": "ties", "scale": scale, "keep_fraction": keep} for scale in (0.5, 1.0) for keep in (0.2, 0.3)]
+    edit(project / "studies" / "demo.yaml", {"recipes": [*recipes, {**recipes[0], "dtype": "float32"}]})
+    names = [line.checkpoint for line in Catalog(DEMO_CONFIG, project).lines["demo"]]
+    assert len(set(names)) == 7
+    assert not any("," in name for name in names)

@@ -1,0 +1,126 @@
+"""Damaged model files are found from headers and digests; positioned reads and writes match the safetensors library."""
+
+import json
+
+import pytest
+import torch
+from conftest import load_tensors, save_model
+from safetensors.torch import load_file
+
+from l2s.checkpoints.describe import describe_model
+from l2s.checkpoints.entries import ModelEntry, PairEntry, split_source
+from l2s.checkpoints.headers import read_headers
+from l2s.checkpoints.manifest import read_manifest, write_manifest
+from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
+from l2s.config import validate
+from l2s.errors import UserError
+from l2s.sources.models import fetch_model
+
+COMMIT = "b101308fe89651ea5ce025f25317fea6fc07e96e"
+
+
+def test_truncated_file_is_refused(make_model):
+    weights = make_model("model", 0) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(UserError, match=r"model.safetensors: holds [\d,]+ bytes but its header describes"):
+        read_headers(weights.parent)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40])
+def test_file_cut_inside_its_header_is_refused(make_model, keep):
+    weights = make_model("model", 0) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        read_headers(weights.parent)
+
+
+def test_garbled_header_is_refused(make_model):
+    weights = make_model("model", 0) / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[12] ^= 0xFF
+    weights.write_bytes(data)
+    with pytest.raises(UserError, match=r"model.safetensors.*(header|malformed|dtype)"):
+        read_headers(weights.parent)
+
+
+def test_bit_flip_in_the_data_is_found_by_the_pinned_content_id(make_model):
+    folder = make_model("model", 0)
+    pinned = describe_model(folder, "x").content_id
+    weights = folder / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-3] ^= 0x10
+    weights.write_bytes(data)
+    with pytest.raises(UserError, match="altered or damaged"):
+        fetch_model(str(folder), pinned)
+
+
+def test_missing_shard_is_named(make_model):
+    folder = make_model("model", 0, shards=3)
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(UserError, match=r"model-00002-of-00003.safetensors: named in .* but missing"):
+        read_headers(folder)
+
+
+def test_folder_without_weights_or_config_is_refused(make_model, tmp_path):
+    folder = make_model("model", 0)
+    (folder / "config.json").unlink()
+    with pytest.raises(UserError, match=r"config.json: no such file"):
+        fetch_model(str(folder))
+    (folder / "model.safetensors").unlink()
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"neither model.safetensors nor"):
+        fetch_model(str(folder))
+    with pytest.raises(UserError, match="no such model folder"):
+        fetch_model(str(tmp_path / "absent"))
+
+
+def test_unsupported_dtype_is_named(make_model):
+    folder = make_model("model", 0)
+    save_model(folder, {"counts": torch.arange(4)})
+    with pytest.raises(UserError, match="tensor 'counts' has dtype I64"):
+        read_headers(folder)
+
+
+def test_content_id_ignores_sharding_and_follows_tensors_and_config(make_model, tmp_path):
+    whole, sharded = make_model("whole", 0), make_model("sharded", 0, shards=3)
+    other, renamed = make_model("other", 1), make_model("renamed", 0, hidden_act="gelu")
+    ids = [describe_model(folder, "x").content_id for folder in (whole, sharded, other, renamed)]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+def test_manifest_survives_writing_and_reading(make_model, tmp_path):
+    manifest = describe_model(make_model("model", 0), "x")
+    write_manifest(manifest, tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == manifest
+    assert json.loads((tmp_path / "manifest.json").read_text())["content_id"] == manifest.content_id
+
+
+def test_writer_and_reader_agree_with_the_safetensors_library(tmp_path):
+    data = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
+    with TensorWriter(tmp_path, {"w": Planned("F32", (7, 5)), "b": Planned("BF16", (3,))}, 1 << 30) as writer:
+        raw = memoryview(data.numpy().tobytes())
+        for first in range(0, len(raw), 13):
+            writer.write("w", first, raw[first : first + 13])
+    assert torch.equal(load_file(tmp_path / "model.safetensors")["w"], data)
+    with TensorReader(tmp_path) as reader:
+        piece = bytearray(8)
+        reader.read(reader.places["w"], 12, memoryview(piece))
+    assert bytes(piece) == data.numpy().tobytes()[12:20]
+    assert load_tensors(tmp_path)["b"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:8], None])
+def test_revision_that_is_not_a_commit_is_refused(revision):
+    with pytest.raises(UserError, match=r"config/models/m.yaml.*must be a commit of a/b \(40 hex digits\)"):
+        validate(ModelEntry, {"repo": "a/b", "revision": revision}, "config/models/m.yaml")
+
+
+def test_sources_are_told_apart():
+    assert split_source(f"a/b@{COMMIT}") == ("a/b", COMMIT)
+    assert str(split_source("models/with@sign")) == "models/with@sign"
+
+
+def test_pair_defaults_follow_from_quick_and_slow():
+    pair = PairEntry(quick="q", slow=["s", "t"])
+    assert (pair.base_model, pair.reference_model, pair.models) == ("q", "s", ("q", "s", "t"))

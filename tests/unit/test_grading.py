@@ -1,0 +1,90 @@
+"""Grading with math-verify: every outcome, and agreement with the toolkit's grader on real generations."""
+
+import json
+
+import pytest
+
+from l2s.decoding.responses import RESPONSES
+from l2s.errors import UserError
+from l2s.grading.graders import math_verify
+from l2s.grading.grades import GRADES, Outcome, grade_responses
+from l2s.parquet import table_of
+from l2s.sources.benchmarks import QUESTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "outcome"),
+    [
+        ("so the answer is \\boxed{\\frac{1}{2}}.", "0.5", Outcome.CORRECT),
+        (" \\boxed{7}", "7", Outcome.CORRECT),
+        ("3 apples, then 5; it is \\boxed{70000}", "70000", Outcome.CORRECT),
+        ("The answer is 1,234", "1,234", Outcome.CORRECT),
+        ("\\boxed{8}", "7", Outcome.WRONG),
+        ("I do not know", "7", Outcome.NO_ANSWER),
+        ("", "7", Outcome.NO_ANSWER),
+    ],
+)
+def test_outcomes_of_plain_responses(text, gold, outcome):
+    assert math_verify.grade(text, gold).outcome is outcome
+
+
+def test_slow_comparison_is_a_timeout(monkeypatch):
+    def too_slow(*_, **options):
+        if options.get("raise_on_error"):
+            raise math_verify.TimeoutException("slow")
+        return False
+
+    monkeypatch.setattr(math_verify, "verify", too_slow)
+    assert math_verify.grade("\\boxed{1}", "2").outcome is Outcome.TIMEOUT
+
+
+def test_failing_comparison_is_an_error_of_the_grader(monkeypatch):
+    def broken(*_, **options):
+        if options.get("raise_on_error"):
+            raise RecursionError("deep")
+        return False
+
+    monkeypatch.setattr(math_verify, "verify", broken)
+    assert math_verify.grade("\\boxed{1}", "2").outcome is Outcome.ERROR
+
+
+def response(question, text):
+    return {
+        "benchmark": "b", "question_id": question, "sample": 0, "prompt_sha256": "0" * 64, "prompt_tokens": 1,
+        "text": text, "output_ids": [1], "output_tokens": 1, "finish_reason": "stop",
+    }  # fmt: skip
+
+
+def test_grades_follow_the_responses_in_order():
+    responses = table_of([response("y", "\\boxed{2}"), response("x", "\\boxed{2}")], RESPONSES)
+    rows = [
+        {"benchmark": "b", "question_id": name, "question": "?", "gold": gold, "level": None}
+        for name, gold in (("x", "1"), ("y", "2"))
+    ]
+    grades = grade_responses(responses, [table_of(rows, QUESTIONS)], "math_verify", 64)
+    assert grades.schema.equals(GRADES)
+    assert [(row["question_id"], row["outcome"], row["budget"]) for row in grades.to_pylist()] == [
+        ("y", "correct", 64),
+        ("x", "wrong", 64),
+    ]
+
+
+def test_response_to_an_unknown_question_is_refused():
+    with pytest.raises(UserError, match=r"question 'z' of 'b'"):
+        grade_responses(table_of([response("z", "1")], RESPONSES), [], "math_verify", 64)
+
+
+def test_unknown_grader_is_refused():
+    with pytest.raises(UserError, match="unknown grader 'math-verify'; did you mean 'math_verify'"):
+        grade_responses(table_of([], RESPONSES), [], "math-verify", 64)
+
+
+def test_agrees_with_the_toolkit_on_real_generations(real_data):
+    rows = [json.loads(line) for line in (real_data / "outputs" / "qwen_math_cot_100.jsonl").read_text().splitlines()]
+    both = [
+        (math_verify.grade(text, row["gt"]).outcome is Outcome.CORRECT, toolkit)
+        for row in rows[:40]
+        for text, toolkit in zip(row["code"], row["score"], strict=True)
+    ]
+    assert len(both) == 320
+    assert sum(ours == theirs for ours, theirs in both) / len(both) >= 0.99
