@@ -1,37 +1,12 @@
-"""What tests share: tiny models in real safetensors files, and copies of the project that a test may edit."""
+"""Fixtures: tiny models, the real benchmark files, and the finished demo that the workflow's tests start from."""
 
 import json
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
-
-ROOT = Path(__file__).resolve().parents[1]
-DEMO = ROOT / "workflow" / "resources" / "demo"
-REAL_DATA = Path(os.environ.get("L2S_REAL_DATA", ROOT.parent / "shared" / "data"))
-PROJECT_PARTS = ("Snakefile", "config", "envs", "profiles", "scripts", "workflow")
-
-CONFIG = {
-    "architectures": ["Qwen2ForCausalLM"],
-    "model_type": "qwen2",
-    "hidden_size": 16,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "hidden_act": "silu",
-    "max_position_embeddings": 64,
-    "eos_token_id": 1,
-    "tie_word_embeddings": False,
-}
-SHAPES = {
-    "model.embed_tokens.weight": (24, 16),
-    "model.layers.0.mlp.down_proj.weight": (16, 40),
-    "model.layers.0.input_layernorm.weight": (16,),
-    "model.layers.1.mlp.down_proj.weight": (16, 40),
-    "lm_head.weight": (24, 16),
-}
+from project import new_project
+from support import CONFIG, REAL_DATA, SHAPES, load_tensors, save_model
 
 
 @pytest.fixture
@@ -54,44 +29,7 @@ def make_model(tmp_path):
     return make
 
 
-def save_model(folder, tensors, shards=1):
-    """Write tensors as one safetensors file, or as several with an index."""
-    if shards == 1:
-        save_file(tensors, folder / "model.safetensors")
-        return
-    names = list(tensors)
-    placed = {}
-    for number in range(shards):
-        file = f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
-        part = {name: tensors[name] for name in names[number::shards]}
-        save_file(part, folder / file)
-        placed.update(dict.fromkeys(part, file))
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
-
-
-def load_tensors(folder):
-    """Read all tensors of a model folder with the safetensors library."""
-    from safetensors import safe_open
-
-    tensors = {}
-    for file in sorted(Path(folder).glob("*.safetensors")):
-        with safe_open(file, "pt") as stream:
-            tensors.update({name: stream.get_tensor(name) for name in stream.keys()})  # noqa: SIM118
-    return tensors
-
-
-def copy_project(folder):
-    """Copy what the workflow needs into ``folder``, for a test that edits it."""
-    for part in PROJECT_PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, folder / part)
-    return folder
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_data():
     """Folder of the real benchmark files, which are not part of the project."""
     if not REAL_DATA.is_dir():
@@ -100,3 +38,17 @@ def real_data():
             pytest.fail(message)
         pytest.skip(message)
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def finished_demo(tmp_path_factory):
+    """A project in which the whole demo has run; tests must not change it."""
+    project = new_project(tmp_path_factory.mktemp("demo"))
+    project.run()
+    return project
+
+
+@pytest.fixture
+def demo(finished_demo, tmp_path):
+    """A clone of the finished demo that a test may change."""
+    return finished_demo.clone(tmp_path / "project")

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 from l2s.config import read_entry, validate
 from l2s.errors import UserError

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from conftest import ROOT
+from support import ROOT
 
 from l2s import catalog as module
 from l2s.catalog import Catalog

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-from conftest import load_tensors, save_model
 from safetensors.torch import load_file
+from support import load_tensors, save_model
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.entries import ModelEntry, PairEntry, split_source

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import DEMO
+from support import DEMO
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate

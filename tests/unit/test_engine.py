@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import load_tensors, save_model
+from support import load_tensors, save_model
 from test_methods import RECIPES, merge
 
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest

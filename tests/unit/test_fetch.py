@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
 from hub_mirror import HubMirror, etag
 from safetensors.torch import save_file
+from support import ROOT
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest

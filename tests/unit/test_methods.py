@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import load_tensors
+from support import load_tensors
 
 from l2s.checkpoints.manifest import Parent
 from l2s.merging.engine.noise import keep_mask

@@ -1,8 +1,8 @@
 """The math-verify grader: answers are parsed to sympy expressions and compared symbolically.
 
-https://github.com/huggingface/Math-XX
-expression if there is one, else the last LaTeX expression or number. It is not the grader that the paper used: on the
-same generations the two differ by up to 7 points (Minerva Math, 1.5B slow model).
+https://github.com/huggingface/Math-Verify. The answer is what the library extracts from the response: boxed expressions
+if there are any, else the last LaTeX expression or number. It is not the grader that the paper used: on the same
+generations the two differ by up to 7 points (Minerva Math, 1.5B slow model).
 """
 
 import logging

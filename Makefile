@@ -1,0 +1,63 @@
+# make demo     set everything up and run the whole workflow on two tiny models
+# make test     set everything up, check style and configuration, and run the tests
+# make help     the other targets
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= $(shell nproc)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-cuda setup-dev demo test lint format demo-pair lock
+
+help:
+	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
+	@echo "make test        set up, lint, and run the tests"
+	@echo "make setup       only install what the workflow needs, into $(VENV)"
+	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
+	@echo "make lint        check style and configuration"
+	@echo "make format      put Python and Snakemake files into the project's format"
+	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
+	@echo "make lock        resolve the dependencies of pyproject.toml again and write envs/"
+
+# A stamp holds the lock that was installed, so that an interrupted or outdated set-up is repeated.
+$(VENV)/%.stamp: envs/%.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1)
+	@echo "installing envs/$*.txt into $(VENV) (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/$*.txt
+	@cp envs/$*.txt $@
+
+setup: $(VENV)/cpu.stamp
+setup-cuda: $(VENV)/cuda.stamp
+setup-dev: $(VENV)/dev.stamp
+
+demo: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
+	@$(BIN)/python scripts/show.py --study demo --results results/demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+demo-pair: setup
+	$(BIN)/python scripts/train_demo.py --out workflow/resources/demo --seed 0
+
+# A CPU build's local version (+cpu) exists only where that build is at hand, so the locks leave it out.
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11
+lock: setup-dev
+	$(COMPILE) pyproject.toml --torch-backend cpu --output-file envs/cpu.txt
+	$(COMPILE) pyproject.toml --torch-backend cpu --extra dev --output-file envs/dev.txt
+	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
+	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt
+	$(BIN)/python envs/conda_from_lock.py

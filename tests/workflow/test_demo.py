@@ -1,0 +1,92 @@
+"""The demo shows the paper's phenomenon, and every stage's files have the declared schema."""
+
+import json
+from itertools import pairwise
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from l2s.analysis.summary import SUMMARY
+from l2s.checkpoints.weights import Checkpoint
+from l2s.decoding.responses import RESPONSES
+from l2s.grading.grades import GRADES
+from l2s.parquet import read_table
+from l2s.sources.benchmarks import QUESTIONS
+
+
+@pytest.fixture(scope="module")
+def results(finished_demo):
+    return finished_demo.folder / "results" / "demo"
+
+
+@pytest.fixture(scope="module")
+def lines(results):
+    return {line["recipe"]: line for line in read_table(results / "tables" / "demo.parquet", SUMMARY).to_pylist()}
+
+
+def test_slow_is_right_and_long_and_quick_is_neither(lines):
+    quick, slow = lines["quick"], lines["slow"]
+    assert slow["questions"] >= 300
+    assert slow["accuracy"] >= 0.90
+    assert quick["accuracy"] <= slow["accuracy"] - 0.15
+    assert slow["mean_tokens"] >= 4 * quick["mean_tokens"]
+
+
+@pytest.mark.parametrize("recipe", ["task_arithmetic, scale 0.7", "ties, keep_fraction 0.2, scale 1"])
+def test_the_papers_settings_halve_the_length_at_equal_accuracy(lines, recipe):
+    assert lines[recipe]["length_change"] <= -0.50
+    assert lines[recipe]["accuracy"] >= lines["slow"]["accuracy"] - 0.02
+
+
+def test_accuracy_and_length_rise_gradually_with_the_scale(lines):
+    steps = [lines[f"task_arithmetic, scale {scale}"] for scale in (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)]
+    lengths = [step["mean_tokens"] for step in steps]
+    assert lengths == sorted(lengths)
+    spread = lengths[-1] - lengths[0]
+    assert max(b - a for a, b in pairwise(lengths)) < 0.6 * spread
+    assert steps[0]["accuracy"] < steps[1]["accuracy"] < steps[2]["accuracy"]
+
+
+def test_every_stage_writes_its_declared_schema(results):
+    files = {schema: list(results.glob(pattern)) for pattern, schema in PATTERNS}
+    assert [len(found) for found in files.values()] == [1, 13, 13, 1]
+    for schema, found in files.items():
+        for path in found:
+            assert len(read_table(path, schema)) > 0
+
+
+PATTERNS = [
+    ("benchmarks/*.parquet", QUESTIONS),
+    ("responses/**/*.parquet", RESPONSES),
+    ("grades/**/*.parquet", GRADES),
+    ("tables/*.parquet", SUMMARY),
+]
+
+
+def test_responses_cover_every_question_with_ids_and_endings(results):
+    for path in results.glob("responses/**/*.parquet"):
+        rows = read_table(path, RESPONSES).to_pylist()
+        assert len({row["question_id"] for row in rows}) == len(rows) == 600
+        assert all(len(row["output_ids"]) == row["output_tokens"] > 0 for row in rows)
+        sidecar = json.loads(path.with_suffix(".json").read_text())
+        assert sidecar["settings"]["engine"] == "transformers"
+        assert sidecar["settings"]["versions"].keys() == {"torch", "transformers"}
+        # Average and task arithmetic at scale 0.5 are the same tensors: whichever comes second finds its responses.
+        if "average" not in str(path) and "scale=0.5" not in str(path):
+            assert sidecar["decoded_now"] == 600
+            assert sidecar["engine"]["device"] == "cpu"
+
+
+def test_figure_and_tables_come_in_every_format(results):
+    for suffix in ("html", "svg", "png"):
+        assert (results / "figures" / "demo" / f"accuracy_length.{suffix}").stat().st_size > 1000
+    for suffix in ("csv", "md", "html"):
+        assert "task_arithmetic, scale 0.7" in (results / "tables" / f"demo.{suffix}").read_text()
+
+
+def test_merged_checkpoint_loads_in_transformers_as_it_is(results):
+    (manifest,) = results.glob("checkpoints/demo/ties/*/manifest.json")
+    folder = Checkpoint.from_manifest(manifest).weights()
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer("Question: From left to right, modulo 10: 3*4+9\nAnswer:", return_tensors="pt")
+    assert "\\boxed{1}" in tokenizer.decode(model.generate(**prompt, max_new_tokens=160)[0])

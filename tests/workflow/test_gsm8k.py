@@ -1,0 +1,65 @@
+"""The whole DAG over real GSM8K questions: the demo pair cannot solve them, and the table must say so."""
+
+import pytest
+import yaml
+from project import new_project
+
+from l2s.analysis.summary import SUMMARY
+from l2s.decoding.responses import FINISH_REASONS, RESPONSES
+from l2s.grading.grades import GRADES, Outcome
+from l2s.parquet import read_table
+from l2s.sources.benchmarks import QUESTIONS
+
+COUNT, BUDGET = 40, 64
+
+
+@pytest.fixture(scope="module")
+def results(real_data, tmp_path_factory):
+    project = new_project(tmp_path_factory.mktemp("gsm8k"))
+    config = project.folder / "config"
+    benchmark = yaml.safe_load((config / "benchmarks" / "gsm8k.yaml").read_text())
+    benchmark.update(source={"path": str(real_data / "benchmarks" / "gsm8k.jsonl")}, first=COUNT)
+    (config / "benchmarks" / "gsm8k_40.yaml").write_text(yaml.safe_dump(benchmark))
+    decoding = yaml.safe_load((config / "decoding" / "demo.yaml").read_text())
+    (config / "decoding" / "short.yaml").write_text(yaml.safe_dump({**decoding, "max_new_tokens": BUDGET}))
+    study = yaml.safe_load((config / "studies" / "demo.yaml").read_text())
+    study.update(benchmarks=["gsm8k_40"], decoding="short", recipes=["task_arithmetic", "dare_ties"])
+    (config / "studies" / "real.yaml").write_text(yaml.safe_dump(study))
+    (config / "real.yaml").write_text("results: results/real\nstudies: [real]\nmerge_threads: 1\n")
+    project.run(config="config/real.yaml")
+    return project.folder / "results" / "real"
+
+
+def test_questions_are_the_real_ones(results):
+    rows = read_table(results / "benchmarks" / "gsm8k_40.parquet", QUESTIONS).to_pylist()
+    assert len(rows) == COUNT
+    assert rows[0]["question"].startswith("Janet’s ducks lay 16 eggs per day.")
+    assert [row["gold"] for row in rows[:3]] == ["18", "3", "70000"]
+
+
+def test_responses_are_whole_and_within_the_budget(results):
+    paths = list(results.glob("responses/**/*.parquet"))
+    assert len(paths) == 4
+    for path in paths:
+        rows = read_table(path, RESPONSES).to_pylist()
+        assert [row["question_id"] for row in rows] == [str(number) for number in range(COUNT)]
+        assert all(0 < row["output_tokens"] <= BUDGET for row in rows)
+        assert {row["finish_reason"] for row in rows} <= set(FINISH_REASONS)
+        assert all((row["finish_reason"] == "length") <= (row["output_tokens"] == BUDGET) for row in rows)
+
+
+def test_grades_have_an_outcome_for_each_response(results):
+    for path in results.glob("grades/**/*.parquet"):
+        rows = read_table(path, GRADES).to_pylist()
+        assert len(rows) == COUNT
+        assert {row["outcome"] for row in rows} <= {outcome.value for outcome in Outcome}
+        assert {row["budget"] for row in rows} == {BUDGET}
+
+
+def test_table_reports_an_accuracy_near_zero_as_such(results):
+    lines = read_table(results / "tables" / "real.parquet", SUMMARY).to_pylist()
+    assert [line["method"] for line in lines] == ["quick", "slow", "task_arithmetic", "dare_ties"]
+    for line in lines:
+        assert line["questions"] == COUNT
+        assert line["accuracy"] <= 0.1
+        assert line["accuracy_low"] == pytest.approx(0, abs=0.05) and line["accuracy_high"] > 0.05

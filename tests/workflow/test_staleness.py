@@ -1,0 +1,113 @@
+"""Exactly the stale work runs again, on the real DAG of the finished demo."""
+
+import json
+import os
+
+import yaml
+
+from l2s.checkpoints.manifest import read_manifest
+
+TAIL = ["draw accuracy_length of demo", "tabulate demo"]
+
+
+def kinds(jobs):
+    """Count jobs by the first word of their messages."""
+    counted = {}
+    for job in jobs:
+        counted[job.split()[0]] = counted.get(job.split()[0], 0) + 1
+    return counted
+
+
+def test_a_second_run_has_nothing_to_do(finished_demo):
+    assert "Nothing to be done" in finished_demo.run()
+
+
+def test_a_fresh_clone_with_results_and_metadata_has_nothing_to_do(demo):
+    assert demo.stale() == []
+
+
+def test_touching_every_file_schedules_nothing(demo):
+    for path in demo.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            os.utime(path)
+    assert demo.stale() == []
+
+
+def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
+    for pattern in ("scripts/**/*.py", "workflow/rules/*.smk", "config/**/*.yaml"):
+        for path in demo.folder.glob(pattern):
+            path.write_text(path.read_text() + "\n# a remark\n")
+    for path in demo.folder.glob("scripts/**/*.py"):
+        text = path.read_text()
+        if text.startswith('"""'):
+            path.write_text('"""Edited. ' + text[3:])
+    demo.edit("scripts/l2s/merging/ties.py", '"""Trim, elect sign, disjoint mean."""', '"""Other words."""')
+    assert demo.stale() == []
+
+
+def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
+    demo.edit("scripts/l2s/merging/ties.py", ".mul_(self.scale)", ".mul_(float(self.scale))")
+    jobs = demo.stale()
+    assert kinds(jobs) == {"merge": 2, "decode": 2, "grade": 2, "tabulate": 1, "draw": 1}
+    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:"}
+
+
+def test_editing_the_grader_grades_again_without_decoding(demo):
+    demo.edit("scripts/l2s/grading/graders/math_verify.py", "SECONDS = 5", "SECONDS = 6")
+    assert kinds(demo.stale()) == {"grade": 13, "tabulate": 1, "draw": 1}
+
+
+def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
+    demo.edit("scripts/l2s/analysis/figures/accuracy_length.py", "size=90", "size=91")
+    assert demo.stale() == TAIL[:1]
+
+
+def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
+    demo.edit("config/recipes/ties.yaml", "scale: 1.0", "scale: 0.9")
+    jobs = demo.stale()
+    assert kinds(jobs) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 1}
+    assert any(job.startswith("merge demo by ties: keep_fraction=0.2+scale=0.9+") for job in jobs)
+
+
+def test_changing_the_prompt_decodes_again_but_merges_nothing(demo):
+    demo.edit("config/prompts/demo.yaml", "Answer:", "Answer: ")
+    assert kinds(demo.stale()) == {"decode": 13, "grade": 13, "tabulate": 1, "draw": 1}
+
+
+def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):
+    study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
+    demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": ["ties"]}))
+    demo.run()
+    (manifest,) = demo.folder.glob("results/demo/checkpoints/demo/ties/*/manifest.json")
+    weights = manifest.with_name("model.safetensors")
+    before = weights.read_bytes()
+    weights.unlink()
+    assert demo.stale() == []
+
+    both = {**study, "recipes": ["ties"], "benchmarks": ["demo_arithmetic", "demo_validation"]}
+    demo.write("config/studies/demo.yaml", yaml.safe_dump(both))
+    assert kinds(demo.stale()) == {"load": 1, "decode": 3, "grade": 3, "tabulate": 1, "draw": 1}
+    content_id = read_manifest(manifest).content_id
+    demo.run()
+    assert weights.read_bytes() == before
+    assert read_manifest(manifest).content_id == content_id
+    sidecars = [
+        json.loads((demo.folder / f"results/demo/responses/{checkpoint}/demo.json").read_text())
+        for checkpoint in ("models/demo-quick", "models/demo-slow", f"demo/ties/{manifest.parent.name}")
+    ]
+    assert [(sidecar["responses"], sidecar["decoded_now"]) for sidecar in sidecars] == [(900, 300)] * 3
+
+
+def test_one_study_after_another_never_undoes_the_others_work(demo):
+    study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
+    for name, benchmark, recipes in (
+        ("one", "demo_arithmetic", ["ties"]),
+        ("two", "demo_validation", ["ties", "average"]),
+    ):
+        entry = {**study, "benchmarks": [benchmark], "recipes": recipes}
+        demo.write(f"config/studies/{name}.yaml", yaml.safe_dump(entry))
+    demo.write("config/both.yaml", "results: results/demo\nstudies: [one, two]\nmerge_threads: 1\n")
+    both = {"config": "config/both.yaml"}
+    demo.run("--", "one", **both)
+    demo.run("--", "two", **both)
+    assert demo.stale("--", "one", **both) == demo.stale("--", "two", **both) == demo.stale(**both) == []
