@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import MANIFEST_NAME, Manifest, Parent, read_manifest
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import read_yaml
@@ -96,7 +97,9 @@ def by_hand_parents(recipe: Recipe) -> list[tuple[Parent, Path]]:
         folder = locate(source)
         own = folder / MANIFEST_NAME
         known = read_manifest(own).content_id if own.is_file() else None
-        parents.append((Parent(role=role, source=source, content_id=known), folder))
+        # Absolute, so that the weights can be made again from any working directory.
+        place = str(folder.resolve()) if isinstance(split_source(source), Path) else source
+        parents.append((Parent(role=role, source=place, content_id=known), folder))
     return parents
 
 

@@ -59,6 +59,7 @@ def load_tensors(folder):
 
 def copy_project(folder):
     """Copy what the workflow needs into ``folder``, for a test that edits it."""
+    folder.mkdir(exist_ok=True)
     for part in PROJECT_PARTS:
         source = ROOT / part
         if source.is_dir():

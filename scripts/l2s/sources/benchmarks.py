@@ -21,6 +21,7 @@ from l2s.errors import UserError
 from l2s.files import canonical_json
 from l2s.parquet import Column, schema_of, table_of
 
+PROJECT = Path(__file__).resolve().parents[3]
 LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
 
 QUESTIONS = schema_of(
@@ -41,7 +42,7 @@ class Source(StrictModel):
     revision: str | None = Field(None, description="the commit of that data set: 40 hex digits")
     config: str | None = Field(None, description="configuration of the data set")
     split: str | None = Field(None, description="split of the data set, e.g. test")
-    path: str | None = Field(None, description="local JSONL or Parquet file, relative to the project or absolute")
+    path: str | None = Field(None, description="local JSONL or Parquet file, absolute or relative to the project")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Source":
@@ -132,11 +133,11 @@ def _read_rows(source: Source, where: str) -> list[dict[str, Any]]:
     try:
         if source.repo:
             return list(load_dataset(source.repo, source.config, split=source.split, revision=source.revision))
-        if not Path(source.path).is_file():
+        file = next((path for path in (Path(source.path), PROJECT / source.path) if path.is_file()), None)
+        if file is None:
             raise UserError(f"{where}: no such file; put it there or correct 'path'")
-        loader = LOADERS[Path(source.path).suffix]
         with tempfile.TemporaryDirectory() as cache:
-            return list(load_dataset(loader, data_files=source.path, split="train", cache_dir=cache))
+            return list(load_dataset(LOADERS[file.suffix], data_files=str(file), split="train", cache_dir=cache))
     except UserError:
         raise
     except Exception as error:  # the library raises many kinds; each means that there are no rows

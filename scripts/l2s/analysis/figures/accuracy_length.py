@@ -10,14 +10,17 @@ import pyarrow as pa
 
 from l2s.analysis.summary import MEAN
 
-WIDTH, HEIGHT = 600, 400
-ROOM = 45  # pixels around the points, for their names
+WIDTH, HEIGHT = 620, 420
+ROOM = 75  # pixels around the points, for their names
+NEAR = 0.1  # share of an axis within which names would run into each other
+FIRST_NAME, NEXT_NAME = 9, 12  # pixels from a point to its name, and from a name to the next in a list
 
 
 def chart(summary: pa.Table, title: str) -> alt.LayerChart:
     """Return the chart; checkpoints without a reference are left out."""
     points = _points(summary.to_pandas())
-    axis = alt.Axis(format="%")
+    # The room around the points reaches beyond 100 %, where there is nothing to read.
+    axis = alt.Axis(format="%", labelExpr="datum.value > 1 ? '' : datum.label")
     room = alt.Scale(zero=False, nice=False, padding=ROOM)
     reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=axis, scale=room)
     accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=axis, scale=room)
@@ -37,8 +40,11 @@ def chart(summary: pa.Table, title: str) -> alt.LayerChart:
         tooltip=tooltip,
     )
     bars = base.mark_rule(strokeWidth=1.2).encode(reduction, low, alt.Y2("accuracy_high:Q"))
-    marks = base.mark_point(filled=True, size=90).encode(reduction, accuracy, shape=alt.Shape("pair:N", title="Pair"))
-    names = base.mark_text(align="left", dx=8, dy=-8, fontSize=10).encode(reduction, accuracy, text="name:N")
+    shape = alt.Shape("pair:N", title="Pair") if points["pair"].nunique() > 1 else alt.value("circle")
+    marks = base.mark_point(filled=True, size=90).encode(reduction, accuracy, shape=shape)
+    names = base.mark_text(align="left", dx=8, dy={"expr": "datum.name_shift"}, fontSize=10).encode(
+        reduction, accuracy, text="name:N"
+    )
     layered = alt.layer(bars, marks, names).add_params(picked)
     return layered.properties(width=WIDTH, height=HEIGHT, title=title).interactive()
 
@@ -51,4 +57,19 @@ def _points(frame: pd.DataFrame) -> pd.DataFrame:
     several_of = points["method"].duplicated(keep=False)
     settings = points["recipe"].str.partition(", ")[2].where(lambda text: text != "", points["recipe"])
     points["name"] = points["method"].where(~several_of, settings)
+    points["name_shift"] = _name_shifts(points["reduction"].tolist(), points["accuracy"].tolist())
     return points
+
+
+def _name_shifts(reductions: list[float], accuracies: list[float]) -> list[int]:
+    """Return by how many pixels each point's name moves down, so that names of close points form a list."""
+    width = (max(reductions) - min(reductions)) or 1.0
+    height = (max(accuracies) - min(accuracies)) or 1.0
+    top = max(accuracies) - NEAR * height
+    shifts: list[int] = []
+    for number, (x, y) in enumerate(zip(reductions, accuracies, strict=True)):
+        earlier = zip(reductions[:number], accuracies[:number], strict=True)
+        crowd = sum(abs(x - a) / width < NEAR and abs(y - b) / height < NEAR for a, b in earlier)
+        # Only the topmost points have nothing above them.
+        shifts.append((FIRST_NAME + crowd * NEXT_NAME) * (-1 if y > top else 1))
+    return shifts

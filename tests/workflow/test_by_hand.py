@@ -1,0 +1,125 @@
+"""Every step also runs by hand, without Snakemake, and tells a user what is wrong in one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from support import DEMO, ROOT
+
+from l2s.decoding.responses import RESPONSES
+from l2s.grading.grades import GRADES
+from l2s.parquet import read_table
+
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+def script(name, *options, cwd=ROOT):
+    """Run a script as a user would; return the finished process."""
+    command = [sys.executable, str(ROOT / "scripts" / name), *map(str, options)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def write_recipe(folder, **values):
+    recipe = {"method": "ties", "base": str(DEMO / "quick"), "models": [str(DEMO / "slow")], **values}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return folder / "recipe.yaml"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_explains_every_option(name):
+    done = script(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--" in done.stdout and len(done.stdout) > 200
+
+
+def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
+    recipe, merged = write_recipe(tmp_path, keep_fraction=0.2, scale=1.0), tmp_path / "merged"
+    responses, grades = tmp_path / "responses.parquet", tmp_path / "grades.parquet"
+    for name, options in [
+        ("merge.py", ["--recipe", recipe, "--out", merged]),
+        ("decode.py", ["--model", merged, "--benchmark", "demo_arithmetic", "--decoding", "demo", "--out", responses]),
+        ("grade.py", ["--responses", responses, "--out", grades]),
+    ]:
+        done = script(name, *options)
+        assert done.returncode == 0, done.stderr
+    assert len(read_table(responses, RESPONSES)) == 600
+    outcomes = [row["outcome"] for row in read_table(grades, GRADES).to_pylist()]
+    assert outcomes.count("correct") / len(outcomes) > 0.95
+
+    row = {"pair": "demo", "method": "ties", "recipe": "ties", "checkpoint": "merged", "reference": "merged"}
+    spec = {"study": "mine", "title": "Mine", "reference": "itself", "benchmarks": ["demo_arithmetic"]}
+    spec["rows"] = [{**row, "responses": str(responses), "grades": str(grades)}]
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    table = tmp_path / "results" / "tables" / "mine"
+    done = script("tabulate_study.py", "--spec", tmp_path / "spec.yaml", "--out", table)
+    assert done.returncode == 0, done.stderr
+    figure = tmp_path / "results" / "figures" / "mine" / "accuracy_length"
+    done = script(
+        "draw_figure.py", "--table", f"{table}.parquet", "--figure", "accuracy_length", "--out", figure
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    shown = script("show.py", "--study", "mine", "--results", tmp_path / "results").stdout
+    assert "ties" in shown and "+0.0 %" in shown and "accuracy_length.html" in shown
+
+
+def test_decoding_again_by_hand_takes_responses_from_the_store(tmp_path):
+    options = ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--decoding", "demo"]
+    for _ in range(2):
+        done = script("decode.py", *options, "--out", tmp_path / "r.parquet")
+    assert "300 of 300 responses are in the store, 0 are to be decoded" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())["decoded_now"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"method": "tise"}, "recipe.yaml: unknown method 'tise'; did you mean 'ties'?"),
+        ({"keep_fraction": 2}, "recipe.yaml: key 'keep_fraction': Input should be less than or equal to 1 (found 2)"),
+        ({"modles": []}, "unknown key 'modles'"),
+        ({"models": []}, "recipe.yaml: key 'models'"),
+        ({"base": None}, "method 'ties' needs 'base'"),
+        ({"method": "average"}, "method 'average' has no base: put every model that is to be merged into 'models'"),
+        ({"models": ["no/where"]}, "no/where: no such model"),
+        ({"models": "Qwen/Qwen2.5-Math-7B"}, "recipe.yaml: key 'models'"),
+    ],
+)
+def test_wrong_recipe_is_one_clear_line_and_leaves_nothing(tmp_path, changed, message):
+    done = script("merge.py", "--recipe", write_recipe(tmp_path, **changed), "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_merge_never_replaces_a_folder_that_is_no_merged_checkpoint(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("dear")
+    done = script("merge.py", "--recipe", write_recipe(tmp_path), "--out", tmp_path / "thesis")
+    assert done.returncode == 1
+    assert "exists and is not a merged checkpoint; choose another folder" in done.stderr
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("merge.py", [], "give --recipe and --out, or --rebuild"),
+        ("merge.py", ["--recipe", "absent.yaml", "--out", "x"], "absent.yaml: no such file"),
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "gsm9k", "--out", "x", "--decoding", "demo"], "gsm9k"),
+        ("decode.py", ["--model", "absent", "--benchmark", "demo_validation", "--out", "x", "--decoding", "demo"],
+         "absent: no such model"),
+        ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),
+        ("grade.py", ["--responses", ROOT / "Makefile", "--out", "x"], "not a readable Parquet file"),
+        ("benchmark.py", ["--entry", ROOT / "config/pairs/demo.yaml", "--out", "x"], "unknown key 'quick'"),
+        ("fetch.py", ["--source", "absent", "--out", "x"], "absent: no such model folder"),
+        ("draw_figure.py", ["--table", "x", "--figure", "pie", "--out", "x"], "unknown figure 'pie'"),
+    ],
+)  # fmt: skip
+def test_wrong_option_is_one_clear_line(tmp_path, name, options, message):
+    done = script(name, *options, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

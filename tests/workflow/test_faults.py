@@ -1,0 +1,79 @@
+"""Faults inside a run: a clear message, nothing half-written left looking whole, and the next run just works."""
+
+import os
+import signal
+import subprocess
+import time
+
+from project import SNAKEMAKE, new_project
+
+TORCH_FORBIDDEN = 'raise ImportError("torch must not be imported to build the DAG")\n'
+
+
+def small_project(folder):
+    """A project whose demo has one recipe."""
+    project = new_project(folder)
+    text = (project.folder / "config/studies/demo.yaml").read_text()
+    first, last = text.index("recipes:"), text.index("benchmarks:")
+    project.write("config/studies/demo.yaml", f"{text[:first]}recipes: [ties]\n{text[last:]}")
+    return project
+
+
+def test_dry_runs_import_neither_torch_nor_transformers_and_touch_no_network(tmp_path):
+    project = new_project(tmp_path / "p")
+    trap = tmp_path / "trap"
+    trap.mkdir()
+    for name in ("torch", "transformers", "datasets", "vllm"):
+        (trap / f"{name}.py").write_text(TORCH_FORBIDDEN)
+    unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(trap)}
+    assert len(project.stale(**unreachable)) == 42
+    jobs = project.stale(config="config/config.yaml", **unreachable)
+    assert "fetch the model deepseek-r1-distill-qwen-7b" in jobs
+    assert sum(job.startswith("merge 7b by") for job in jobs) == 6
+
+
+def test_configuration_error_stops_before_the_first_job_and_writes_nothing(tmp_path):
+    project = new_project(tmp_path)
+    project.edit("config/recipes/ties.yaml", "keep_fraction: 0.2", "keep_fraction: 20")
+    done = project.snakemake()
+    assert done.returncode == 1
+    assert "config/recipes/ties.yaml: key 'keep_fraction': Input should be less than or equal to 1" in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_damaged_model_stops_the_run_with_its_name_and_leaves_no_manifest(tmp_path):
+    project = small_project(tmp_path)
+    weights = project.folder / "workflow/resources/demo/slow/model.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[:-100])
+    done = project.snakemake("--keep-going")
+    assert done.returncode == 1
+    assert "error: workflow/resources/demo/slow/model.safetensors: holds" in done.stdout
+    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    done = project.snakemake("--keep-going")
+    assert "error: workflow/resources/demo/slow: the model's content_id is" in done.stdout
+    assert not list(project.folder.glob("results/demo/checkpoints/**/demo-slow/manifest.json"))
+    assert not list(project.folder.glob("results/demo/checkpoints/demo/**/*"))
+    weights.write_bytes(good)
+    project.run()
+
+
+def test_killed_run_is_taken_up_again_without_decoding_twice(tmp_path):
+    project = small_project(tmp_path)
+    command = [str(SNAKEMAKE), "--cores", "2", "--configfile", "config/demo.yaml"]
+    running = subprocess.Popen(
+        command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    store = project.folder / "results" / "demo" / "store"
+    give_up = time.monotonic() + 120
+    while len(list(store.rglob("*.parquet"))) < 2:
+        assert running.poll() is None and time.monotonic() < give_up
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not (project.folder / "results/demo/tables/demo.parquet").exists()
+    kept = {path: path.read_bytes() for path in store.rglob("*.parquet")}
+    project.run("--unlock")
+    project.run()
+    assert all(path.read_bytes() == data for path, data in kept.items())
+    assert "Nothing to be done" in project.run()
