@@ -1,4 +1,4 @@
-"""A small mirror of the Hugging Face hub on loopback: the API calls that downloading a repository takes.
+"""A small mirror of the Hugging Face hub on loopback: the API calls that downloading a model or data set takes.
 
 Files come from a folder ``<root>/<owner>/<name>/``. Large files (weights) are announced by sha256, small ones by git's
 sha1, as the hub does. ``drop_after`` makes the next download of a file break off after so many bytes, files named in
@@ -10,7 +10,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class HubMirror:
@@ -51,29 +51,60 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(with_body=True)
 
-    def _answer(self, with_body: bool) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.hub.requests.append((self.command, path, self.headers.get("Range")))
-        parts = path.strip("/").split("/")
-        if parts[:2] == ["api", "models"] and parts[4:6] == ["tree", self.hub.commit]:
-            self._send_json(self._tree(self.hub.root / parts[2] / parts[3]))
-        elif parts[2:4] == ["resolve", self.hub.commit] and parts[-1] not in self.hub.refused:
-            self._send_file(self.hub.root / parts[0] / parts[1] / "/".join(parts[4:]), with_body)
+    def do_POST(self) -> None:
+        """Answer ``paths-info``: the tree's entries of the paths asked for."""
+        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        kind, repo, rest = self._route()
+        if kind == "api" and rest[:2] == ["paths-info", self.hub.commit]:
+            self._send_json([entry for entry in self._tree(repo) if entry["path"] in asked.get("paths", [])])
         else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RevisionNotFound" if "resolve" in parts or "tree" in parts else "")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._send_nothing()
 
-    def _tree(self, folder: Path) -> list[dict]:
+    def _route(self) -> tuple[str, Path, list[str]]:
+        """Split a path into ``api`` or ``files``, the repository's folder, and what follows its name."""
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        kind = "files"
+        if parts[0] == "api":
+            kind, parts = "api", parts[1:]
+        if parts[0] in ("models", "datasets"):
+            parts = parts[1:]
+        return kind, self.hub.root.joinpath(*parts[:2]), parts[2:]
+
+    def _answer(self, with_body: bool) -> None:
+        self.hub.requests.append((self.command, self.path, self.headers.get("Range")))
+        kind, repo, rest = self._route()
+        known = repo.is_dir() and self.hub.commit in rest
+        if known and kind == "api" and rest[0] == "tree":
+            recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
+            self._send_json(self._tree(repo, "/".join(rest[2:]), recursive))
+        elif known and kind == "api" and rest[0] == "revision":
+            siblings = [{"rfilename": entry["path"]} for entry in self._tree(repo) if entry["type"] == "file"]
+            name = "/".join(repo.parts[-2:])
+            self._send_json({"id": name, "sha": self.hub.commit, "siblings": siblings, "tags": [], "private": False})
+        elif known and rest[0] == "resolve" and rest[-1] not in self.hub.refused and repo.joinpath(*rest[2:]).is_file():
+            self._send_file(repo.joinpath(*rest[2:]), with_body)
+        else:
+            self._send_nothing()
+
+    def _send_nothing(self) -> None:
+        self.send_response(404)
+        missing = "EntryNotFound" if self.hub.commit in self.path else "RevisionNotFound"
+        self.send_header("X-Error-Code", missing)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _tree(self, repo: Path, below: str = "", recursive: bool = True) -> list[dict]:
         entries = []
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                entry = {"type": "file", "path": file.relative_to(folder).as_posix(), "size": file.stat().st_size}
-                entry["oid"] = git_sha1(file.read_bytes())
-                if file.suffix == ".safetensors":
-                    entry["lfs"] = {"oid": etag(file), "size": entry["size"], "pointerSize": 130}
-                entries.append(entry)
+        for path in sorted(repo.joinpath(below).rglob("*") if recursive else repo.joinpath(below).glob("*")):
+            entry = {"path": path.relative_to(repo).as_posix(), "oid": "0" * 40}
+            if path.is_dir():
+                entries.append({**entry, "type": "directory"})
+                continue
+            size = path.stat().st_size
+            entry.update(type="file", size=size, oid=git_sha1(path.read_bytes()))
+            if path.suffix == ".safetensors":
+                entry["lfs"] = {"oid": etag(path), "size": size, "pointerSize": 130}
+            entries.append(entry)
         return entries
 
     def _send_json(self, value: object) -> None:

@@ -5,14 +5,18 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
+import yaml
 from hub_mirror import HubMirror, etag
 from safetensors.torch import save_file
 from support import ROOT
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
+from l2s.parquet import read_table
+from l2s.sources.benchmarks import QUESTIONS, rows_digest
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SOURCE = f"team/tiny@{COMMIT}"
@@ -125,3 +129,32 @@ def test_revision_that_the_hub_does_not_have_is_an_error(fetch):
     assert done.returncode == 1
     assert "could not be downloaded" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_benchmark_rows_come_from_the_hub_at_the_pinned_revision(tmp_path):
+    repo = tmp_path / "hub" / "team" / "sums"
+    (repo / "main").mkdir(parents=True)
+    rows = [{"question": f"{n}+1?", "answer": f"so #### {n + 1}"} for n in range(5)]
+    pd.DataFrame(rows).to_parquet(repo / "main" / "test-00000-of-00001.parquet")
+    (repo / "README.md").write_text(
+        "---\nconfigs:\n- config_name: main\n  data_files:\n  - split: test\n    path: main/test-*\n---\n"
+    )
+    clean = [{"question_id": str(n), "question": f"{n}+1?", "gold": str(n + 1), "level": None} for n in range(5)]
+    entry = {
+        "source": {"repo": "team/sums", "config": "main", "split": "test", "revision": COMMIT},
+        "question": {"column": "question"},
+        "gold": {"column": "answer", "pattern": "#### (.+)"},
+        "rows": 5,
+        "sha256": rows_digest(clean),
+    }
+    (tmp_path / "sums.yaml").write_text(yaml.safe_dump(entry))
+    with HubMirror(tmp_path / "hub", COMMIT) as hub:
+        environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub.endpoint}
+        environment["HF_HUB_DISABLE_XET"] = "1"
+        command = [sys.executable, str(ROOT / "scripts/benchmark.py"), "--entry", str(tmp_path / "sums.yaml")]
+        command += ["--out", str(tmp_path / "sums.parquet")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    table = read_table(tmp_path / "sums.parquet", QUESTIONS)
+    assert table.to_pylist() == [{"benchmark": "sums", **row} for row in clean]
+    assert any(COMMIT in path and path.endswith(".parquet") for _, path, _ in hub.requests)
