@@ -20,6 +20,7 @@ def main(
     source: Annotated[str | None, typer.Option(help="owner/name@<40-digit commit>, or a local directory.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder that manifest.json is written to.")] = None,
     expect: Annotated[str | None, typer.Option(help="The content_id that the model must have.")] = None,
+    licence: Annotated[str | None, typer.Option(help="SPDX identifier of the weights' licence.")] = None,
     rebuild: Annotated[
         Path | None, typer.Option(help="Manifest of a model whose files are to be fetched again.")
     ] = None,
@@ -29,7 +30,7 @@ def main(
         known = read_manifest(rebuild)
         fetch_model(known.source, known.content_id)
     elif source and out:
-        manifest = fetch_model(source, expect)
+        manifest = fetch_model(source, expect, licence)
         write_manifest(manifest, out / MANIFEST_NAME)
         print(f"{source}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
     else:
@@ -43,6 +44,7 @@ if "snakemake" in globals():
         source=snakemake.params.source,
         out=Path(snakemake.output.manifest).parent,
         expect=snakemake.params.content_id,
+        licence=snakemake.params.licence,
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -24,7 +24,7 @@ from l2s.config import read_yaml
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
-from l2s.merging.engine.run import merge_checkpoint
+from l2s.merging.engine.run import Workers, merge_checkpoint
 
 
 def main(
@@ -34,6 +34,7 @@ def main(
         Path | None, typer.Option(help="Manifest of a merged checkpoint whose weights are to be made again beside it.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
+    device: Annotated[str, typer.Option(help="cpu or cuda; the same tensors come out.")] = "cpu",
 ) -> None:
     """Merge models by a recipe (--recipe, --out), or make a merged checkpoint's weights again (--rebuild)."""
     if rebuild:
@@ -42,11 +43,12 @@ def main(
             raise UserError(f"{rebuild}: describes a fetched model; scripts/fetch.py --rebuild fetches it again")
         parsed = parse_recipe(expected.recipe, str(rebuild))
         parents = [(parent, locate(parent.source)) for parent in expected.parents]
-        merge_checkpoint(parsed, parents, rebuild.parent, threads, expected)
+        merge_checkpoint(parsed, parents, rebuild.parent, Workers(threads, device), expected)
     elif recipe and out:
         parsed = parse_recipe(read_yaml(recipe), str(recipe))
-        refuse_to_overwrite(out)
-        finish(parsed, by_hand_parents(parsed), out, threads)
+        parents = by_hand_parents(parsed)
+        refuse_to_overwrite(out, [folder for _, folder in parents])
+        finish(parsed, parents, out, Workers(threads, device))
     else:
         raise UserError("give --recipe and --out, or --rebuild; --help explains them")
 
@@ -64,14 +66,15 @@ def merge_job(recipe: dict[str, Any], manifests: dict[str, str], out: Path, thre
     parents = []
     for role, source in roles(parsed):
         checkpoint = Checkpoint.from_manifest(Path(manifests[source]))
-        parent = Parent(role=role, source=source, content_id=checkpoint.manifest.content_id)
+        known = checkpoint.manifest
+        parent = Parent(role=role, source=source, content_id=known.content_id, licence=known.licence)
         parents.append((parent, checkpoint.weights()))
-    finish(parsed, parents, out, threads)
+    finish(parsed, parents, out, Workers(threads))
 
 
-def finish(recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, threads: int) -> Manifest:
+def finish(recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, workers: Workers) -> Manifest:
     """Merge and say what came out."""
-    manifest = merge_checkpoint(recipe, parents, out, threads)
+    manifest = merge_checkpoint(recipe, parents, out, workers)
     print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
     return manifest
 
@@ -82,8 +85,10 @@ def roles(recipe: Recipe) -> list[tuple[str, str]]:
     return base + [("model", source) for source in recipe.inputs.models]
 
 
-def refuse_to_overwrite(out: Path) -> None:
-    """Let a hand-run merge replace nothing but an earlier merge."""
+def refuse_to_overwrite(out: Path, parents: list[Path]) -> None:
+    """Let a hand-run merge replace nothing but an earlier merge, and none that it reads."""
+    if out.resolve() in [folder.resolve() for folder in parents]:
+        raise UserError(f"{out}: is one of the models that are merged; choose another folder for --out")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         manifest = out / MANIFEST_NAME
         if not (manifest.is_file() and read_manifest(manifest).kind == "merged"):

@@ -16,6 +16,7 @@ from l2s.analysis.tables import display_frame
 from l2s.jobs import run_cli
 from l2s.parquet import read_metadata, read_table
 
+NARROWEST = 96
 LEFT = ("Pair", "Model", "Benchmark")
 
 
@@ -31,7 +32,8 @@ def main(
         table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "Model")
     for row in shown.itertuples(index=False):
         table.add_row(*row)
-    console = Console()
+    # Narrower, the table's cells would break; a file or a pipe has no width of its own.
+    console = Console(width=max(Console().width, NARROWEST))
     console.print(table)
     console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .csv, .parquet", highlight=False)
     for figure in sorted((results / "figures" / study).glob("*.html")):

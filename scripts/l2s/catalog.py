@@ -18,7 +18,7 @@ from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.files import digest_of
 from l2s.grading.grades import grader_module
-from l2s.merging.engine.recipe import Recipe, hyper_parameters, method_modules, parse_method, parse_recipe
+from l2s.merging.engine.recipe import Inputs, Recipe, hyper_parameters, method_modules, parse_method, parse_recipe
 from l2s.sources.benchmarks import BenchmarkEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
@@ -191,7 +191,7 @@ class Catalog:
         slow = [sources[name] for name in pair.slow]
         if not isinstance(values, dict):
             raise UserError(f"{where}: expected a mapping with 'method' and its hyper-parameters")
-        method = parse_method({key: value for key, value in values.items() if key not in OUTPUT_KEYS}, where)
+        method = parse_method({key: value for key, value in values.items() if key not in Inputs.model_fields}, where)
         if not method.needs_base:
             quick = [sources[pair.quick]] if pair.quick else []
             recipe = parse_recipe({**values, "models": [*quick, *slow]}, where)
@@ -224,9 +224,6 @@ class Catalog:
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
 
 
-OUTPUT_KEYS = ("dtype", "tokenizer", "max_shard_gb")
-
-
 @cache
 def _read_once(path: Path, schema: type[Entry]) -> Entry:
     return read_entry(path, schema)
@@ -235,7 +232,7 @@ def _read_once(path: Path, schema: type[Entry]) -> Entry:
 def _readable(recipe: Recipe) -> str:
     """Return the last part of a merged checkpoint's path: hyper-parameters, and the digest of the resolved recipe."""
     parts = [
-        f"{key}={value['method'] if isinstance(value, dict) else value}"
+        f"{key}={value.get('method', 'by-tensor') if isinstance(value, dict) else value}"
         for key, value in hyper_parameters(recipe.method).items()
     ]
     return f"{'+'.join(parts) or 'plain'}~{digest_of(recipe.resolved())[:8]}"

@@ -22,7 +22,7 @@ def stream(recipe, base, slow, folder, threads, chunk):
     base = None if recipe["method"] == "average" else base
     named = {**recipe, "models": list(map(str, models)), **({"base": str(base)} if base else {})}
     plan = plan_merge(parse_recipe(named, "test"), base, models)
-    return StreamingMerge(plan, folder, threads, chunk).run()
+    return StreamingMerge(plan, folder, threads, chunk_elements=chunk).run()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))

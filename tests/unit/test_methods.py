@@ -8,7 +8,7 @@ from support import load_tensors
 from l2s.checkpoints.manifest import Parent
 from l2s.merging.engine.noise import keep_mask
 from l2s.merging.engine.recipe import known_methods, parse_recipe
-from l2s.merging.engine.run import merge_checkpoint
+from l2s.merging.engine.run import Workers, merge_checkpoint
 
 RECIPES = [
     {"method": "average"},
@@ -30,7 +30,7 @@ def merge(recipe, base, slow, out, threads=2):
         parsed = parse_recipe({**recipe, "base": str(base), "models": list(map(str, slow))}, "test")
         parents = [(Parent(role="base", source=str(base)), base)]
         parents += [(Parent(role="model", source=str(path)), path) for path in slow]
-    return merge_checkpoint(parsed, parents, out, threads)
+    return merge_checkpoint(parsed, parents, out, Workers(threads))
 
 
 def reference(recipe, base, slow):

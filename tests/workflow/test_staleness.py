@@ -46,7 +46,7 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
 
 
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
-    demo.edit("scripts/l2s/merging/ties.py", ".mul_(self.scale)", ".mul_(float(self.scale))")
+    demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
     jobs = demo.stale()
     assert kinds(jobs) == {"merge": 2, "decode": 2, "grade": 2, "tabulate": 1, "draw": 1}
     assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:"}

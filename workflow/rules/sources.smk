@@ -16,6 +16,7 @@ rule fetch:
         code=code_digest("fetch.py"),
         source=lambda wildcards: catalog.model(wildcards.model).source,
         content_id=lambda wildcards: catalog.model(wildcards.model).content_id,
+        licence=lambda wildcards: catalog.model(wildcards.model).licence,
     message:
         "fetch the model {wildcards.model}"
     script:

@@ -7,7 +7,7 @@ from l2s.checkpoints.manifest import Manifest, companion_records, content_id, we
 from l2s.checkpoints.tensors import digest_tensors
 
 
-def describe_model(folder: Path, source: str) -> Manifest:
+def describe_model(folder: Path, source: str, licence: str | None = None) -> Manifest:
     """Return the manifest of a model that was not merged here: digests of every tensor and file.
 
     Raises:
@@ -15,4 +15,11 @@ def describe_model(folder: Path, source: str) -> Manifest:
     """
     files = companion_records(folder) | weight_records(weight_files(folder), digests=True)
     tensors = digest_tensors(folder)
-    return Manifest(kind="fetched", content_id=content_id(tensors, files), source=source, tensors=tensors, files=files)
+    return Manifest(
+        kind="fetched",
+        content_id=content_id(tensors, files),
+        source=source,
+        licence=licence,
+        tensors=tensors,
+        files=files,
+    )

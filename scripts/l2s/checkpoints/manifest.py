@@ -52,6 +52,7 @@ class Parent(StrictModel):
     role: Literal["base", "model"]
     source: str = Field(description="repo@revision, or a local directory")
     content_id: str | None = Field(None, description="known where the parent has a manifest of its own")
+    licence: str | None = Field(None, description="SPDX identifier, if known")
 
 
 class Manifest(StrictModel):
@@ -61,6 +62,7 @@ class Manifest(StrictModel):
     kind: Literal["fetched", "merged"]
     content_id: str
     source: str | None = Field(None, description="for a fetched model: repo@revision, or a local directory")
+    licence: str | None = Field(None, description="SPDX identifier of a fetched model's licence, if known")
     recipe: dict[str, Any] | None = Field(None, description="for a merged model: the resolved recipe")
     parents: tuple[Parent, ...] = ()
     policies: dict[str, str] = Field({}, description="what was done about each difference between the parents")

@@ -5,7 +5,8 @@
 Every model that is to be averaged is one of ``models``; there is no base. For a pair that is the quick model and the
 slow ones.
 
-DEVIATES: the paper's released code sums in bfloat16; here the sum and the division are float32, rounded once.
+DEVIATES: the paper's released code averages in bfloat16; here the sum and the division are float32, rounded once.
+``fidelity: released`` rounds the sum to bfloat16 before the division.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 ``scale`` is the paper's α.
 
 DEVIATES: the paper's released code computes in bfloat16; here every operation is float32, rounded once at the end.
+``fidelity: released`` does as that code does.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from l2s.merging.engine.contract import Chunk, Method, Tally
+from l2s.merging.engine.contract import Chunk, Tally
+from l2s.merging.engine.scaling import Scale, Scaled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class TaskArithmetic(Method):
+class TaskArithmetic(Scaled):
     """Base plus the scaled sum of the task vectors."""
 
-    scale: float = Field(0.7, ge=0, le=2, description="α: factor on the sum of the task vectors")
+    scale: Scale = Field(0.7, description="α: factor on the sum of the task vectors, or factors by tensor-name pattern")
 
     def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
         """Return base + scale · sum of task vectors, float32 [n]."""
-        return add_scaled_sum(chunk.base, self.task_vectors(chunk), self.scale)
+        return add_scaled_sum(chunk.base, self.task_vectors(chunk), self.scale_of(chunk.name))
 
 
 def add_scaled_sum(base: Tensor, task_vectors: list[Tensor], scale: float) -> Tensor:

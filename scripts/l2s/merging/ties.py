@@ -11,8 +11,9 @@ With one task vector there is nothing to elect: TIES is then magnitude trimming,
 kept, as in the paper's released code. ``trim: tensor`` takes a threshold for each tensor, as that code's
 ``ties_merging`` does; ``trim: model`` takes one for the whole task vector, as in the TIES paper.
 
-DEVIATES: the released code subtracts and compares in bfloat16; here the differences are float32 and the thresholds are
-the exact k-th magnitudes of those.
+DEVIATES: the released code subtracts and compares in bfloat16, and keeps one element more (what is not below the j-th
+smallest magnitude, j = floor(k·n)); here the differences are float32 and the thresholds the exact magnitudes of rank
+ceil(keep_fraction · n). ``fidelity: released`` does as that code does.
 """
 
 from __future__ import annotations
@@ -21,23 +22,24 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from l2s.merging.engine.contract import Chunk, Method, Scope
+from l2s.merging.engine.contract import Chunk, Scope
 from l2s.merging.engine.magnitudes import MagnitudeTally
+from l2s.merging.engine.scaling import Scale, Scaled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Ties(Method):
+class Ties(Scaled):
     """Trim, elect sign, disjoint mean."""
 
     keep_fraction: float = Field(0.2, gt=0, le=1, description="1 − k: share of each task vector's elements to keep")
-    scale: float = Field(1.0, ge=0, le=2, description="α: factor on the merged task vector")
+    scale: Scale = Field(1.0, description="α: factor on the merged task vector, or factors by tensor-name pattern")
     trim: Scope = Field("tensor", description="whether the threshold is taken per tensor or over the whole model")
 
-    def tally(self, models: int) -> MagnitudeTally:
+    def tally(self, models: int, released: bool) -> MagnitudeTally:
         """Return the tally that finds the thresholds."""
-        return MagnitudeTally(self.trim, self.keep_fraction, models)
+        return MagnitudeTally(self.trim, self.keep_fraction, models, released)
 
     def count(self, chunk: Chunk, tally: MagnitudeTally) -> None:
         """Count the magnitudes of the task vectors."""
@@ -45,7 +47,8 @@ class Ties(Method):
 
     def merge(self, chunk: Chunk, tally: MagnitudeTally) -> Tensor:
         """Return base + scale · disjoint mean of the trimmed task vectors, float32 [n]."""
-        return chunk.base.add_(disjoint_mean(self.task_vectors(chunk), tally.thresholds).mul_(self.scale))
+        mean = disjoint_mean(self.task_vectors(chunk), tally.thresholds)
+        return chunk.base.add_(mean.mul_(self.scale_of(chunk.name)))
 
 
 def disjoint_mean(task_vectors: list[Tensor], thresholds: list[float]) -> Tensor:

@@ -21,12 +21,13 @@ from l2s.files import READ_BYTES
 SHA256_HEX = 64
 
 
-def fetch_model(source: str, expected: str | None = None) -> Manifest:
+def fetch_model(source: str, expected: str | None = None, licence: str | None = None) -> Manifest:
     """Bring a model to this machine and describe it.
 
     Args:
         source: ``repo@revision`` (40 hex digits) or a local directory.
         expected: The content_id that it must have, if known.
+        licence: SPDX identifier of the weights' licence, if known.
 
     Returns:
         Its manifest: every tensor's digest, every file's digest and size.
@@ -38,7 +39,7 @@ def fetch_model(source: str, expected: str | None = None) -> Manifest:
     folder = place if isinstance(place, Path) else _download(*place)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such model folder; give a local directory or 'repo@revision'")
-    manifest = describe_model(folder, source)
+    manifest = describe_model(folder, source, licence)
     if expected not in (None, manifest.content_id):
         raise UserError(
             f"{folder}: the model's content_id is {manifest.content_id}, expected {expected}; a file was altered or "

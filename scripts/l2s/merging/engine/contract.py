@@ -9,7 +9,7 @@ per counting pass. Method modules import torch only inside functions, so that bu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -31,7 +31,8 @@ class Chunk:
         name: The tensor's name.
         shape: The whole tensor's shape.
         offset: Index of the chunk's first element in the flattened (row-major) tensor.
-        base: float32 [n], the base's elements; None for methods without a base.
+        base: float32 [n], the base's elements; None for methods without a base. (With ``fidelity: released`` all
+            vectors are bfloat16, so that every operation rounds as in the released code.)
         models: One float32 [n] per model, in the recipe's order.
         side: Side inputs of this tensor, by the names that the method asked for.
 
@@ -85,12 +86,20 @@ class Method(StrictModel, ABC):
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 
+    def check_tensors(self, tensors: Iterable[str]) -> None:
+        """Refuse hyper-parameters that do not fit the models' tensors, given by name; called before a merge starts."""
+
     def task_vectors(self, chunk: Chunk) -> list[Tensor]:
         """Return the task vectors that the method works on, float32 [n] each, in the chunk's own buffers."""
         return chunk.task_vectors()
 
-    def tally(self, models: int) -> Tally | None:
-        """Return a fresh tally for ``models`` models, or None if the method needs no counting pass."""
+    def tally(self, models: int, released: bool) -> Tally | None:
+        """Return a fresh tally for ``models`` models, or None if the method needs no counting pass.
+
+        Args:
+            models: Number of models of the recipe.
+            released: Whether the chunks are bfloat16, as in the paper's released code, instead of float32.
+        """
         return None
 
     def count(self, chunk: Chunk, tally: Tally) -> None:

@@ -22,19 +22,22 @@ SIGN_MASK = 0x7FFFFFFF
 
 
 class MagnitudeTally:
-    """Finds for each task vector the magnitude of its k-th largest element, k = ceil(keep_fraction · n).
+    """Finds for each task vector the magnitude of its k-th largest element.
+
+    A bfloat16 magnitude has no bits below the upper 16, so that one pass is enough for bfloat16 task vectors.
 
     Args:
         scope: ``tensor``: thresholds per tensor; ``model``: one threshold per task vector over the whole model.
         keep_fraction: Share of elements to keep, in (0, 1].
         models: Number of task vectors.
+        released: Take k as the paper's released code does, over task vectors in bfloat16.
     """
 
-    passes = 2
-
-    def __init__(self, scope: Scope, keep_fraction: float, models: int) -> None:
+    def __init__(self, scope: Scope, keep_fraction: float, models: int, released: bool) -> None:
         import torch
 
+        self.released = released
+        self.passes = 1 if released else 2
         self.scope = scope
         self.keep_fraction = keep_fraction
         self.elements = 0
@@ -46,11 +49,11 @@ class MagnitudeTally:
         self.lock = threading.Lock()
 
     def add(self, task_vectors: list[Tensor]) -> None:
-        """Count float32 [n] task vectors, one per model."""
+        """Count task vectors [n], one per model: float32, or bfloat16 if ``released``."""
         import torch
 
         for number, vector in enumerate(task_vectors):
-            bits = vector.view(torch.int32) & SIGN_MASK
+            bits = vector.float().view(torch.int32) & SIGN_MASK
             if self.bins is None:
                 counts = torch.bincount(bits.bitwise_right_shift_(LOW_BITS), minlength=HIGH_BINS).cpu()
                 with self.lock:
@@ -68,6 +71,8 @@ class MagnitudeTally:
             found = [_kth_bin(row, self.kept) for row in self.high]
             self.bins = [place for place, _ in found]
             self.above = [above for _, above in found]
+            if self.released:
+                self.thresholds = [_float_of_bits(place << LOW_BITS) for place in self.bins]
             return
         for number, place in enumerate(self.bins):
             low, _ = _kth_bin(self.low[number], self.kept - self.above[number])
@@ -75,8 +80,14 @@ class MagnitudeTally:
 
     @property
     def kept(self) -> int:
-        """How many elements are to be kept."""
-        # Rounding before the ceiling: 0.2 * 5 is a hair over 1 in binary, and means 1.
+        """k: how many elements are to be kept, ceil(keep_fraction · n); those equal to the k-th are kept as well.
+
+        The released code keeps what is not below the j-th smallest magnitude, j = floor((1 − keep_fraction) · n).
+        """
+        # Rounding first: 0.2 * 5 is a hair over 1 in binary, and means 1.
+        if self.released:
+            dropped = int(round((1 - self.keep_fraction) * self.elements, 6) // 1)
+            return min(self.elements, self.elements - dropped + 1)
         return max(1, -int(-round(self.keep_fraction * self.elements, 6) // 1))
 
 

@@ -3,6 +3,10 @@
 Every difference between the models has a named policy, kept in ``MergePlan.policies`` and written into the manifest:
 a merged model that silently took over the base's context window or dropped an untied output layer would look whole and
 be wrong.
+
+``fidelity: released`` does what the paper's released code does instead, so that the two can be compared: vectors are
+bfloat16 and every operation rounds to it; the result has the first model's config, and with it its context window; and
+where that model's embeddings are tied, the other models' output layers are dropped.
 """
 
 from __future__ import annotations
@@ -77,8 +81,9 @@ def plan_merge(recipe: Recipe, base: Path | None, models: list[Path]) -> MergePl
     roles += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
     sources = [Source(role, folder, read_json(folder / "config.json"), read_headers(folder)) for role, folder in roles]
     policies: dict[str, str] = {}
-    sources = _untie(sources, policies)
+    sources = _drop_heads(sources, policies) if recipe.released else _untie(sources, policies)
     _check_tensors(sources)
+    recipe.method.check_tensors(sources[-1].places)
     config = _merge_configs(sources, recipe, policies)
     policies["tokenizer"] = recipe.inputs.tokenizer
     dtype = SAFETENSORS_DTYPE[recipe.inputs.dtype]
@@ -98,6 +103,15 @@ def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:
         else Source(source.role, source.folder, source.config, {**source.places, HEAD: source.places[EMBEDDING]})
         for source in sources
     ]
+
+
+def _drop_heads(sources: list[Source], policies: dict[str, str]) -> list[Source]:
+    """Where the first model has no output layer of its own, leave it out of the others, as the released code does."""
+    if HEAD in sources[0].places or all(HEAD not in source.places for source in sources):
+        return sources
+    policies["lm_head"] = f"dropped: the {sources[0].role} has none"
+    kept = [{name: place for name, place in source.places.items() if name != HEAD} for source in sources]
+    return [Source(s.role, s.folder, s.config, places) for s, places in zip(sources, kept, strict=True)]
 
 
 def _check_tensors(sources: list[Source]) -> None:
@@ -120,7 +134,7 @@ def _check_tensors(sources: list[Source]) -> None:
 
 def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, str]) -> dict[str, Any]:
     """Take the slow model's config (the base's window may be shorter), token ids from the tokenizer's side."""
-    slow = sources[-1]
+    slow, chosen = sources[-1], "quick" if recipe.released else "slow"
     for source in sources[:-1]:
         for key in sorted(source.config.keys() | slow.config.keys()):
             ours, theirs = source.config.get(key), slow.config.get(key)
@@ -131,9 +145,9 @@ def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, st
                     f"{source.folder / 'config.json'}: '{key}' is {ours!r}, but {theirs!r} in {slow.folder}; "
                     "only models of one architecture can be merged"
                 )
-            side = recipe.inputs.tokenizer if key in TOKEN_ID_KEYS else "slow"
+            side = recipe.inputs.tokenizer if key in TOKEN_ID_KEYS else chosen
             policies[f"config.{key}"] = f"{side}: {theirs!r} in {slow.role}, {ours!r} in {source.role}"
-    config = dict(slow.config)
+    config = dict(sources[0].config if recipe.released else slow.config)
     side = _side(sources, recipe.inputs)
     config.update({key: side.config[key] for key in TOKEN_ID_KEYS if key in side.config})
     config["tie_word_embeddings"] = HEAD not in slow.places

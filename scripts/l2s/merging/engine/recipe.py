@@ -29,6 +29,9 @@ class Inputs(StrictModel):
         description="whose tokenizer, special-token ids and generation config the result has: quick is the base "
         "(without one, the first model), slow the last model",
     )
+    fidelity: Literal["exact", "released"] = Field(
+        "exact", description="released: what the paper's released code computes, see engine/plan.py; for comparison"
+    )
     max_shard_gb: float = Field(5.0, gt=0, description="size of a weight file in 10^9 bytes, at most")
 
 
@@ -48,13 +51,18 @@ class Recipe(StrictModel):
             )
         return self
 
+    @property
+    def released(self) -> bool:
+        """Whether the released code is to be reproduced."""
+        return self.inputs.fidelity == "released"
+
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as one flat mapping that ``parse_recipe`` reads back."""
         return {**self.method.model_dump(mode="json"), **self.inputs.model_dump(mode="json")}
 
 
 def parse_recipe(values: Any, where: str) -> Recipe:
-    """Read a recipe from a flat mapping: method, its hyper-parameters, base, models, dtype, tokenizer, max_shard_gb.
+    """Read a recipe from a flat mapping: method, its hyper-parameters, and the keys of Inputs.
 
     Raises:
         UserError: Names ``where``, the key, and what is accepted.

@@ -1,12 +1,19 @@
-"""A merge from recipe to checkpoint: plan, stream, describe, and put in place as a whole."""
+"""A merge from recipe to checkpoint: plan, check, stream, describe, and put in place as a whole."""
 
 from __future__ import annotations
 
-import json
+import errno
 import resource
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import torch
+
+from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import (
     MANIFEST_NAME,
     Manifest,
@@ -17,56 +24,86 @@ from l2s.checkpoints.manifest import (
     write_manifest,
 )
 from l2s.errors import UserError
-from l2s.files import atomic_folder, sync
+from l2s.files import atomic_folder, pretty_json, sync
+from l2s.merging.engine.card import CARD_NAME, model_card
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge
+from l2s.parquet import write_table
+from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
+STATISTICS_NAME = "statistics.parquet"
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
+INTERPRETER_BYTES = 260_000_000
+# Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
+RATE = 60e6
+SPARE_DISK = 1.02
+
+
+class Workers(NamedTuple):
+    """What a merge runs on: how many tensors at a time, and where they are computed (``cpu`` or ``cuda``)."""
+
+    threads: int
+    device: str = "cpu"
 
 
 def merge_checkpoint(
-    recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, threads: int, expected: Manifest | None = None
+    recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, workers: Workers, expected: Manifest | None = None
 ) -> Manifest:
-    """Merge, and put the finished checkpoint at ``out``: weights, companions, manifest, sidecar.
+    """Merge, and put the finished checkpoint at ``out``: weights, companions, manifest, statistics, card, sidecar.
 
     Args:
         recipe: The recipe.
         parents: Each parent with its folder: the base first (if the method has one), then the models in order.
         out: Folder of the checkpoint; what was there is replaced once the new one is whole.
-        threads: Tensors worked on at the same time.
+        workers: What to run on.
         expected: For a rebuild, the manifest that must come out; then ``out`` keeps its other files, manifest included.
 
     Raises:
-        UserError: The models cannot be merged, or a rebuild has another content_id than ``expected``.
+        UserError: The models cannot be merged, the disk is full, a parent changed meanwhile, or a rebuild has another
+            content_id than ``expected``.
     """
+    if workers.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device 'cuda' was asked for but there is no CUDA device; use --device cpu")
     started = time.monotonic()
     base = parents[0][1] if parents[0][0].role == "base" else None
     plan = plan_merge(recipe, base, [folder for parent, folder in parents if parent.role == "model"])
     for name, policy in plan.policies.items():
         print(f"policy: {name}: {policy}")
-    with atomic_folder(out.with_name(f"{out.name}.rebuilt") if expected else out) as folder:
-        tensors = StreamingMerge(plan, folder, threads).run()
-        manifest = _describe(plan, folder, [parent for parent, _ in parents], dict(tensors))
+    target = out.with_name(f"{out.name}.rebuilt") if expected else out
+    with _clear_disk_errors(target), _unchanged([folder for _, folder in parents]), atomic_folder(target) as folder:
+        merge = StreamingMerge(plan, folder, *workers)
+        _announce(plan, merge, folder)
+        tensors = dict(merge.run())
+        manifest = _describe(plan, folder, [parent for parent, _ in parents], tensors)
         if expected is None:
+            write_table(merge.statistics(), folder / STATISTICS_NAME)
+            (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
-            _write_sidecar(folder, threads, time.monotonic() - started)
-        elif manifest.content_id != expected.content_id:
-            raise UserError(
-                f"{out}: the rebuilt weights have content_id {manifest.content_id}, the manifest says "
-                f"{expected.content_id}; a parent or the code has changed: delete {out} and run the workflow again"
-            )
+            (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
         else:
-            _put_beside_manifest(folder, out)
+            _put_beside_manifest(folder, out, manifest, expected)
     if expected:
-        out.with_name(f"{out.name}.rebuilt").rmdir()
+        target.rmdir()
     return manifest
+
+
+def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
+    """Say what memory, disk and time to expect, and stop if the disk is too small."""
+    output = sum(tensor.nbytes for tensor in plan.outputs.values())
+    free = shutil.disk_usage(folder).free
+    if output * SPARE_DISK > free:
+        raise UserError(f"{folder.parent}: the result takes {output / 1e9:.1f} GB but {free / 1e9:.1f} GB are free")
+    seconds = merge.elements * merge.passes / (RATE * merge.threads)
+    memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
+    print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 
 
 def _describe(plan: MergePlan, folder: Path, parents: list[Parent], tensors: dict) -> Manifest:
     plan.write_companions(folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    files = companion_records(folder) | weight_records(weights, digests=False)
+    files = companion_records(folder) | weight_records(weight_files(folder), digests=False)
     return Manifest(
         kind="merged",
         content_id=content_id(tensors, files),
@@ -78,19 +115,47 @@ def _describe(plan: MergePlan, folder: Path, parents: list[Parent], tensors: dic
     )
 
 
-def _put_beside_manifest(folder: Path, out: Path) -> None:
+def _put_beside_manifest(folder: Path, out: Path, manifest: Manifest, expected: Manifest) -> None:
+    if manifest.content_id != expected.content_id:
+        raise UserError(
+            f"{out}: the rebuilt weights have content_id {manifest.content_id}, the manifest says "
+            f"{expected.content_id}; a parent or the code has changed: delete {out} and run the workflow again"
+        )
     for file in folder.iterdir():
         sync(file)
         file.replace(out / file.name)
 
 
-def _write_sidecar(folder: Path, threads: int, seconds: float) -> None:
-    import torch
-
-    record = {
+def _sidecar(workers: Workers, seconds: float) -> dict:
+    return {
+        **workers._asdict(),
         "seconds": round(seconds, 3),
         "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "threads": threads,
         "torch": torch.__version__,
     }
-    (folder / SIDECAR_NAME).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+@contextmanager
+def _unchanged(folders: list[Path]) -> Iterator[None]:
+    """Fail if a parent's files change while they are read: the result would be a mixture that no manifest describes."""
+
+    def stamps() -> dict[Path, tuple[int, int, int]]:
+        files = [file for folder in folders for file in [*weight_files(folder), folder / "config.json"]]
+        return {file: (s.st_ino, s.st_size, s.st_mtime_ns) for file in files for s in [file.stat()]}
+
+    before = stamps()
+    yield
+    after = stamps()
+    for file, stamp in before.items():
+        if after.get(file) != stamp:
+            raise UserError(f"{file}: changed while it was merged; run again when nothing writes to it")
+
+
+@contextmanager
+def _clear_disk_errors(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise UserError(f"{out}: {error.strerror}; make room and run again (nothing was left behind)") from None

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
@@ -22,6 +23,7 @@ from l2s.checkpoints.tensors import TensorReader, TensorWriter
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Chunk, Tally
 from l2s.merging.engine.plan import MergePlan
+from l2s.merging.engine.statistics import Meter, Sums, statistics_table
 from l2s.progress import Progress
 
 CHUNK_ELEMENTS = 1 << 20
@@ -29,12 +31,26 @@ TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float3
 
 
 class Buffers:
-    """One thread's memory: raw bytes, and a float32 vector for each source."""
+    """One thread's memory: raw bytes, a vector for each source, and the meter of its statistics.
 
-    def __init__(self, sources: int, elements: int) -> None:
+    Args:
+        plan: The plan, for the number of sources and the dtype that methods compute in.
+        elements: Capacity of a vector.
+        device: Where the vectors are.
+    """
+
+    def __init__(self, plan: MergePlan, elements: int, device: torch.device) -> None:
         self.raw = torch.empty(elements * ITEM_BYTES["F32"], dtype=torch.uint8)
         self.bytes = memoryview(self.raw.numpy())
-        self.values = [torch.empty(elements, dtype=torch.float32) for _ in range(sources)]
+        dtype = torch.bfloat16 if plan.recipe.released else torch.float32
+        self.values = [torch.empty(elements, dtype=dtype, device=device) for _ in plan.sources]
+        self.meter = Meter(len(plan.recipe.inputs.models), elements, device)
+
+    @staticmethod
+    def expected_bytes(plan: MergePlan, elements: int) -> int:
+        """Return how much memory one thread's buffers take."""
+        vectors = len(plan.sources) + 2 + len(plan.recipe.inputs.models)
+        return elements * ITEM_BYTES["F32"] * vectors
 
 
 class StreamingMerge:
@@ -44,17 +60,22 @@ class StreamingMerge:
         plan: What to read and write.
         folder: Existing folder that the weight files go into.
         threads: Tensors worked on at the same time.
+        device: Where methods compute; the same tensors come out on the CPU and on CUDA.
         chunk_elements: Elements per chunk; the result does not depend on it.
     """
 
-    def __init__(self, plan: MergePlan, folder: Path, threads: int, chunk_elements: int = CHUNK_ELEMENTS) -> None:
+    def __init__(
+        self, plan: MergePlan, folder: Path, threads: int, device: str = "cpu", chunk_elements: int = CHUNK_ELEMENTS
+    ) -> None:
         self.plan = plan
         self.method = plan.recipe.method
         self.folder = folder
         self.threads = threads
         largest = max(place.elements for place in plan.sources[-1].places.values())
         self.chunk_elements = largest if self.method.works_on == "matrices" else min(chunk_elements, largest)
+        self.device = torch.device(device)
         self.records: dict[str, TensorRecord] = {}
+        self.sums: dict[str, Sums] = {}
         self.local = threading.local()
 
     def run(self) -> Mapping[str, TensorRecord]:
@@ -64,11 +85,9 @@ class StreamingMerge:
             UserError: A value of a source or of the result is NaN or infinite; names the tensor.
             OSError: The disk is full, or another fault of the file system.
         """
-        tally = self.method.tally(self._model_count())
+        tally = self._tally()
         whole_model = tally is not None and tally.scope == "model"
-        passes = 1 + (tally.passes if tally else 0)
-        elements = sum(place.elements for place in self.plan.sources[-1].places.values())
-        self.progress = Progress("merge", passes * elements / 1e6, "million elements")
+        self.progress = Progress("merge", self.passes * self.elements / 1e6, "million elements")
         with ExitStack() as stack:
             self.readers = [stack.enter_context(TensorReader(source.folder)) for source in self.plan.sources]
             shard_bytes = int(self.plan.recipe.inputs.max_shard_gb * 1e9)
@@ -80,8 +99,28 @@ class StreamingMerge:
             self._for_each_tensor(lambda name: self._merge_tensor(name, tally if whole_model else None))
         return {name: self.records[name] for name in self.plan.outputs}
 
-    def _model_count(self) -> int:
-        return len(self.plan.recipe.inputs.models)
+    def statistics(self) -> pa.Table:
+        """Return the statistics of the merge, schema STATISTICS, in the order of the files."""
+        return statistics_table({name: self.sums[name] for name in self.plan.outputs})
+
+    @property
+    def elements(self) -> int:
+        """Number of elements of the result."""
+        return sum(place.elements for place in self.plan.sources[-1].places.values())
+
+    @property
+    def passes(self) -> int:
+        """How many times every element is read."""
+        tally = self._tally()
+        return 1 + (tally.passes if tally else 0)
+
+    @property
+    def expected_bytes(self) -> int:
+        """Memory that the buffers of all threads will take."""
+        return self.threads * Buffers.expected_bytes(self.plan, self.chunk_elements)
+
+    def _tally(self) -> Tally | None:
+        return self.method.tally(len(self.plan.recipe.inputs.models), self.plan.recipe.released)
 
     def _for_each_tensor(self, work) -> None:
         places = self.plan.sources[-1].places
@@ -97,22 +136,33 @@ class StreamingMerge:
 
     def _merge_tensor(self, name: str, shared: Tally | None) -> None:
         tally = shared
-        if shared is None and (tally := self.method.tally(self._model_count())):
+        if shared is None and (tally := self._tally()):
             for _ in range(tally.passes):
                 self._count(name, tally)
                 tally.finish_pass()
         planned = self.plan.outputs[name]
         item = ITEM_BYTES[planned.dtype]
         digest = hashlib.sha256()
+        buffers = self._buffers()
+        buffers.meter.reset()
         for chunk in self._chunks(name):
+            base = chunk.models[0] if chunk.base is None else chunk.base
+            buffers.meter.before(base, chunk.models)
             merged = self.method.merge(chunk, tally)
             self._check_finite(chunk, merged)
-            buffers = self.local.buffers
+            buffers.meter.after(merged)
             data = buffers.bytes[: len(merged) * item]
             buffers.raw[: len(data)].view(TORCH_DTYPE[planned.dtype]).copy_(merged)
             digest.update(data)
             self.writer.write(name, chunk.offset * item, data)
+        self.sums[name] = buffers.meter.sums
         self.records[name] = TensorRecord(dtype=planned.dtype, shape=planned.shape, sha256=digest.hexdigest())
+
+    def _buffers(self) -> Buffers:
+        """Return this thread's buffers."""
+        if not hasattr(self.local, "buffers"):
+            self.local.buffers = Buffers(self.plan, self.chunk_elements, self.device)
+        return self.local.buffers
 
     def _count(self, name: str, tally: Tally) -> None:
         for chunk in self._chunks(name):
@@ -120,9 +170,7 @@ class StreamingMerge:
 
     def _chunks(self, name: str) -> Iterator[Chunk]:
         """Read a tensor of every source piece by piece; each chunk's vectors are this thread's buffers."""
-        if not hasattr(self.local, "buffers"):
-            self.local.buffers = Buffers(len(self.plan.sources), self.chunk_elements)
-        buffers = self.local.buffers
+        buffers = self._buffers()
         places = [source.places[name] for source in self.plan.sources]
         for offset in range(0, places[0].elements, self.chunk_elements):
             count = min(self.chunk_elements, places[0].elements - offset)
@@ -138,7 +186,7 @@ class StreamingMerge:
         # A sum is finite unless a value is not (or the values are absurdly large): one cheap pass without a temporary.
         if merged.sum().isfinite() or merged.isfinite().all():
             return
-        count, buffers = len(merged), self.local.buffers
+        count, buffers = len(merged), self._buffers()
         for reader, source in zip(self.readers, self.plan.sources, strict=True):
             place = source.places[chunk.name]
             if not _read(reader, place, chunk.offset, buffers, buffers.values[0][:count]).isfinite().all():
@@ -147,7 +195,7 @@ class StreamingMerge:
 
 
 def _read(reader: TensorReader, place: TensorPlace, offset: int, buffers: Buffers, into: torch.Tensor) -> torch.Tensor:
-    """Read ``len(into)`` elements from ``offset`` on and widen them to float32."""
+    """Read ``len(into)`` elements from ``offset`` on and convert them to the vector's dtype and device."""
     item = ITEM_BYTES[place.dtype]
     nbytes = len(into) * item
     reader.read(place, offset * item, buffers.bytes[:nbytes])

@@ -1,0 +1,113 @@
+"""Statistics of a merge, per tensor and model: how far the slow model moved, and what the merge kept of that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from l2s.parquet import Column, schema_of
+
+# The bound on shifts under which the DARE paper (arXiv 2311.03099, section 4.5) finds its drop to be harmless.
+SHIFT_BOUND = 0.002
+LAYER = re.compile(r"\.layers\.(\d+)\.")
+
+STATISTICS = schema_of(
+    [
+        Column("tensor", pa.string(), "name of the tensor"),
+        Column("layer", pa.int32(), "number of its decoder layer; null outside the layers", nullable=True),
+        Column("model", pa.int32(), "ordinal of the model in the recipe, from 1; task vectors are the model's"),
+        Column("elements", pa.int64(), "number of elements"),
+        Column("base_norm", pa.float64(), "Euclidean norm of the base (without one, of the first model)"),
+        Column("task_vector_norm", pa.float64(), "Euclidean norm of the task vector, model − base"),
+        Column("merged_norm", pa.float64(), "Euclidean norm of merged − base"),
+        Column(
+            "cosine", pa.float64(), "cosine of merged − base and the task vector; null if one is zero", nullable=True
+        ),
+        Column("changed", pa.float64(), "share of elements in which the merged tensor differs from the base"),
+        Column(
+            "shifts_over_bound", pa.float64(), f"share of the task vector's elements over {SHIFT_BOUND} in magnitude"
+        ),
+    ]
+)
+
+
+@dataclass
+class Sums:
+    """Running sums of one tensor, float64; lists have one value a model."""
+
+    elements: int = 0
+    base: float = 0.0
+    merged: float = 0.0
+    changed: int = 0
+    vectors: list[float] = field(default_factory=list)
+    products: list[float] = field(default_factory=list)
+    over: list[int] = field(default_factory=list)
+
+
+class Meter:
+    """Measures one tensor chunk by chunk: ``before`` the method overwrites its buffers, ``after`` with its result.
+
+    Args:
+        models: Number of models of the recipe.
+        elements: Capacity of a chunk.
+        device: Where the chunks are.
+    """
+
+    def __init__(self, models: int, elements: int, device: torch.device) -> None:
+        self.start = torch.empty(elements, device=device)
+        self.vectors = [torch.empty(elements, device=device) for _ in range(models)]
+        self.sums = Sums()
+
+    def reset(self) -> None:
+        """Begin a new tensor."""
+        count = len(self.vectors)
+        self.sums = Sums(vectors=[0.0] * count, products=[0.0] * count, over=[0] * count)
+
+    def before(self, base: torch.Tensor, models: Iterable[torch.Tensor]) -> None:
+        """Measure base and task vectors of a chunk [n], and keep them for ``after``."""
+        count, sums = len(base), self.sums
+        start = self.start[:count].copy_(base)
+        sums.elements += count
+        sums.base += float(torch.dot(start, start))
+        for number, model in enumerate(models):
+            vector = torch.sub(model, start, out=self.vectors[number][:count])
+            sums.vectors[number] += float(torch.dot(vector, vector))
+            sums.over[number] += int((vector > SHIFT_BOUND).sum() + (vector < -SHIFT_BOUND).sum())
+
+    def after(self, merged: torch.Tensor) -> None:
+        """Measure what the method made of the chunk, [n]."""
+        count, sums = len(merged), self.sums
+        change = torch.sub(merged, self.start[:count], out=self.start[:count])
+        sums.merged += float(torch.dot(change, change))
+        sums.changed += int(torch.count_nonzero(change))
+        for number, vectors in enumerate(self.vectors):
+            sums.products[number] += float(torch.dot(change, vectors[:count]))
+
+
+def statistics_table(measured: Mapping[str, Sums]) -> pa.Table:
+    """Return the table, schema STATISTICS, of the tensors' sums."""
+    rows = [_row(name, number, sums) for name, sums in measured.items() for number in range(len(sums.vectors))]
+    return pa.Table.from_pylist(rows, schema=STATISTICS)
+
+
+def _row(name: str, number: int, sums: Sums) -> dict[str, Any]:
+    layer = LAYER.search(name)
+    norms = sqrt(sums.vectors[number]), sqrt(sums.merged)
+    return {
+        "tensor": name,
+        "layer": int(layer.group(1)) if layer else None,
+        "model": number + 1,
+        "elements": sums.elements,
+        "base_norm": sqrt(sums.base),
+        "task_vector_norm": norms[0],
+        "merged_norm": norms[1],
+        "cosine": sums.products[number] / (norms[0] * norms[1]) if all(norms) else None,
+        "changed": sums.changed / sums.elements,
+        "shifts_over_bound": sums.over[number] / sums.elements,
+    }
