@@ -8,13 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev demo test lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev demo test test-mergekit bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
 	@echo "make test        set up, lint, and run the tests"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
+	@echo "make bench       measure merging against the floor and against mergekit (15 GB of disk, 15 minutes)"
+	@echo "make faults      kill merges at twenty random moments"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
 	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
@@ -38,6 +40,22 @@ demo: setup
 
 test: lint
 	$(BIN)/python -m pytest
+
+# mergekit has an environment of its own: it is what we compare with, not what we use.
+.venv-mergekit/mergekit.stamp: envs/mergekit.txt
+	@test -x .venv-mergekit/bin/python || $(PYTHON) -m venv .venv-mergekit
+	@.venv-mergekit/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@cp $< $@
+
+test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
+	$(BIN)/python -m pytest tests/mergekit
+
+BENCH_FOLDER ?= /tmp
+bench: setup-dev .venv-mergekit/mergekit.stamp
+	$(BIN)/python tests/bench/bench_merge.py --folder $(BENCH_FOLDER)
+
+faults: setup-dev
+	L2S_KILLS=20 $(BIN)/python -m pytest tests/workflow/test_merge_faults.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -6,16 +6,17 @@ import os
 import pytest
 import torch
 from project import new_project
-from support import CONFIG, REAL_DATA, SHAPES, load_tensors, save_model
+from support import CONFIG, FULL_SHAPES, REAL_DATA, SHAPES, load_tensors, save_model
 
 
 @pytest.fixture
 def make_model(tmp_path):
     """Write a tiny model of random weights: make_model(name, seed) -> folder."""
 
-    def make(name, seed, dtype=torch.float32, near=None, drop=(), shards=1, **config):
+    def make(name, seed, dtype=torch.float32, near=None, drop=(), shards=1, full=False, **config):
         generator = torch.Generator().manual_seed(seed)
-        tensors = {key: torch.randn(shape, generator=generator) for key, shape in SHAPES.items() if key not in drop}
+        shapes = FULL_SHAPES if full else SHAPES
+        tensors = {key: torch.randn(shape, generator=generator) for key, shape in shapes.items() if key not in drop}
         if near is not None:
             close = load_tensors(near)
             tensors = {key: close[key].float() + 0.1 * value for key, value in tensors.items() if key in close}

@@ -33,6 +33,32 @@ SHAPES = {
 }
 
 
+# Every tensor of a two-layer model of CONFIG's sizes, for tools that know the architecture.
+FULL_SHAPES = {
+    "model.embed_tokens.weight": (24, 16),
+    **{
+        f"model.layers.{layer}.{name}": shape
+        for layer in range(2)
+        for name, shape in {
+            "self_attn.q_proj.weight": (16, 16),
+            "self_attn.q_proj.bias": (16,),
+            "self_attn.k_proj.weight": (8, 16),
+            "self_attn.k_proj.bias": (8,),
+            "self_attn.v_proj.weight": (8, 16),
+            "self_attn.v_proj.bias": (8,),
+            "self_attn.o_proj.weight": (16, 16),
+            "mlp.gate_proj.weight": (40, 16),
+            "mlp.up_proj.weight": (40, 16),
+            "mlp.down_proj.weight": (16, 40),
+            "input_layernorm.weight": (16,),
+            "post_attention_layernorm.weight": (16,),
+        }.items()
+    },
+    "model.norm.weight": (16,),
+    "lm_head.weight": (24, 16),
+}
+
+
 def save_model(folder, tensors, shards=1):
     """Write tensors as one safetensors file, or as several with an index."""
     if shards == 1:

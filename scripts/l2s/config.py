@@ -1,6 +1,7 @@
 """Configuration entries: one small YAML file each, checked against a pydantic model that refuses unknown keys."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from l2s.errors import UserError
 
 Entry = TypeVar("Entry", bound=BaseModel)
+# How pydantic names the branch of a union in an error's location; not a key of the user's.
+UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained)[-\[]|float$|str$|int$")
 
 
 class StrictModel(BaseModel):
@@ -34,12 +37,23 @@ def validate(schema: type[Entry], values: Any, where: str) -> Entry:
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_explain(schema, problem) for problem in error.errors())
+        problems = "; ".join(_explain(schema, problem) for problem in _telling(error.errors()))
         raise UserError(f"{where}: {problems}") from None
 
 
+def _telling(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where a key may be of several types, leave out the complaints of those that the value is not meant to be."""
+    keys = [problem["loc"][:1] for problem in problems]
+    fitting = {key for key, problem in zip(keys, problems, strict=True) if not problem["type"].endswith("_type")}
+    return [
+        problem
+        for key, problem in zip(keys, problems, strict=True)
+        if keys.count(key) == 1 or key not in fitting or not problem["type"].endswith("_type")
+    ]
+
+
 def _explain(schema: type[BaseModel], problem: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "entry"
+    key = ".".join(str(part) for part in problem["loc"] if not UNION_BRANCH.match(str(part))) or "entry"
     if problem["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in schema.model_fields.items()]
         return f"unknown key '{key}'" + suggestion(key, known, "the keys are")

@@ -1,8 +1,10 @@
 """Writing files so that nothing half-written looks whole: write beside, fsync, rename."""
 
+import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +36,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``folder``; on success it takes the place of ``folder``, else it is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    _remove_abandoned(folder)
+    prefix = f".{folder.name}.{platform.node()}.{os.getpid()}."
+    partial = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder.parent))
     try:
         yield partial
         for file in partial.iterdir():
@@ -46,6 +50,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes of this machine left beside ``folder``."""
+    for partial in folder.parent.glob(f".{glob.escape(folder.name)}.{platform.node()}.*.partial"):
+        process = partial.name.removeprefix(f".{folder.name}.{platform.node()}.").split(".")[0]
+        if not Path("/proc", process).exists():
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

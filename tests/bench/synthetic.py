@@ -1,15 +1,20 @@
 """Synthetic pairs of Qwen2.5 shapes: random bfloat16 weights, real files, nothing downloaded.
 
+    python tests/bench/synthetic.py 1.5b FOLDER
+
 The slow model is the quick one plus normal noise of a fiftieth of the weights' size, so that task vectors have the
 spread of magnitudes that fine-tuning gives, and many values in common.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from l2s.checkpoints.tensors import Planned, TensorWriter
 
@@ -93,3 +98,7 @@ def build_pair(shape: Shape, folder: Path) -> tuple[Path, Path]:
     for path in paths:
         (path / "config.json").write_text(json.dumps(shape.config()))
     return paths
+
+
+if __name__ == "__main__":
+    build_pair(SHAPES[sys.argv[1]], Path(sys.argv[2]))

@@ -73,7 +73,9 @@ def merge_checkpoint(
     for name, policy in plan.policies.items():
         print(f"policy: {name}: {policy}")
     target = out.with_name(f"{out.name}.rebuilt") if expected else out
-    with _clear_disk_errors(target), _unchanged([folder for _, folder in parents]), atomic_folder(target) as folder:
+    sources = [folder for _, folder in parents]
+    # The parents are looked at again before the result is put in place.
+    with _clear_disk_errors(target), atomic_folder(target) as folder, _unchanged(sources):
         merge = StreamingMerge(plan, folder, *workers)
         _announce(plan, merge, folder)
         tensors = dict(merge.run())

@@ -1,0 +1,144 @@
+"""Scales by tensor, the released code's arithmetic, statistics, and the model card."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from support import load_tensors
+from test_methods import RECIPES, merge
+
+from l2s.errors import UserError
+from l2s.merging.engine.scaling import matches
+from l2s.merging.engine.statistics import STATISTICS
+from l2s.parquet import read_table
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tensor", "named"),
+    [
+        ("*", "lm_head.weight", True),
+        ("model.layers.{0-13}.*", "model.layers.13.mlp.up_proj.weight", True),
+        ("model.layers.{0-13}.*", "model.layers.14.mlp.up_proj.weight", False),
+        ("model.layers.{0-13}.*", "model.layers.1x.mlp", False),
+        ("*.mlp.*", "model.layers.0.mlp.up_proj.weight", True),
+        ("*.mlp.*", "model.layers.0.self_attn.q_proj.weight", False),
+        ("model.norm.weight", "modelXnormXweight", False),
+    ],
+)
+def test_patterns_name_tensors(pattern, tensor, named):
+    assert matches(pattern, tensor) is named
+
+
+@pytest.mark.parametrize("method", ["task_arithmetic", "ties", "dare_ta", "dare_ties"])
+def test_scale_map_scales_each_tensor_by_its_own_number(make_model, tmp_path, method):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    scales = {"model.layers.{0-0}.*": 0.25, "model.layers.1.mlp.*": 1.5, "*": 0.0}
+    merge({"method": method, "scale": scales, "dtype": "float32"}, base, [slow], tmp_path / "map")
+    merged = load_tensors(tmp_path / "map")
+    for scale in (0.25, 1.5, 0.0):
+        merge({"method": method, "scale": scale, "dtype": "float32"}, base, [slow], tmp_path / str(scale))
+        alone = load_tensors(tmp_path / str(scale))
+        for name in merged:
+            expected = 0.25 if ".layers.0." in name else 1.5 if ".layers.1." in name else 0.0
+            if scale == expected:
+                assert torch.equal(merged[name], alone[name]), name
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        ({"model.layers.{5-9}.*": 0.5, "*": 0.7}, r"pattern 'model.layers.\{5-9\}.\*' names no tensor"),
+        ({"model.layers.*": 0.5}, r"no pattern names tensor '(model.embed_tokens|lm_head).weight'; add '\*'"),
+        ({"*mlp*": 0.5, "*layers.0*": 0.6, "*": 1}, r"tensor 'model.layers.0.mlp.down_proj.weight' is named twice"),
+        ({"*": 3.0}, r"key 'scale.\*': Input should be less than or equal to 2"),
+        (3.0, r"key 'scale': Input should be less than or equal to 2 \(found 3.0\)"),
+        ("much", r"key 'scale'"),
+    ],
+)
+def test_wrong_scale_is_refused_before_anything_is_read(make_model, tmp_path, scale, message):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    with pytest.raises(UserError, match=message):
+        merge({"method": "ties", "scale": scale}, base, [slow], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def released(base, slow, recipe):
+    """What the released code computes for one task vector, in bfloat16 operation by operation."""
+    merged = {}
+    for name, start in load_tensors(base).items():
+        delta = load_tensors(slow)[name] - start
+        if recipe["method"] == "ties":
+            dropped = int(delta.numel() * round(1 - recipe["keep_fraction"], 6))
+            if dropped:
+                threshold = delta.abs().flatten().kthvalue(dropped).values
+                delta = delta * (delta.abs() >= threshold)
+        merged[name] = start + recipe["scale"] * delta
+    return merged
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"method": "task_arithmetic", "scale": 0.7},
+        {"method": "ties", "keep_fraction": 0.2, "scale": 0.55},
+        {"method": "ties", "keep_fraction": 0.75, "scale": 1.0},
+        {"method": "ties", "keep_fraction": 1.0, "scale": 0.5},
+    ],
+)
+def test_released_fidelity_equals_the_released_arithmetic_to_the_bit(make_model, tmp_path, recipe):
+    base, slow = make_model("base", 0, torch.bfloat16), make_model("slow", 1, torch.bfloat16)
+    merge({**recipe, "fidelity": "released"}, base, [slow], tmp_path / "out")
+    merged, expected = load_tensors(tmp_path / "out"), released(base, slow, recipe)
+    assert all(torch.equal(merged[name], expected[name]) for name in expected)
+    merge(recipe, base, [slow], tmp_path / "exact")
+    exact = load_tensors(tmp_path / "exact")
+    assert any(not torch.equal(exact[name], merged[name]) for name in exact)
+
+
+def test_released_fidelity_takes_the_base_config_and_drops_the_head_of_a_tied_base(make_model, tmp_path):
+    tied = {"tie_word_embeddings": True, "max_position_embeddings": 4096}
+    base = make_model("base", 0, torch.bfloat16, drop=("lm_head.weight",), **tied)
+    slow = make_model("slow", 1, torch.bfloat16, max_position_embeddings=131072)
+    manifest = merge({"method": "ties", "fidelity": "released"}, base, [slow], tmp_path / "out")
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["max_position_embeddings"], config["tie_word_embeddings"]) == (4096, True)
+    assert "lm_head.weight" not in load_tensors(tmp_path / "out")
+    assert manifest.policies["lm_head"] == "dropped: the base has none"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+def test_statistics_equal_those_of_the_whole_tensors(make_model, tmp_path, recipe):
+    base, slow = make_model("base", 0), make_model("slow", 1, near=None)
+    merge({**recipe, "dtype": "float32"}, base, [slow], tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "statistics.parquet", STATISTICS).to_pylist()
+    start, moved, merged = (load_tensors(folder) for folder in (base, slow, tmp_path / "out"))
+    models = 2 if recipe["method"] == "average" else 1
+    assert [row["tensor"] for row in rows] == [name for name in merged_order(tmp_path / "out") for _ in range(models)]
+    for row in rows:
+        if row["model"] != models:
+            continue
+        name = row["tensor"]
+        change, vector = (merged[name] - start[name]).double(), (moved[name] - start[name]).double()
+        assert row["base_norm"] == pytest.approx(float(start[name].double().norm()), rel=1e-5)
+        assert row["task_vector_norm"] == pytest.approx(float(vector.norm()), rel=1e-5)
+        assert row["merged_norm"] == pytest.approx(float(change.norm()), rel=1e-4)
+        assert row["cosine"] == pytest.approx(float((change * vector).sum() / change.norm() / vector.norm()), rel=1e-4)
+        assert row["shifts_over_bound"] == pytest.approx(float((vector.abs() > 0.002).double().mean()), abs=1e-9)
+        assert row["changed"] == pytest.approx(float((change != 0).double().mean()), abs=0.02)
+        assert row["layer"] == (int(name.split(".")[2]) if ".layers." in name else None)
+
+
+def merged_order(folder):
+    return list(json.loads((folder / "manifest.json").read_text())["tensors"])
+
+
+def test_model_card_says_how_to_reproduce_the_checkpoint(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1, max_position_embeddings=128)
+    manifest = merge({"method": "ties"}, base, [slow], tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["tags"] == ["merge", "ties"]
+    recipe = yaml.safe_load(card.split("```yaml\n")[1].split("```")[0])
+    assert recipe == manifest.recipe
+    assert manifest.content_id in card and "max_position_embeddings" in card
