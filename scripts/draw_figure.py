@@ -9,13 +9,11 @@ from typing import Annotated
 
 import typer
 
+from l2s.analysis.pages import save_chart
 from l2s.analysis.summary import SUMMARY
 from l2s.errors import UserError
-from l2s.files import atomic_path
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_metadata, read_table
-
-PNG_PIXELS_PER_INCH = 144
 
 
 def main(
@@ -29,9 +27,7 @@ def main(
     except ModuleNotFoundError:
         raise UserError(f"unknown figure '{figure}'; there is no scripts/l2s/analysis/figures/{figure}.py") from None
     chart = module.chart(read_table(table, SUMMARY), read_metadata(table)["title"])
-    for suffix, options in ((".html", {"inline": True}), (".svg", {}), (".png", {"ppi": PNG_PIXELS_PER_INCH})):
-        with atomic_path(out.with_suffix(suffix)) as partial:
-            chart.save(str(partial), format=suffix[1:], **options)
+    save_chart(chart, out)
     print(f"{out}.html, .svg, .png")
 
 

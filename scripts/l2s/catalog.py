@@ -24,6 +24,7 @@ from l2s.sources.benchmarks import BenchmarkEntry
 Entry = TypeVar("Entry", bound=BaseModel)
 
 MODELS = "models"  # checkpoints/models/<entry>: fetched models lie by model, not by pair
+TAKEN_NAMES = (MODELS, "merges")
 FIGURES_FOLDER = Path(__file__).resolve().parent / "analysis" / "figures"
 
 
@@ -116,8 +117,8 @@ class Catalog:
 
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
-        if name == MODELS:
-            raise UserError(f"{asked_by}: the name '{MODELS}' is taken: checkpoints of models lie under it")
+        if name in TAKEN_NAMES:
+            raise UserError(f"{asked_by}: a pair cannot be called '{name}': other results lie under that name")
         entry = self._entry("pairs", name, PairEntry, asked_by)
         for model in entry.models:
             self.model(model, f"{self.folder / 'pairs' / name}.yaml")

@@ -8,9 +8,9 @@ import yaml
 from support import load_tensors
 from test_methods import RECIPES, merge
 
+from l2s.checkpoints.statistics import STATISTICS
 from l2s.errors import UserError
 from l2s.merging.engine.scaling import matches
-from l2s.merging.engine.statistics import STATISTICS
 from l2s.parquet import read_table
 
 

@@ -26,7 +26,7 @@ def test_dry_runs_import_neither_torch_nor_transformers_and_touch_no_network(tmp
     for name in ("torch", "transformers", "datasets", "vllm"):
         (trap / f"{name}.py").write_text(TORCH_FORBIDDEN)
     unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(trap)}
-    assert len(project.stale(**unreachable)) == 42
+    assert len(project.stale(**unreachable)) == 53
     jobs = project.stale(config="config/config.yaml", **unreachable)
     assert "fetch the model deepseek-r1-distill-qwen-7b" in jobs
     assert sum(job.startswith("merge 7b by") for job in jobs) == 6

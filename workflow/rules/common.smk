@@ -103,6 +103,11 @@ def table_spec(wildcards):
 
 
 def study_outputs(study):
-    """Return a study's table and figures."""
+    """Return a study's table, its figures, and a figure of each merge."""
     figures = [f"{RESULTS}/figures/{study}/{figure}.html" for figure in catalog.studies[study].figures]
-    return [f"{RESULTS}/tables/{study}.parquet", *figures]
+    merges = [line.checkpoint for line in catalog.lines[study] if line.checkpoint in catalog.merges]
+    return [
+        f"{RESULTS}/tables/{study}.parquet",
+        *figures,
+        *(f"{RESULTS}/figures/merges/{checkpoint}.html" for checkpoint in merges),
+    ]

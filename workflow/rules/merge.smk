@@ -21,3 +21,30 @@ rule merge:
         "merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:
         "../../scripts/merge.py"
+
+
+rule draw_merge:
+    input:
+        manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
+    output:
+        html=report(
+            f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.html",
+            caption="../report/merge.rst",
+            category="merges",
+            labels={"output": "{method}, {recipe}"},
+        ),
+        svg=f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.svg",
+        png=f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.png",
+    log:
+        f"{RESULTS}/logs/draw_merge/{{pair}}/{{method}}/{{recipe}}.log",
+    benchmark:
+        f"{RESULTS}/timings/draw_merge/{{pair}}/{{method}}/{{recipe}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("draw_merge.py"),
+        title=lambda wildcards: f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}",
+    message:
+        "draw the merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
+    script:
+        "../../scripts/draw_merge.py"

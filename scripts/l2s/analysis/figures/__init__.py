@@ -1,1 +1,1 @@
-"""Figures, one module each, with one function ``chart(summary, title) -> altair.Chart``."""
+"""Figures of studies, one module each, with one function ``chart(summary, title) -> altair.Chart``."""

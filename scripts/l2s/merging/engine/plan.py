@@ -20,14 +20,18 @@ from typing import Any
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import COMPANION_NAMES, read_json
+from l2s.checkpoints.preflight import EMBEDDING, HEAD, compare
 from l2s.checkpoints.tensors import Planned
 from l2s.errors import UserError
 from l2s.merging.engine.recipe import Inputs, Recipe
 
-HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 SAFETENSORS_DTYPE = {"bfloat16": "BF16", "float32": "F32"}
 # Not visible in the tensors' shapes, and fatal if they differ.
 SAME_IN_ALL = ("model_type", "num_attention_heads", "num_key_value_heads", "hidden_act")
+# Of the topics of a preflight, those that neither tensors nor config.json show.
+NOT_IN_CONFIG = (
+    "dtypes", "tokenizer entries", "special tokens", "chat template", "generation config", "related to the first",
+)  # fmt: skip
 TOKEN_ID_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
 NOT_COMPARED = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache"}
 
@@ -86,6 +90,9 @@ def plan_merge(recipe: Recipe, base: Path | None, models: list[Path]) -> MergePl
     recipe.method.check_tensors(sources[-1].places)
     config = _merge_configs(sources, recipe, policies)
     policies["tokenizer"] = recipe.inputs.tokenizer
+    for finding in compare([source.folder for source in sources]):
+        if finding.topic in NOT_IN_CONFIG and finding.differs:
+            policies[finding.topic] = f"{finding.policy} ({'; '.join(finding.values)})"
     dtype = SAFETENSORS_DTYPE[recipe.inputs.dtype]
     outputs = {name: Planned(dtype, place.shape) for name, place in sources[-1].places.items()}
     return MergePlan(recipe, tuple(sources), outputs, config, policies)

@@ -117,5 +117,5 @@ def method_modules(method: Method) -> list[str]:
 
 
 def hyper_parameters(method: BaseModel) -> dict[str, Any]:
-    """Return a method's hyper-parameters without its name, nested methods as mappings."""
-    return {key: value for key, value in method.model_dump(mode="json").items() if key != "method"}
+    """Return a method's hyper-parameters by name, sorted, without its own name; nested methods as mappings."""
+    return {key: value for key, value in sorted(method.model_dump(mode="json").items()) if key != "method"}

@@ -23,6 +23,7 @@ from l2s.checkpoints.manifest import (
     weight_records,
     write_manifest,
 )
+from l2s.checkpoints.statistics import STATISTICS_NAME
 from l2s.errors import UserError
 from l2s.files import atomic_folder, pretty_json, sync
 from l2s.merging.engine.card import CARD_NAME, model_card
@@ -33,7 +34,6 @@ from l2s.parquet import write_table
 from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
-STATISTICS_NAME = "statistics.parquet"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 260_000_000

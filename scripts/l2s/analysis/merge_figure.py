@@ -1,0 +1,59 @@
+"""What a merge did, layer by layer: how far the slow model had moved, and what of that was kept."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from l2s.checkpoints.statistics import SHIFT_BOUND
+
+WIDTH, HEIGHT = 520, 150
+SIZE, SHARE = "size, relative to the base", "share of elements"
+LINES = {
+    "task_vector": (SIZE, "task vector"),
+    "merged": (SIZE, "merged − base"),
+    "changed": (SHARE, "changed by the merge"),
+    "over": (SHARE, f"task vector over {SHIFT_BOUND}"),
+}
+
+
+def chart(statistics: pa.Table, title: str) -> alt.VConcatChart:
+    """Return the figure from a table of statistics (schema STATISTICS), the last model's task vector."""
+    layers = _by_layer(statistics.to_pandas())
+    long = layers.melt("layer", list(LINES), "line", "value")
+    long["panel"] = [LINES[line][0] for line in long["line"]]
+    long["line"] = [LINES[line][1] for line in long["line"]]
+    panels = [_panel(long[long["panel"] == panel], panel) for panel in (SIZE, SHARE)]
+    return alt.vconcat(*panels, title=title).resolve_scale(color="independent")
+
+
+def _panel(values: pd.DataFrame, panel: str) -> alt.Chart:
+    return (
+        alt.Chart(values)
+        .mark_line(point=True)
+        .encode(
+            alt.X("layer:Q", title="Decoder layer", axis=alt.Axis(tickMinStep=1, format="d")),
+            alt.Y("value:Q", title=panel, axis=alt.Axis(format="%")),
+            color=alt.Color("line:N", title=None, sort=[name for where, name in LINES.values() if where == panel]),
+            tooltip=["line:N", "layer:Q", alt.Tooltip("value:Q", format=".3%")],
+        )
+        .properties(width=WIDTH, height=HEIGHT)
+    )
+
+
+def _by_layer(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum the tensors of each decoder layer: norms in quadrature, shares by elements."""
+    inside = frame[(frame["model"] == frame["model"].max()) & frame["layer"].notna()]
+    squares = inside.assign(
+        base=inside["base_norm"] ** 2,
+        task_vector=inside["task_vector_norm"] ** 2,
+        merged=inside["merged_norm"] ** 2,
+        changed=inside["changed"] * inside["elements"],
+        over=inside["shifts_over_bound"] * inside["elements"],
+    )
+    sums = squares.groupby("layer")[["elements", "base", *LINES]].sum().reset_index()
+    for norm in ("task_vector", "merged"):
+        sums[norm] = np.sqrt(sums[norm] / sums["base"])
+    for share in ("changed", "over"):
+        sums[share] = sums[share] / sums["elements"]
+    return sums

@@ -1,0 +1,43 @@
+"""Compare models before merging them: what differs, and what a merge would do about it.
+
+    python scripts/preflight.py workflow/resources/demo/quick workflow/resources/demo/slow
+
+Give the base first and the slow model last. Reads headers, small files and samples only: seconds for any size.
+"""
+
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from l2s.checkpoints.preflight import compare
+from l2s.checkpoints.weights import locate
+from l2s.errors import UserError
+from l2s.jobs import run_cli
+
+NARROWEST = 110
+
+
+def main(
+    models: Annotated[list[str], typer.Argument(help="Model folders or owner/name@<40-digit commit>, two or more.")],
+) -> None:
+    """Print a table of how the models compare; exit with status 1 if they cannot be merged."""
+    if len(models) == 1:
+        raise UserError(f"{models[0]}: there is nothing to compare it with; give two or more models")
+    findings = compare([locate(model) for model in models])
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("", *models, "if merged"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        policy = "cannot be merged" if finding.policy is None else finding.policy or "same"
+        table.add_row(finding.topic, *finding.values, policy)
+    Console(width=max(Console().width, NARROWEST)).print(table)
+    fatal = [finding.topic for finding in findings if finding.policy is None]
+    if fatal:
+        raise UserError(f"these models cannot be merged: they differ in {', '.join(fatal)}")
+
+
+if __name__ == "__main__":
+    run_cli(main)
