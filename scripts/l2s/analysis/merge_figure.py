@@ -32,10 +32,10 @@ def _panel(values: pd.DataFrame, panel: str) -> alt.Chart:
         alt.Chart(values)
         .mark_line(point=True)
         .encode(
-            alt.X("layer:Q", title="Decoder layer", axis=alt.Axis(tickMinStep=1, format="d")),
+            alt.X("layer:O", title="Decoder layer", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             alt.Y("value:Q", title=panel, axis=alt.Axis(format="%")),
             color=alt.Color("line:N", title=None, sort=[name for where, name in LINES.values() if where == panel]),
-            tooltip=["line:N", "layer:Q", alt.Tooltip("value:Q", format=".3%")],
+            tooltip=["line:N", "layer:O", alt.Tooltip("value:Q", format=".3%")],
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
@@ -51,6 +51,7 @@ def _by_layer(frame: pd.DataFrame) -> pd.DataFrame:
         changed=inside["changed"] * inside["elements"],
         over=inside["shifts_over_bound"] * inside["elements"],
     )
+    squares["layer"] = squares["layer"].astype(int)
     sums = squares.groupby("layer")[["elements", "base", *LINES]].sum().reset_index()
     for norm in ("task_vector", "merged"):
         sums[norm] = np.sqrt(sums[norm] / sums["base"])
