@@ -19,9 +19,11 @@ from l2s.config import entry_path, read_entry, validate
 from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.store import ResponseStore
+from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
+from l2s.provenance import module_digest
 from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -47,6 +49,10 @@ def main(
     for name in benchmark:
         path = entry_path(CONFIG / "benchmarks", name, "--benchmark")
         tables.append(load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)))
+    if len(set(benchmark)) < len(benchmark):
+        raise UserError("--benchmark: one is given twice")
+    if out.suffix != ".parquet":
+        raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
     checkpoint = Checkpoint.from_folder(locate(model))
     decode(checkpoint, tables, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
 
@@ -94,8 +100,9 @@ def decode(
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
     model = read_model(checkpoint.companions(), settings)
-    versions = {name: version(name) for name in ENGINE_PACKAGES[settings.engine]}
-    numeric = numeric_settings(settings, versions, model)
+    identity = {name: version(name) for name in ENGINE_PACKAGES[settings.engine]}
+    identity["code"] = module_digest(settings.engine_module)
+    numeric = numeric_settings(settings, identity, model)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
     session = Session(model, settings, prompt, responses, lambda: start_engine(checkpoint, settings, model))
     table = session.run([questions_of(table) for table in tables])
@@ -113,7 +120,7 @@ def decode(
 
 def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, model: Model) -> Any:
     """Start the engine that the settings name, on the checkpoint's weights."""
-    folder = checkpoint.weights()
+    folder = checkpoint.checked_weights()
     return importlib.import_module(settings.engine_module).start(folder, settings, model.stop_ids)
 
 

@@ -37,7 +37,7 @@ if "snakemake" in globals():
         snakemake,
         table=Path(snakemake.input.table),
         figure=snakemake.wildcards.figure,
-        out=Path(snakemake.output.html).with_suffix(""),
+        out=Path(snakemake.output.html.removesuffix(".html")),
     )
 elif __name__ == "__main__":
     run_cli(main)

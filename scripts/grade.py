@@ -47,7 +47,7 @@ def load_benchmarks(responses: pa.Table, path: Path) -> list[pa.Table]:
     """Load the questions of every benchmark that the responses name."""
     tables = []
     for name in pc.unique(responses["benchmark"]).to_pylist():
-        entry = find_entry(CONFIG / "benchmarks", name, str(path))
+        entry = find_entry(CONFIG / "benchmarks", name, f"{path} (or give --questions)")
         tables.append(load_questions(name, read_entry(entry, BenchmarkEntry), str(entry)))
     return tables
 

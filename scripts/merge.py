@@ -24,7 +24,7 @@ from l2s.config import read_yaml
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
-from l2s.merging.engine.run import Workers, merge_checkpoint
+from l2s.merging.engine.run import BESIDE_WEIGHTS, Workers, merge_checkpoint
 
 
 def main(
@@ -46,6 +46,7 @@ def main(
         merge_checkpoint(parsed, parents, rebuild.parent, Workers(threads, device), expected)
     elif recipe and out:
         parsed = parse_recipe(read_yaml(recipe), str(recipe))
+        out = out.resolve()
         parents = by_hand_parents(parsed)
         refuse_to_overwrite(out, [folder for _, folder in parents])
         finish(parsed, parents, out, Workers(threads, device))
@@ -89,10 +90,17 @@ def refuse_to_overwrite(out: Path, parents: list[Path]) -> None:
     """Let a hand-run merge replace nothing but an earlier merge, and none that it reads."""
     if out.resolve() in [folder.resolve() for folder in parents]:
         raise UserError(f"{out}: is one of the models that are merged; choose another folder for --out")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if out.is_file() or any(parent.is_file() for parent in out.parents):
+        raise UserError(f"{out}: is a file or lies below one; choose another folder for --out")
+    if out.exists() and any(out.iterdir()):
         manifest = out / MANIFEST_NAME
         if not (manifest.is_file() and read_manifest(manifest).kind == "merged"):
             raise UserError(f"{out}: exists and is not a merged checkpoint; choose another folder for --out")
+        foreign = {file.name for file in out.iterdir()} - {*read_manifest(manifest).files, *BESIDE_WEIGHTS}
+        if foreign:
+            raise UserError(
+                f"{out}: also holds {min(foreign)}, which a merge does not write; move it or choose another --out"
+            )
 
 
 def by_hand_parents(recipe: Recipe) -> list[tuple[Parent, Path]]:

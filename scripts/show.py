@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from l2s.analysis.summary import SUMMARY
@@ -27,11 +28,17 @@ def main(
     """Print a study's table."""
     path = results / "tables" / f"{study}.parquet"
     shown, said = display_frame(read_table(path, SUMMARY)), read_metadata(path)
-    table = Table(title=said["title"], caption=said["note"], caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(
+        title=escape(said["title"]),
+        caption=escape(said["note"]),
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
     for column in shown.columns:
         table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "Model")
     for row in shown.itertuples(index=False):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     # Narrower, the table's cells would break; a file or a pipe has no width of its own.
     console = Console(width=max(Console().width, NARROWEST))
     console.print(table)

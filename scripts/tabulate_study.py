@@ -2,8 +2,8 @@
 
     python scripts/tabulate_study.py --spec study.yaml --out tables/study
 
-The spec names the study, its title, its benchmarks, and for each line the pair, method, recipe, checkpoint, reference
-and the Parquet files of responses and grades.
+The spec names the study, its title, its benchmarks, for each line the pair, method, recipe, checkpoint and reference,
+and for each of these checkpoints the Parquet files of responses and grades.
 """
 
 from pathlib import Path
@@ -21,6 +21,13 @@ from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 
 
+class Files(StrictModel):
+    """What was measured of a checkpoint."""
+
+    responses: str = Field(description="Parquet file")
+    grades: str = Field(description="Parquet file")
+
+
 class Spec(StrictModel):
     """What a study's table is made from."""
 
@@ -29,6 +36,7 @@ class Spec(StrictModel):
     reference: str = Field(description="how the table's note names what lengths are compared with")
     benchmarks: tuple[str, ...] = Field(min_length=1)
     rows: tuple[Row, ...] = Field(min_length=1)
+    checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
 
 
 def main(
@@ -43,15 +51,16 @@ def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
     """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md and .html."""
     spec = validate(Spec, values, where)
     read = {
-        row.checkpoint: (read_table(Path(row.responses), RESPONSES), read_table(Path(row.grades), GRADES))
-        for row in spec.rows
+        name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
+        for name, files in spec.checkpoints.items()
     }
     summary = summarise(spec.study, spec.rows, spec.benchmarks, read)
     note = caption(summary, spec.reference)
-    write_table(summary, out.with_suffix(".parquet"), {"title": spec.title, "note": note})
-    write_csv(summary, out.with_suffix(".csv"))
-    write_markdown(summary, spec.title, note, out.with_suffix(".md"))
-    write_html(summary, spec.title, note, out.with_suffix(".html"))
+    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "html")}
+    write_table(summary, files["parquet"], {"title": spec.title, "note": note})
+    write_csv(summary, files["csv"])
+    write_markdown(summary, spec.title, note, files["md"])
+    write_html(summary, spec.title, note, files["html"])
     print(f"{out}: {len(summary)} lines")
 
 
@@ -61,7 +70,7 @@ if "snakemake" in globals():
         snakemake,
         values=snakemake.params.spec,
         where="spec of this job",
-        out=Path(snakemake.output.table).with_suffix(""),
+        out=Path(snakemake.output.table.removesuffix(".parquet")),
     )
 elif __name__ == "__main__":
     run_cli(main)

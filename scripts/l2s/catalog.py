@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 
+from l2s.analysis.names import MEAN
 from l2s.checkpoints.entries import ModelEntry, PairEntry
 from l2s.config import StrictModel, find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry
@@ -101,6 +102,7 @@ class Catalog:
             self.studies[name] = self._entry("studies", name, StudyEntry, "key 'studies' of the configuration")
             self._check_study(name)
             self.lines[name] = list(self._study_lines(name))
+            self._check_lines(name)
 
     # ---- entries
 
@@ -126,6 +128,8 @@ class Catalog:
 
     def benchmark(self, name: str, asked_by: str = "benchmarks") -> BenchmarkEntry:
         """Return a benchmark's entry; a local file must exist."""
+        if name == MEAN:
+            raise UserError(f"{asked_by}: a benchmark cannot be called '{MEAN}': tables use that name")
         entry = self._entry("benchmarks", name, BenchmarkEntry, asked_by)
         path = entry.source.path
         if path is not None and not Path(path).is_file():
@@ -156,6 +160,13 @@ class Catalog:
             if figure not in known:
                 raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
+    def _check_lines(self, name: str) -> None:
+        seen: set[tuple[str, str]] = set()
+        for line in self.lines[name]:
+            if (line.pair, line.checkpoint) in seen:
+                raise UserError(f"{self.folder / 'studies' / name}.yaml: key 'recipes': '{line.recipe}' is given twice")
+            seen.add((line.pair, line.checkpoint))
+
     def _study_lines(self, name: str) -> Iterator[Line]:
         where, study = f"{self.folder / 'studies' / name}.yaml", self.studies[name]
         for pair_name in study.pairs:
@@ -176,8 +187,7 @@ class Catalog:
             values = asked
         merge = self._resolve(pair_name, pair, values, where)
         method = merge.recipe.method
-        numbers = {key: value for key, value in hyper_parameters(method).items() if isinstance(value, float)}
-        label = ", ".join([method.method, *(f"{key} {value:g}" for key, value in numbers.items())])
+        label = _label(merge.recipe)
         checkpoint = f"{pair_name}/{method.method}/{_readable(merge.recipe)}"
         self.merges[checkpoint] = merge
         return Line(pair_name, method.method, label, checkpoint, reference)
@@ -187,8 +197,8 @@ class Catalog:
         for key in ("base", "models"):
             if isinstance(values, dict) and key in values:
                 raise UserError(f"{where}: key '{key}' is given by the pair; only a recipe for merge.py names it")
-        names = {self.model(name).source: name for name in pair.models}
-        sources = {name: source for source, name in names.items()}
+        sources = {name: self.model(name).source for name in pair.models}
+        names = {source: name for name, source in reversed(sources.items())}
         slow = [sources[name] for name in pair.slow]
         if not isinstance(values, dict):
             raise UserError(f"{where}: expected a mapping with 'method' and its hyper-parameters")
@@ -228,6 +238,20 @@ class Catalog:
 @cache
 def _read_once(path: Path, schema: type[Entry]) -> Entry:
     return read_entry(path, schema)
+
+
+def _label(recipe: Recipe) -> str:
+    """Name a recipe in tables: its method, its numbers, and whatever else is not the default."""
+    method = recipe.method
+    parts = [method.method]
+    for key, value in hyper_parameters(method).items():
+        if isinstance(value, float):
+            parts.append(f"{key} {value:g}")
+        elif value != type(method).model_fields[key].default:
+            parts.append(f"{key} {value.get('method', 'by tensor') if isinstance(value, dict) else value}")
+    own = recipe.inputs.model_dump(exclude={"base", "models"})
+    parts += [f"{key} {value}" for key, value in own.items() if value != Inputs.model_fields[key].default]
+    return ", ".join(parts)
 
 
 def _readable(recipe: Recipe) -> str:

@@ -1,6 +1,7 @@
 """How a script runs: as a Snakemake job, or by hand from the command line."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,17 @@ from typing import Any
 from l2s.errors import UserError
 
 
+def stop_cleanly() -> None:
+    """Let a SIGTERM unwind like Ctrl-C does, so that temporary files go."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     """Run ``main`` as the Snakemake job ``job``, with everything that it prints going to the job's log.
 
     A user error also goes to Snakemake's own output, as one line without a traceback.
     """
+    stop_cleanly()
     terminal = os.dup(2)
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +42,7 @@ def run_cli(main: Callable[..., Any]) -> None:
     """Run ``main`` with options from the command line, made from its signature."""
     import typer
 
+    stop_cleanly()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)
     try:

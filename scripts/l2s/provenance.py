@@ -40,6 +40,11 @@ def code_digest(script: str, also: Iterable[str] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
+def module_digest(name: str) -> str:
+    """Return the digest of one module's own code, 16 hex digits; what it imports does not count."""
+    return _token_digest(_module_file(name))[:16]
+
+
 @cache
 def imported_files(file: Path) -> frozenset[Path]:
     """Return the files of this library that ``file`` imports, the ``__init__`` of their packages included."""

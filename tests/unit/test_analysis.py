@@ -3,9 +3,10 @@
 import pytest
 
 from l2s.analysis.figures import accuracy_length
+from l2s.analysis.names import MEAN
 from l2s.analysis.reflection import count_keywords
 from l2s.analysis.statistics import Interval, mean_of_shares, wilson
-from l2s.analysis.summary import MEAN, SUMMARY, Row, summarise
+from l2s.analysis.summary import SUMMARY, Row, summarise
 from l2s.analysis.tables import caption, display_frame, write_html, write_markdown
 from l2s.decoding.responses import RESPONSES
 from l2s.errors import UserError
@@ -67,10 +68,7 @@ def summary():
         tables(["correct", "wrong", "no_answer", "timeout"], [10, 10, 20, 40], finish="length"),
         tables(["correct", "correct"], [10, 10], benchmark="c"),
     )
-    rows = [
-        Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow", responses="r", grades="g")
-        for name in ("slow", "ties")
-    ]
+    rows = [Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow") for name in ("slow", "ties")]
     return summarise("s", rows, ["b", "c"], {"slow": slow, "ties": merged})
 
 
@@ -95,7 +93,7 @@ def test_samples_of_one_question_count_as_one_trial():
     for part in (responses, grades):
         for number, row in enumerate(part):
             row.update(question_id=str(number // 2), sample=number % 2)
-    row = Row(pair="p", method="m", recipe="m", checkpoint="m", responses="r", grades="g")
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
     (line,) = summarise("s", [row], ["b"], {"m": read((responses, grades))}).to_pylist()
     assert (line["questions"], line["accuracy"]) == (2, 0.5)
     assert line["accuracy_high"] == pytest.approx(wilson(1, 2).high)
@@ -103,7 +101,7 @@ def test_samples_of_one_question_count_as_one_trial():
 
 
 def test_benchmark_without_responses_is_an_error():
-    row = Row(pair="p", method="m", recipe="m", checkpoint="m", responses="r", grades="g")
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
     with pytest.raises(UserError, match="no graded responses to benchmark 'c'"):
         summarise("s", [row], ["c"], {"m": read(tables(["correct"], [1]))})
 
@@ -130,3 +128,28 @@ def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
     assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]
+
+
+def test_reference_need_not_be_a_line_of_the_table_but_must_be_read():
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m", reference="r")
+    merged, reference = read(tables(["correct"], [5])), read(tables(["correct"], [20]))
+    (line,) = summarise("s", [row], ["b"], {"m": merged, "r": reference}).to_pylist()
+    assert line["length_change"] == -0.75
+    with pytest.raises(UserError, match="no responses and grades are given for checkpoint r"):
+        summarise("s", [row], ["b"], {"m": merged})
+
+
+def test_figure_of_a_table_without_a_reference_is_a_clear_error():
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
+    table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
+    with pytest.raises(UserError, match="no checkpoint has a reference"):
+        accuracy_length.chart(table, "Title")
+
+
+def test_labels_with_markup_stay_text(tmp_path):
+    row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
+    table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
+    write_markdown(table, "T", "n", tmp_path / "t.md")
+    write_html(table, "A < B", "n", tmp_path / "t.html")
+    assert "a \\| <b>" in (tmp_path / "t.md").read_text()
+    assert "<title>A &lt; B</title>" in (tmp_path / "t.html").read_text()

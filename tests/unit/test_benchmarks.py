@@ -108,3 +108,16 @@ def test_gsm8k_entry_pins_the_real_questions(real_data):
     table = load_questions("gsm8k", entry.model_copy(update={"source": local}), "gsm8k.yaml")
     assert len(table) == 1319
     assert table["gold"].to_pylist()[:3] == ["18", "3", "70000"]
+
+
+def test_answers_that_look_like_dates_or_numbers_stay_as_they_are(entry, tmp_path):
+    rows = [{**ROWS[0], "a": "#### 2020-01-05"}, {**ROWS[1], "a": "#### 007"}, ROWS[2]]
+    clean = [{**CLEAN[0], "gold": "2020-01-05"}, {**CLEAN[1], "gold": "007"}, CLEAN[2]]
+    for kind in ("jsonl", "parquet"):
+        table = load_questions("toy", entry(rows, kind, sha256=rows_digest(clean)), "toy.yaml")
+        assert table["gold"].to_pylist() == ["2020-01-05", "007", "1,000"]
+
+
+def test_file_without_rows_says_so(entry):
+    with pytest.raises(UserError, match="has 0 rows, the entry's 'rows' says 3"):
+        load_questions("toy", entry([], rows=3), "toy.yaml")

@@ -42,7 +42,7 @@ def edit(file, changes):
         ("recipes/ties", {"k": 0.8}, r"recipes/ties.yaml: unknown key 'k'.*keep_fraction"),
         ("recipes/ties", {"method": "tie"}, r"recipes/ties.yaml: unknown method 'tie'; did you mean 'ties'"),
         ("recipes/ties", {"base": "x"}, r"recipes/ties.yaml: key 'base' is given by the pair"),
-        ("recipes/dare", {"drop_rate": 1.0}, r"recipes/dare.yaml: key 'drop_rate'.*less than 1"),
+        ("recipes/dare", {"drop_rate": 1.0}, r"recipes/dare.yaml: key 'drop_rate'.*equal to 0.999"),
         ("recipes/average", {"dtype": "int8"}, r"recipes/average.yaml: key 'dtype'"),
         ("benchmarks/demo_arithmetic", {"source": {"path": "no.jsonl"}}, r"key 'source.path': there is no file no"),
         ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
@@ -53,6 +53,10 @@ def edit(file, changes):
         ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
         ("studies/demo", {"recipes": [{"method": "ties", "scal": 1}]}, r"recipe 1: unknown key 'scal'; did you mean"),
         ("studies/demo", {"benchmarks": ["gsm9k"]}, r"studies/demo.yaml: 'gsm9k' is unknown.*did you mean 'gsm8k'"),
+        ("studies/demo", {"recipes": ["ties", "ties"]}, r"demo.yaml: key 'recipes': 'ties, keep_.*' is given twice"),
+        ("studies/demo", {"benchmarks": ["mean"]}, r"a benchmark cannot be called 'mean'"),
+        ("pairs/demo", {"slow": ["demo-quick"]}, r"pairs/demo.yaml: .*name a model more than once"),
+        ("decoding/demo", {"sampling": {"temperature": 1e-40}}, r"demo.yaml: key 'sampling': 'temperature' is 0"),
         ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
     ],
@@ -114,3 +118,32 @@ def test_checkpoint_path_follows_every_hyper_parameter_and_has_no_comma(project)
     names = [line.checkpoint for line in Catalog(DEMO_CONFIG, project).lines["demo"]]
     assert len(set(names)) == 7
     assert not any("," in name for name in names)
+
+
+def test_key_given_twice_or_text_that_is_not_utf8_is_refused(project):
+    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: 1.0\nscale: 0.5\n")
+    with pytest.raises(UserError, match=r"ties.yaml, line 3: not valid YAML: key 'scale' is given twice"):
+        Catalog(DEMO_CONFIG, project)
+    (project / "recipes" / "ties.yaml").write_bytes("# größer\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"ties.yaml: not UTF-8 text"):
+        Catalog(DEMO_CONFIG, project)
+
+
+def test_recipes_that_differ_in_anything_have_different_names(project):
+    recipes = [{"method": "dare"}, {"method": "dare", "seed": 1}, {"method": "dare", "dtype": "float32"}]
+    recipes += [{"method": "ties", "trim": "model"}, {"method": "ties", "scale": {"*": 0.5}}]
+    edit(project / "studies" / "demo.yaml", {"recipes": recipes})
+    names = [line.recipe for line in Catalog(DEMO_CONFIG, project).lines["demo"][2:]]
+    assert names == [
+        "dare, drop_rate 0.3",
+        "dare, drop_rate 0.3, seed 1",
+        "dare, drop_rate 0.3, dtype float32",
+        "ties, keep_fraction 0.2, scale 1, trim model",
+        "ties, keep_fraction 0.2, scale by tensor",
+    ]
+
+
+def test_two_entries_may_name_the_same_model(project):
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "again.yaml")
+    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
+    assert Catalog(DEMO_CONFIG, project).merges

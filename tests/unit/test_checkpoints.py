@@ -12,6 +12,7 @@ from l2s.checkpoints.entries import ModelEntry, PairEntry, split_source
 from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import read_manifest, write_manifest
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
+from l2s.checkpoints.weights import Checkpoint
 from l2s.config import validate
 from l2s.errors import UserError
 from l2s.sources.models import fetch_model
@@ -124,3 +125,35 @@ def test_sources_are_told_apart():
 def test_pair_defaults_follow_from_quick_and_slow():
     pair = PairEntry(quick="q", slow=["s", "t"])
     assert (pair.base_model, pair.reference_model, pair.models) == ("q", "s", ("q", "s", "t"))
+
+
+def header(**entries):
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(64)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"a": {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}, "b": {"dtype": "F32", "shape": [8], "data_offsets": [16, 48]}},
+        {"a": {"dtype": "F32", "shape": [-16], "data_offsets": [0, -64]}},
+        {"a": {"dtype": "F32", "shape": "16", "data_offsets": [0, 64]}},
+        {"a": {"dtype": ["F32"], "shape": [16], "data_offsets": [0, 64]}},
+        {"a": {"dtype": "F32", "shape": [16], "data_offsets": ["0", "64"]}},
+        {"a": 5},
+    ],
+)  # fmt: skip
+def test_header_that_makes_no_sense_is_refused(tmp_path, entries):
+    (tmp_path / "model.safetensors").write_bytes(header(**entries))
+    with pytest.raises(UserError, match=r"model.safetensors"):
+        read_headers(tmp_path)
+
+
+def test_weights_that_are_not_those_of_the_manifest_are_found_although_their_size_is_right(make_model):
+    folder = make_model("model", 0)
+    write_manifest(describe_model(folder, str(folder)), folder / "manifest.json")
+    checkpoint = Checkpoint.from_manifest(folder / "manifest.json")
+    assert checkpoint.checked_weights() == folder
+    save_model(folder, {name: tensor + 1 for name, tensor in load_tensors(folder).items()})
+    with pytest.raises(UserError, match="the weights are not those of the manifest"):
+        checkpoint.checked_weights()

@@ -127,3 +127,13 @@ def test_rebuild_refuses_weights_that_came_out_different(make_model, tmp_path, c
     assert not (out / "model.safetensors").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "out", "slow"]
     assert read_manifest(out / MANIFEST_NAME).kind == "merged"
+
+
+def test_merged_weights_replaced_by_others_of_the_same_size_are_made_again(make_model, tmp_path):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    merge({"method": "ties"}, base, [slow], tmp_path / "ties")
+    merge({"method": "dare"}, base, [slow], tmp_path / "dare")
+    good = (tmp_path / "ties" / "model.safetensors").read_bytes()
+    shutil.copy(tmp_path / "dare" / "model.safetensors", tmp_path / "ties")
+    Checkpoint.from_manifest(tmp_path / "ties" / MANIFEST_NAME).checked_weights()
+    assert (tmp_path / "ties" / "model.safetensors").read_bytes() == good

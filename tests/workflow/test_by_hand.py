@@ -50,17 +50,18 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
 
     row = {"pair": "demo", "method": "ties", "recipe": "ties", "checkpoint": "merged", "reference": "merged"}
     spec = {"study": "mine", "title": "Mine", "reference": "itself", "benchmarks": ["demo_arithmetic"]}
-    spec["rows"] = [{**row, "responses": str(responses), "grades": str(grades)}]
+    spec["rows"] = [row]
+    spec["checkpoints"] = {"merged": {"responses": str(responses), "grades": str(grades)}}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
-    table = tmp_path / "results" / "tables" / "mine"
+    table = tmp_path / "results" / "tables" / "mine.v2"
     done = script("tabulate_study.py", "--spec", tmp_path / "spec.yaml", "--out", table)
     assert done.returncode == 0, done.stderr
-    figure = tmp_path / "results" / "figures" / "mine" / "accuracy_length"
+    figure = tmp_path / "results" / "figures" / "mine.v2" / "accuracy_length"
     done = script(
         "draw_figure.py", "--table", f"{table}.parquet", "--figure", "accuracy_length", "--out", figure
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    shown = script("show.py", "--study", "mine", "--results", tmp_path / "results").stdout
+    shown = script("show.py", "--study", "mine.v2", "--results", tmp_path / "results").stdout
     assert "ties" in shown and "+0.0 %" in shown and "accuracy_length.html" in shown
 
 
@@ -102,14 +103,27 @@ def test_merge_never_replaces_a_folder_that_is_no_merged_checkpoint(tmp_path):
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "dear"
 
 
+def test_merge_replaces_an_earlier_merge_but_not_its_own_input_or_a_users_files(tmp_path):
+    out = tmp_path / "merged"
+    assert script("merge.py", "--recipe", write_recipe(tmp_path), "--out", out).returncode == 0
+    assert script("merge.py", "--recipe", write_recipe(tmp_path, scale=0.5), "--out", out).returncode == 0
+    done = script("merge.py", "--recipe", write_recipe(tmp_path, models=[str(out)]), "--out", f"{out}/../merged")
+    assert done.returncode == 1 and "is one of the models that are merged" in done.stderr
+    (out / "notes.txt").write_text("dear")
+    done = script("merge.py", "--recipe", write_recipe(tmp_path), "--out", out)
+    assert done.returncode == 1 and "also holds notes.txt" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
         ("merge.py", [], "give --recipe and --out, or --rebuild"),
         ("merge.py", ["--recipe", "absent.yaml", "--out", "x"], "absent.yaml: no such file"),
-        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "gsm9k", "--out", "x", "--decoding", "demo"], "gsm9k"),
-        ("decode.py", ["--model", "absent", "--benchmark", "demo_validation", "--out", "x", "--decoding", "demo"],
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "gsm9k", "--out", "x.parquet", "--decoding", "demo"], "gsm9k"),
+        ("decode.py", ["--model", "absent", "--benchmark", "demo_validation", "--out", "x.parquet", "--decoding", "demo"],
          "absent: no such model"),
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--out", "x.json", "--decoding", "demo"],
+         "--out must end in .parquet"),
         ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),
         ("grade.py", ["--responses", ROOT / "Makefile", "--out", "x"], "not a readable Parquet file"),
         ("benchmark.py", ["--entry", ROOT / "config/pairs/demo.yaml", "--out", "x"], "unknown key 'quick'"),

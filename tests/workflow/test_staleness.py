@@ -111,3 +111,33 @@ def test_one_study_after_another_never_undoes_the_others_work(demo):
     demo.run("--", "one", **both)
     demo.run("--", "two", **both)
     assert demo.stale("--", "one", **both) == demo.stale("--", "two", **both) == demo.stale(**both) == []
+
+
+def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
+    study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
+    demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": []}))
+    demo.run()
+    demo.edit("scripts/l2s/decoding/engines/transformers_engine.py", "logits.argmax(dim=-1)", "logits.argmin(dim=-1)")
+    demo.run()
+    sidecar = json.loads((demo.folder / "results/demo/responses/models/demo-slow/demo.json").read_text())
+    assert sidecar["decoded_now"] == 600
+
+
+def test_studies_whose_names_differ_behind_a_dot_have_tables_of_their_own(demo):
+    study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
+    demo.write("config/studies/demo.1.yaml", yaml.safe_dump({**study, "title": "Other", "recipes": ["ties"]}))
+    demo.write("config/both.yaml", "results: results/demo\nstudies: [demo, demo.1]\nmerge_threads: 1\n")
+    demo.run(config="config/both.yaml")
+    assert "Other" in (demo.folder / "results/demo/tables/demo.1.md").read_text()
+    assert "Other" not in (demo.folder / "results/demo/tables/demo.md").read_text()
+    assert demo.stale(config="config/both.yaml") == []
+
+
+def test_reference_that_is_no_line_of_the_table_is_decoded_and_compared_with(demo):
+    demo.write("config/models/other.yaml", "path: workflow/resources/demo/slow\nlabel: other\n")
+    demo.edit("config/pairs/demo.yaml", "slow: [demo-slow]", "slow: [demo-slow]\nreference: other")
+    study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
+    demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": ["ties"]}))
+    demo.run()
+    table = (demo.folder / "results/demo/tables/demo.md").read_text()
+    assert "change against other" in table and "−64.4 %" in table

@@ -75,30 +75,30 @@ def grades_path(study, checkpoint):
     return f"{RESULTS}/grades/{checkpoint}/{entry.decoding}/{entry.grader}.parquet"
 
 
+def study_checkpoints(study):
+    """Return every checkpoint of a study's table, references included, sorted."""
+    return sorted({name for line in catalog.lines[study] for name in (line.checkpoint, line.reference)})
+
+
 def table_inputs(wildcards, path):
     """Return the responses or grades (by ``path``) of every checkpoint of a study's table."""
-    lines = catalog.lines[wildcards.study]
-    checkpoints = dict.fromkeys(name for line in lines for name in (line.checkpoint, line.reference))
-    return [path(wildcards.study, checkpoint) for checkpoint in checkpoints]
+    return [path(wildcards.study, checkpoint) for checkpoint in study_checkpoints(wildcards.study)]
 
 
 def table_spec(wildcards):
     """Return what a study's table is made from."""
     study, entry = wildcards.study, catalog.studies[wildcards.study]
-    rows = [
-        {
-            **line._asdict(),
-            "responses": responses_path(study, line.checkpoint),
-            "grades": grades_path(study, line.checkpoint),
-        }
-        for line in catalog.lines[study]
-    ]
+    checkpoints = {
+        name: {"responses": responses_path(study, name), "grades": grades_path(study, name)}
+        for name in study_checkpoints(study)
+    }
     return {
         "study": study,
         "title": entry.title,
         "reference": catalog.reference_name(study),
         "benchmarks": list(entry.benchmarks),
-        "rows": rows,
+        "rows": [line._asdict() for line in catalog.lines[study]],
+        "checkpoints": checkpoints,
     }
 
 

@@ -7,27 +7,27 @@ import pandas as pd
 import pyarrow as pa
 from pydantic import Field
 
+from l2s.analysis.names import MEAN
 from l2s.analysis.reflection import count_keywords
 from l2s.analysis.statistics import Interval, mean_of_shares, wilson
 from l2s.config import StrictModel
 from l2s.errors import UserError
 from l2s.parquet import Column, schema_of, table_of
 
-MEAN = "mean"
 QUESTION = ["benchmark", "question_id", "sample"]
 
 SUMMARY = schema_of(
     [
         Column("study", pa.string(), "name of the study"),
         Column("pair", pa.string(), "name of the pair"),
-        Column("method", pa.string(), "quick, slow, base, or the merging method"),
+        Column("method", pa.string(), "quick, slow, or the merging method"),
         Column("recipe", pa.string(), "the model, or the method with its hyper-parameters, as tables name it"),
         Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
         Column("benchmark", pa.string(), f"name of the benchmark; '{MEAN}': unweighted mean over the benchmarks"),
         Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
         Column("accuracy", pa.float64(), "share of responses graded correct, in [0, 1]"),
-        Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval (Wilson)"),
-        Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval (Wilson)"),
+        Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval"),
+        Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval"),
         Column("mean_tokens", pa.float64(), "mean response length, in tokens"),
         Column(
             "length_change",
@@ -52,8 +52,6 @@ class Row(StrictModel):
     recipe: str
     checkpoint: str
     reference: str | None = Field(None, description="checkpoint that lengths are compared with")
-    responses: str = Field(description="Parquet file")
-    grades: str = Field(description="Parquet file")
 
 
 def summarise(
@@ -71,8 +69,10 @@ def summarise(
         A table with the schema SUMMARY.
 
     Raises:
-        UserError: A checkpoint has no responses to one of the benchmarks.
+        UserError: A checkpoint has no responses to one of the benchmarks, or is not in ``read``.
     """
+    for name in {name for row in rows for name in (row.checkpoint, row.reference) if name} - read.keys():
+        raise UserError(f"study {study}: no responses and grades are given for checkpoint {name}")
     measured = {
         (checkpoint, benchmark): _measure(checkpoint, benchmark, *tables)
         for checkpoint, tables in read.items()
@@ -82,8 +82,8 @@ def summarise(
     for row in rows:
         parts = [dict(measured[row.checkpoint, benchmark]) for benchmark in benchmarks]
         for part, benchmark in zip(parts, benchmarks, strict=True):
-            reference = measured.get((row.reference, benchmark))
-            part["length_change"] = part["mean_tokens"] / reference["mean_tokens"] - 1 if reference else None
+            reference = measured[row.reference, benchmark]["mean_tokens"] if row.reference else 0
+            part["length_change"] = part["mean_tokens"] / reference - 1 if reference else None
         if len(parts) > 1:
             parts.append(_mean(parts))
         head = {"study": study, **row.model_dump(include={"pair", "method", "recipe", "checkpoint"})}

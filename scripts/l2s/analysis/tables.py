@@ -1,11 +1,12 @@
 """How a study's table looks to people: Markdown, HTML, and the terminal."""
 
+import html
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from l2s.analysis.summary import MEAN
+from l2s.analysis.names import MEAN
 from l2s.files import write_text
 
 NOTE = (
@@ -49,7 +50,8 @@ def caption(summary: pa.Table, reference: str) -> str:
 
 def write_markdown(summary: pa.Table, title: str, note: str, path: Path) -> None:
     """Write the table as Markdown."""
-    table = display_frame(summary).to_markdown(index=False, disable_numparse=True)
+    shown = display_frame(summary).map(lambda cell: cell.replace("|", "\\|"))
+    table = shown.to_markdown(index=False, disable_numparse=True)
     write_text(path, f"## {title}\n\n{table}\n\n{note}\n")
 
 
@@ -59,10 +61,10 @@ def write_html(summary: pa.Table, title: str, note: str, path: Path) -> None:
 
     shown = display_frame(summary)
     numbers = [name for name in shown.columns if name not in ("Pair", "Model", "Benchmark")]
-    table = GT(shown).tab_header(title).tab_source_note(note).cols_align("right", numbers)
-    if "Pair" in shown:
-        table = GT(shown, groupname_col="Pair").tab_header(title).tab_source_note(note).cols_align("right", numbers)
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    table = GT(shown, groupname_col="Pair" if "Pair" in shown else None)
+    table = table.tab_header(title).tab_source_note(note).cols_align("right", numbers)
+    name = html.escape(title)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
     body = table.tab_options(table_font_size="14px").as_raw_html()
     write_text(path, f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n')
 

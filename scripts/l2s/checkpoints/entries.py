@@ -45,6 +45,13 @@ class PairEntry(StrictModel):
     base: str | None = Field(None, description="what task vectors are taken from; the quick model if absent")
     reference: str | None = Field(None, description="what lengths are compared with; the first slow model if absent")
 
+    @model_validator(mode="after")
+    def _different_models(self) -> "PairEntry":
+        merged = [name for name in (self.quick, *self.slow) if name]
+        if len(set(merged)) < len(merged):
+            raise ValueError("'quick' and 'slow' name a model more than once")
+        return self
+
     @property
     def base_model(self) -> str | None:
         """The base's entry, or None if the pair has neither base nor quick model."""

@@ -47,6 +47,8 @@ def read_header(path: Path) -> dict[str, TensorPlace]:
             if size < 8 or length > min(size - 8, MAX_HEADER_BYTES):
                 raise UserError(f"{path}: not a whole safetensors file ({size:,} bytes); {FETCH_AGAIN}")
             entries = json.loads(stream.read(length))
+            if not isinstance(entries, dict):
+                raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except ValueError:
@@ -54,7 +56,11 @@ def read_header(path: Path) -> dict[str, TensorPlace]:
     entries.pop("__metadata__", None)
     data_start = 8 + length
     places = {name: _place(path, name, entry, data_start) for name, entry in entries.items()}
-    end = max((place.start + place.nbytes for place in places.values()), default=data_start)
+    end = data_start
+    for name, place in sorted(places.items(), key=lambda item: (item[1].start, item[1].nbytes)):
+        if place.start != end:
+            raise UserError(f"{path}: tensor '{name}' does not begin where the one before it ends; {FETCH_AGAIN}")
+        end += place.nbytes
     if end != size:
         raise UserError(f"{path}: holds {size:,} bytes but its header describes {end:,}; {FETCH_AGAIN}")
     return places
@@ -64,13 +70,15 @@ def _place(path: Path, name: str, entry: dict, data_start: int) -> TensorPlace:
     try:
         dtype, shape = entry["dtype"], tuple(entry["shape"])
         first, last = entry["data_offsets"]
+        if not all(isinstance(number, int) and number >= 0 for number in (*shape, first, last)):
+            raise ValueError
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: tensor '{name}' has a malformed header entry; {FETCH_AGAIN}") from None
-    if dtype not in ITEM_BYTES:
+    if str(dtype) not in ITEM_BYTES:
         known = ", ".join(ITEM_BYTES)
         raise UserError(f"{path}: tensor '{name}' has dtype {dtype}; supported are {known}")
     nbytes = math.prod(shape) * ITEM_BYTES[dtype]
-    if first < 0 or last - first != nbytes:
+    if last - first != nbytes:
         raise UserError(f"{path}: tensor '{name}' of shape {shape} should have {nbytes:,} bytes; {FETCH_AGAIN}")
     return TensorPlace(path, dtype, shape, data_start + first, nbytes)
 
@@ -88,8 +96,8 @@ def weight_files(folder: Path) -> list[Path]:
             raise UserError(f"{folder}: neither {SINGLE_NAME} nor {INDEX_NAME} is there{hint}")
         return [folder / SINGLE_NAME]
     try:
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError):
+        names = sorted(set(map(os.fspath, json.loads(index.read_text())["weight_map"].values())))
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise UserError(f"{index}: not a valid index of weights; {FETCH_AGAIN}") from None
     for name in names:
         if os.path.basename(name) != name or not (folder / name).is_file():

@@ -104,10 +104,13 @@ def weight_records(files: list[Path], digests: bool) -> dict[str, FileRecord]:
     }
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a missing or malformed one is a UserError that names it."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; a missing or malformed one is a UserError that names it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("not an object")
+        return value
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except ValueError as error:

@@ -13,9 +13,11 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import COMPANION_NAMES, MANIFEST_NAME, Manifest, read_manifest
+from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+LOCK_NAME = ".rebuild.lock"
 # Weights, companions, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
 
@@ -62,9 +64,27 @@ class Checkpoint:
         if folder is None and self.manifest_path is None:
             raise UserError(f"{self.manifest.source}: a file of the model has changed or vanished; run again")
         if folder is None:
-            with FileLock(self.manifest_path.with_name(".rebuild.lock")):
+            with FileLock(self.manifest_path.with_name(LOCK_NAME)):
                 folder = self._find(names) or self._make_again()
         return folder
+
+    def checked_weights(self) -> Path:
+        """Return a folder with all of the checkpoint's files, every tensor compared with its digest.
+
+        A merged checkpoint's weights that differ are made again; of others they are an error.
+
+        Raises:
+            UserError: The tensors are not those of the manifest.
+        """
+        folder = self.weights()
+        if digest_tensors(folder) == self.manifest.tensors:
+            return folder
+        print(f"{folder}: the weights are not those of the manifest", flush=True)
+        if self.manifest.kind == "merged":
+            folder = self._make_again()
+            if digest_tensors(folder) == self.manifest.tensors:
+                return folder
+        raise UserError(f"{folder}: the weights are not those of the manifest; fetch or merge the model again")
 
     def _find(self, names: list[str]) -> Path | None:
         """Return the folder if each of these files is there with its size, else None."""
@@ -90,7 +110,8 @@ def local_folder(source: str) -> Path | None:
     """Return where a source lies on this machine, or None if the hub's cache does not hold all of it."""
     place = split_source(source)
     if isinstance(place, Path):
-        return place
+        # Manifests of the workflow name local directories relative to the project.
+        return place if place.is_dir() else SCRIPTS.parent / place
     repo, revision = place
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_PATTERNS, local_files_only=True))

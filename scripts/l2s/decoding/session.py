@@ -74,11 +74,17 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     return Model(tokenizer, frozenset(stop_ids), settings.window or longest)
 
 
-def numeric_settings(settings: DecodingEntry, versions: dict[str, str], model: Model) -> dict[str, Any]:
-    """Return everything that a completion depends on besides checkpoint, prompt ids and sample index."""
+def numeric_settings(settings: DecodingEntry, engine: dict[str, str], model: Model) -> dict[str, Any]:
+    """Return everything that a completion depends on besides checkpoint, prompt ids and sample index.
+
+    Args:
+        settings: Decode settings.
+        engine: What identifies the engine: its packages' versions and the digest of its module.
+        model: For the window and the stop tokens.
+    """
     values = settings.model_dump(mode="json", exclude={"prompt", "window"})
     del values["sampling"]["samples"]
-    return {**values, "versions": versions, "window": model.window, "stop_ids": sorted(model.stop_ids)}
+    return {**values, "engine_identity": engine, "window": model.window, "stop_ids": sorted(model.stop_ids)}
 
 
 class Session:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from l2s.config import StrictModel
 
 PLACEHOLDER = "{question}"
+COLDEST = 0.01
 
 
 class PromptEntry(StrictModel):
@@ -39,6 +40,8 @@ class Sampling(StrictModel):
 
     @model_validator(mode="after")
     def _greedy_is_one(self) -> "Sampling":
+        if 0 < self.temperature < COLDEST:
+            raise ValueError(f"'temperature' is 0 (greedy) or at least {COLDEST}: below, probabilities overflow")
         if self.temperature == 0 and self.samples > 1:
             raise ValueError("greedy decoding (temperature 0) gives the same response each time: set 'samples' to 1")
         return self

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 class DropAndRescale(Method):
     """What the DARE variants share: task vectors with elements dropped and the others scaled up."""
 
-    drop_rate: float = Field(0.3, ge=0, lt=1, description="p: probability that an element of a task vector is dropped")
+    drop_rate: float = Field(
+        0.3, ge=0, le=0.999, description="p: probability that an element of a task vector is dropped"
+    )
     seed: int = Field(0, ge=0, description="seed of the masks")
 
     def task_vectors(self, chunk: Chunk) -> list[Tensor]:

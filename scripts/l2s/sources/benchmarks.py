@@ -1,18 +1,19 @@
 """Benchmarks: questions with gold answers, from the hub or a local file, normalised to one schema.
 
-A benchmark is one YAML under ``config/benchmarks/``. Its rows are read by the datasets library whether they come from
-the hub or from a JSONL or Parquet file, renamed and cleaned as the entry says, and checked against its row count and
-sha256 (over the normalised rows, so that the hub's Parquet and a local copy of the same questions agree).
+A benchmark is one YAML under ``config/benchmarks/``. Its rows, from the hub through the datasets library or from a
+JSONL or Parquet file, are renamed and cleaned as the entry says, and checked against its row count and sha256 (over the
+normalised rows, so that the hub's Parquet and a local copy of the same questions agree).
 """
 
 import hashlib
+import json
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
 from l2s.checkpoints.entries import COMMIT
@@ -22,7 +23,7 @@ from l2s.files import canonical_json
 from l2s.parquet import Column, schema_of, table_of
 
 PROJECT = Path(__file__).resolve().parents[3]
-LOADERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}
+FILE_KINDS = (".jsonl", ".parquet")
 
 QUESTIONS = schema_of(
     [
@@ -50,8 +51,8 @@ class Source(StrictModel):
             raise ValueError("give either 'repo', 'revision' and 'split', or 'path'")
         if self.repo is not None and (not COMMIT.fullmatch(self.revision or "") or self.split is None):
             raise ValueError(f"'revision' must be a commit of {self.repo} (40 hex digits) and 'split' must be given")
-        if self.path is not None and Path(self.path).suffix not in LOADERS:
-            raise ValueError(f"'path' must end in {', '.join(LOADERS)}, found {self.path!r}")
+        if self.path is not None and Path(self.path).suffix not in FILE_KINDS:
+            raise ValueError(f"'path' must end in {' or '.join(FILE_KINDS)}, found {self.path!r}")
         return self
 
 
@@ -77,7 +78,6 @@ class ColumnPart(StrictModel):
 class BenchmarkEntry(StrictModel):
     """A benchmark: its source, its columns, and what pins its content."""
 
-    label: str | None = Field(None, description="how tables name the benchmark; the entry's name if absent")
     source: Source
     question: ColumnPart
     gold: ColumnPart
@@ -127,22 +127,37 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _read_rows(source: Source, where: str) -> list[dict[str, Any]]:
+    try:
+        return _hub_rows(source) if source.repo else _file_rows(source.path, where)
+    except UserError:
+        raise
+    except Exception as error:  # the libraries raise many kinds; each means that there are no rows
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{where}: the rows could not be read ({reason}); check the source and the network") from None
+
+
+def _hub_rows(source: Source) -> list[dict[str, Any]]:
     from datasets import disable_progress_bars, load_dataset
 
     disable_progress_bars()
-    try:
-        if source.repo:
-            return list(load_dataset(source.repo, source.config, split=source.split, revision=source.revision))
-        file = next((path for path in (Path(source.path), PROJECT / source.path) if path.is_file()), None)
-        if file is None:
-            raise UserError(f"{where}: no such file; put it there or correct 'path'")
-        with tempfile.TemporaryDirectory() as cache:
-            return list(load_dataset(LOADERS[file.suffix], data_files=str(file), split="train", cache_dir=cache))
-    except UserError:
-        raise
-    except Exception as error:  # the library raises many kinds; each means that there are no rows
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{where}: the rows could not be read ({reason}); check the source and the network") from None
+    return list(load_dataset(source.repo, source.config, split=source.split, revision=source.revision))
+
+
+def _file_rows(path: str, where: str) -> list[dict[str, Any]]:
+    """Read a local file. JSON is taken as it stands: a loader that guesses types would turn some answers into dates."""
+    file = next((place for place in (Path(path), PROJECT / path) if place.is_file()), None)
+    if file is None:
+        raise UserError(f"{where}: no such file; put it there or correct 'path'")
+    if file.suffix == ".parquet":
+        return pq.read_table(file).to_pylist()
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise UserError(f"{where}, line {number}: not a JSON object; each line must hold one question")
+            rows.append(row)
+    return rows
 
 
 def _normalise(name: str, entry: BenchmarkEntry, row: Mapping[str, Any], number: int, where: str) -> dict[str, Any]:

@@ -36,9 +36,9 @@ def fetch_model(source: str, expected: str | None = None, licence: str | None = 
         UserError: It cannot be reached, is incomplete or damaged, or is not what was expected.
     """
     place = split_source(source)
-    folder = place if isinstance(place, Path) else _download(*place)
+    folder = local_folder(source) if isinstance(place, Path) else _download(*place)
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such model folder; give a local directory or 'repo@revision'")
+        raise UserError(f"{source}: no such model folder; give a local directory or 'repo@revision'")
     manifest = describe_model(folder, source, licence)
     if expected not in (None, manifest.content_id):
         raise UserError(

@@ -8,7 +8,8 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
-from l2s.analysis.summary import MEAN
+from l2s.analysis.names import MEAN
+from l2s.errors import UserError
 
 WIDTH, HEIGHT = 620, 420
 ROOM = 75  # pixels around the points, for their names
@@ -52,6 +53,8 @@ def chart(summary: pa.Table, title: str) -> alt.LayerChart:
 def _points(frame: pd.DataFrame) -> pd.DataFrame:
     several = (frame["benchmark"] == MEAN).any()
     points = frame[(frame["benchmark"] == MEAN) | (not several)].dropna(subset=["length_change"]).copy()
+    if points.empty:
+        raise UserError("the table has no change of length to draw: no checkpoint has a reference with responses")
     points["reduction"] = -points["length_change"]
     # The colour tells the method; where it has several points, their hyper-parameters tell them apart.
     several_of = points["method"].duplicated(keep=False)

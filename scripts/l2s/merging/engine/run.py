@@ -24,6 +24,7 @@ from l2s.checkpoints.manifest import (
     write_manifest,
 )
 from l2s.checkpoints.statistics import STATISTICS_NAME
+from l2s.checkpoints.weights import LOCK_NAME
 from l2s.errors import UserError
 from l2s.files import atomic_folder, pretty_json, sync
 from l2s.merging.engine.card import CARD_NAME, model_card
@@ -34,6 +35,8 @@ from l2s.parquet import write_table
 from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
+# What lies in a merged checkpoint's folder besides the files that its manifest names.
+BESIDE_WEIGHTS = (MANIFEST_NAME, SIDECAR_NAME, STATISTICS_NAME, CARD_NAME, LOCK_NAME)
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 260_000_000
