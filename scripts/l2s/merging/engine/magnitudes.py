@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from l2s.merging.engine.contract import Scope
 
 if TYPE_CHECKING:
@@ -53,17 +55,19 @@ class MagnitudeTally:
         import torch
 
         for number, vector in enumerate(task_vectors):
-            bits = vector.float().view(torch.int32) & SIGN_MASK
+            # In place: the vectors are the engine's buffers, and nobody reads them after the count.
+            bits = vector.float().view(torch.int32).bitwise_and_(SIGN_MASK)
             if self.bins is None:
                 counts = torch.bincount(bits.bitwise_right_shift_(LOW_BITS), minlength=HIGH_BINS).cpu()
                 with self.lock:
                     self.high[number] += counts
                     self.elements += len(vector) if number == 0 else 0
             else:
-                inside = bits[(bits >> LOW_BITS) == self.bins[number]] & LOW_MASK
-                counts = torch.bincount(inside, minlength=LOW_MASK + 1).cpu()
+                # As unsigned numbers, what lies below the bin wraps to large ones: one comparison instead of two.
+                above = bits.sub_(self.bins[number] << LOW_BITS).cpu().numpy().view(np.uint32)
+                counts = np.bincount(above[np.flatnonzero(above <= LOW_MASK)], minlength=LOW_MASK + 1)
                 with self.lock:
-                    self.low[number] += counts
+                    self.low[number] += torch.from_numpy(counts)
 
     def finish_pass(self) -> None:
         """After the first pass choose each vector's bin; after the second set ``thresholds``."""

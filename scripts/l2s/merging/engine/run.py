@@ -41,7 +41,7 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 260_000_000
 # Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
-RATE = 60e6
+RATE = 80e6
 SPARE_DISK = 1.02
 
 

@@ -13,6 +13,7 @@ import torch
 
 from l2s.checkpoints.statistics import SHIFT_BOUND, STATISTICS
 
+EXACT_IN_FLOAT32 = 1 << 24
 LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
@@ -41,6 +42,7 @@ class Meter:
     def __init__(self, models: int, elements: int, device: torch.device) -> None:
         self.start = torch.empty(elements, device=device)
         self.vectors = [torch.empty(elements, device=device) for _ in range(models)]
+        self.scratch = torch.empty(elements, device=device)
         self.sums = Sums()
 
     def reset(self) -> None:
@@ -57,16 +59,22 @@ class Meter:
         for number, model in enumerate(models):
             vector = torch.sub(model, start, out=self.vectors[number][:count])
             sums.vectors[number] += float(torch.dot(vector, vector))
-            sums.over[number] += int((vector > SHIFT_BOUND).sum() + (vector < -SHIFT_BOUND).sum())
+            sums.over[number] += _ones(torch.abs(vector, out=self.scratch[:count]).gt_(SHIFT_BOUND))
 
     def after(self, merged: torch.Tensor) -> None:
         """Measure what the method made of the chunk, [n]."""
         count, sums = len(merged), self.sums
         change = torch.sub(merged, self.start[:count], out=self.start[:count])
         sums.merged += float(torch.dot(change, change))
-        sums.changed += int(torch.count_nonzero(change))
         for number, vectors in enumerate(self.vectors):
             sums.products[number] += float(torch.dot(change, vectors[:count]))
+        sums.changed += _ones(change.ne_(0))
+
+
+def _ones(mask: torch.Tensor) -> int:
+    """Count the ones of a float32 vector of zeros and ones: ten times as fast as counting what is not zero."""
+    exact = torch.float32 if len(mask) <= EXACT_IN_FLOAT32 else torch.float64
+    return int(mask.sum(dtype=exact))
 
 
 def statistics_table(measured: Mapping[str, Sums]) -> pa.Table:

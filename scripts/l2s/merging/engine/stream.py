@@ -27,7 +27,7 @@ from l2s.merging.engine.statistics import Meter, Sums, statistics_table
 from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.
-CHUNK_ELEMENTS = 1 << 18
+CHUNK_ELEMENTS = 1 << 19
 TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
@@ -50,7 +50,7 @@ class Buffers:
     @staticmethod
     def expected_bytes(plan: MergePlan, elements: int) -> int:
         """Return how much memory one thread's buffers take."""
-        vectors = len(plan.sources) + 2 + len(plan.recipe.inputs.models)
+        vectors = len(plan.sources) + 3 + len(plan.recipe.inputs.models)
         return elements * ITEM_BYTES["F32"] * vectors
 
 
