@@ -72,10 +72,12 @@ demo-pair: setup
 	$(BIN)/python scripts/train_demo.py --out workflow/resources/demo --seed 0
 
 # A CPU build's local version (+cpu) exists only where that build is at hand, so the locks leave it out.
+CPU_TORCH ?= --torch-backend cpu
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11
 lock: setup-dev
-	$(COMPILE) pyproject.toml --torch-backend cpu --output-file envs/cpu.txt
-	$(COMPILE) pyproject.toml --torch-backend cpu --extra dev --output-file envs/dev.txt
+	$(COMPILE) pyproject.toml $(CPU_TORCH) --output-file envs/cpu.txt
+	$(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --output-file envs/dev.txt
+	$(COMPILE) --group pyproject.toml:mergekit $(CPU_TORCH) --output-file envs/mergekit.txt
 	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
-	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt
+	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt envs/mergekit.txt
 	$(BIN)/python envs/conda_from_lock.py

@@ -36,7 +36,13 @@ def entry(tmp_path):
             path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         else:
             pd.DataFrame(rows).to_parquet(path)
-        values = {"source": {"path": str(path)}, **COLUMNS, "rows": len(rows), "sha256": rows_digest(CLEAN), **changed}
+        values = {
+            "source": {"path": str(path)},
+            **COLUMNS,
+            "rows": max(len(rows), 1),
+            "sha256": rows_digest(CLEAN),
+            **changed,
+        }
         return validate(BenchmarkEntry, values, "toy.yaml")
 
     return make
@@ -120,4 +126,4 @@ def test_answers_that_look_like_dates_or_numbers_stay_as_they_are(entry, tmp_pat
 
 def test_file_without_rows_says_so(entry):
     with pytest.raises(UserError, match="has 0 rows, the entry's 'rows' says 3"):
-        load_questions("toy", entry([], rows=3), "toy.yaml")
+        load_questions("toy", entry([]).model_copy(update={"rows": 3}), "toy.yaml")

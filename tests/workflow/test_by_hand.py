@@ -12,6 +12,7 @@ from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
 from l2s.parquet import read_table
 
+DECODE = ["--decoding", "demo", "--out", "x.parquet"]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
 
@@ -119,10 +120,9 @@ def test_merge_replaces_an_earlier_merge_but_not_its_own_input_or_a_users_files(
     [
         ("merge.py", [], "give --recipe and --out, or --rebuild"),
         ("merge.py", ["--recipe", "absent.yaml", "--out", "x"], "absent.yaml: no such file"),
-        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "gsm9k", "--out", "x.parquet", "--decoding", "demo"], "gsm9k"),
-        ("decode.py", ["--model", "absent", "--benchmark", "demo_validation", "--out", "x.parquet", "--decoding", "demo"],
-         "absent: no such model"),
-        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--out", "x.json", "--decoding", "demo"],
+        ("decode.py", [*DECODE, "--model", DEMO / "quick", "--benchmark", "gsm9k"], "gsm9k"),
+        ("decode.py", [*DECODE, "--model", "absent", "--benchmark", "demo_validation"], "absent: no such model"),
+        ("decode.py", [*DECODE, "--model", DEMO / "quick", "--benchmark", "demo_validation", "--out", "x.json"],
          "--out must end in .parquet"),
         ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),
         ("grade.py", ["--responses", ROOT / "Makefile", "--out", "x"], "not a readable Parquet file"),
