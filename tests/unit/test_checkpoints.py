@@ -135,7 +135,7 @@ def header(**entries):
 @pytest.mark.parametrize(
     "entries",
     [
-        {name: {"dtype": "F32", "shape": [8], "data_offsets": [first, first + 32]} for name, first in (("a", 0), ("b", 16))},
+        {name: {"dtype": "F32", "shape": [8], "data_offsets": [at, at + 32]} for name, at in (("a", 0), ("b", 16))},
         {"a": {"dtype": "F32", "shape": [-16], "data_offsets": [0, -64]}},
         {"a": {"dtype": "F32", "shape": "16", "data_offsets": [0, 64]}},
         {"a": {"dtype": ["F32"], "shape": [16], "data_offsets": [0, 64]}},
