@@ -13,7 +13,7 @@ A recipe names a method, its hyper-parameters, the base and the models (local di
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -34,7 +34,7 @@ def main(
         Path | None, typer.Option(help="Manifest of a merged checkpoint whose weights are to be made again beside it.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
-    device: Annotated[str, typer.Option(help="cpu or cuda; the same tensors come out.")] = "cpu",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
 ) -> None:
     """Merge models by a recipe (--recipe, --out), or make a merged checkpoint's weights again (--rebuild)."""
     if rebuild:
