@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,7 @@ def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:
         return sources
     policies["lm_head"] = f"untied; the embedding stands in for it in {', '.join(s.role for s in tied)}"
     return [
-        source
-        if source not in tied
-        else Source(source.role, source.folder, source.config, {**source.places, HEAD: source.places[EMBEDDING]})
+        replace(source, places={**source.places, HEAD: source.places[EMBEDDING]}) if source in tied else source
         for source in sources
     ]
 
@@ -117,8 +115,10 @@ def _drop_heads(sources: list[Source], policies: dict[str, str]) -> list[Source]
     if HEAD in sources[0].places or all(HEAD not in source.places for source in sources):
         return sources
     policies["lm_head"] = f"dropped: the {sources[0].role} has none"
-    kept = [{name: place for name, place in source.places.items() if name != HEAD} for source in sources]
-    return [Source(s.role, s.folder, s.config, places) for s, places in zip(sources, kept, strict=True)]
+    return [
+        replace(source, places={name: place for name, place in source.places.items() if name != HEAD})
+        for source in sources
+    ]
 
 
 def _check_tensors(sources: list[Source]) -> None:
