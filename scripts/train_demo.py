@@ -8,7 +8,14 @@ import torch
 import typer
 from transformers import Qwen2ForCausalLM
 
-from l2s.demo.questions import BenchmarkRow, benchmark_rows, benchmark_splits, training_stream
+from l2s.demo.questions import (
+    BenchmarkRow,
+    CalibrationRow,
+    benchmark_rows,
+    benchmark_splits,
+    calibration_rows,
+    training_stream,
+)
 from l2s.demo.tokenizer import build_tokenizer
 from l2s.demo.training import Phase, TrainingSettings, new_model, save_checkpoint, train_phase
 
@@ -17,7 +24,7 @@ THREADS = 2
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="folder for quick/, slow/, test.jsonl and validation.jsonl")],
+    out: Annotated[Path, typer.Option(help="folder for quick/, slow/ and the question files")],
     seed: Annotated[int, typer.Option(help="seed of the questions and of the first weights")] = 0,
 ) -> None:
     """Write the benchmark questions, then train the base, the quick model from it, and the slow from the quick."""
@@ -29,6 +36,7 @@ def main(
         write_rows(out / f"{split}.jsonl", benchmark_rows(split, questions))
 
     held_out = {question for questions in splits.values() for question in questions}
+    write_rows(out / "calibration.jsonl", calibration_rows(seed, held_out))
     tokenizer = build_tokenizer()
 
     def train(model: Qwen2ForCausalLM, phase: Phase) -> None:
@@ -45,7 +53,7 @@ def main(
     save_checkpoint(model, tokenizer, out / "slow")
 
 
-def write_rows(path: Path, rows: list[BenchmarkRow]) -> None:
+def write_rows(path: Path, rows: list[BenchmarkRow] | list[CalibrationRow]) -> None:
     """Write one JSON object a line."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from l2s import catalog as module
+from l2s.catalog import entries as module
 from l2s.catalog import Catalog
 from l2s.errors import UserError
 
@@ -19,7 +19,7 @@ def project(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "workflow").symlink_to(ROOT / "workflow")
     monkeypatch.chdir(tmp_path)
-    module._read_once.cache_clear()
+    module.read_once.cache_clear()
     return tmp_path / "config"
 
 

@@ -37,6 +37,7 @@ wildcard_constraints:
     decoding=r"[^/]+",
     grader=r"[^/]+",
     study=r"[^/]+",
+    samples=r"[^/]+",
     figure=r"[^/]+",
     # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
@@ -54,7 +55,7 @@ def manifest_of_model(model):
 
 def local_model_files(wildcards):
     """Return the files of a model in a local directory, so that changing them is seen; none for a hub model."""
-    path = catalog.model(wildcards.model).path
+    path = catalog.entries.model(wildcards.model).path
     return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
 
 
@@ -102,8 +103,8 @@ def table_spec(wildcards):
     }
 
 
-def study_outputs(study):
-    """Return a study's table, its figures, and a figure of each merge."""
+def table_outputs(study):
+    """Return a table study's table, its figures, and a figure of each merge."""
     figures = [f"{RESULTS}/figures/{study}/{figure}.html" for figure in catalog.studies[study].figures]
     merges = [line.checkpoint for line in catalog.lines[study] if line.checkpoint in catalog.merges]
     return [
@@ -111,3 +112,11 @@ def study_outputs(study):
         *figures,
         *(f"{RESULTS}/figures/merges/{checkpoint}.html" for checkpoint in merges),
     ]
+
+
+OUTPUTS_OF_KIND = {"table": table_outputs}
+
+
+def study_outputs(study):
+    """Return what a study is for."""
+    return OUTPUTS_OF_KIND[catalog.studies[study].kind](study)

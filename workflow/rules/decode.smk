@@ -14,13 +14,13 @@ rule decode:
         f"{RESULTS}/timings/decode/{{checkpoint}}/{{decoding}}.tsv"
     conda:
         "../../envs/cpu.yaml"
-    threads: lambda wildcards: catalog.decoding(wildcards.decoding).cpu_threads
+    threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
     resources:
-        gpu=lambda wildcards: catalog.decoding(wildcards.decoding).gpus,
+        gpu=lambda wildcards: catalog.entries.decoding(wildcards.decoding).gpus,
     params:
-        code=lambda wildcards: code_digest("decode.py", [catalog.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: catalog.decoding(wildcards.decoding).model_dump(mode="json"),
-        prompt=lambda wildcards: catalog.prompt(wildcards.decoding).model_dump(mode="json"),
+        code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
+        settings=lambda wildcards: catalog.entries.decoding(wildcards.decoding).model_dump(mode="json"),
+        prompt=lambda wildcards: catalog.entries.prompt(wildcards.decoding).model_dump(mode="json"),
         store=f"{RESULTS}/store",
     message:
         "decode with {wildcards.checkpoint}"

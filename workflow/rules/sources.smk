@@ -1,4 +1,4 @@
-# Models and benchmarks, from the hub or from local files.
+# Models, benchmarks and calibration sets, from the hub or from local files.
 
 
 rule fetch:
@@ -14,9 +14,9 @@ rule fetch:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("fetch.py"),
-        source=lambda wildcards: catalog.model(wildcards.model).source,
-        content_id=lambda wildcards: catalog.model(wildcards.model).content_id,
-        licence=lambda wildcards: catalog.model(wildcards.model).licence,
+        source=lambda wildcards: catalog.entries.model(wildcards.model).source,
+        content_id=lambda wildcards: catalog.entries.model(wildcards.model).content_id,
+        licence=lambda wildcards: catalog.entries.model(wildcards.model).licence,
     message:
         "fetch the model {wildcards.model}"
     script:
@@ -25,7 +25,7 @@ rule fetch:
 
 rule benchmark:
     input:
-        file=lambda wildcards: catalog.benchmark(wildcards.benchmark).source.path or [],
+        file=lambda wildcards: catalog.entries.benchmark(wildcards.benchmark).source.path or [],
     output:
         questions=f"{RESULTS}/benchmarks/{{benchmark}}.parquet",
     log:
@@ -36,8 +36,28 @@ rule benchmark:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("benchmark.py"),
-        entry=lambda wildcards: catalog.benchmark(wildcards.benchmark).model_dump(mode="json"),
+        entry=lambda wildcards: catalog.entries.benchmark(wildcards.benchmark).model_dump(mode="json"),
     message:
         "load the questions of {wildcards.benchmark}"
     script:
         "../../scripts/benchmark.py"
+
+
+rule calibration_data:
+    input:
+        file=lambda wildcards: catalog.entries.samples(wildcards.samples).source.path or [],
+    output:
+        samples=f"{RESULTS}/calibration/data/{{samples}}.parquet",
+    log:
+        f"{RESULTS}/logs/calibration_data/{{samples}}.log",
+    benchmark:
+        f"{RESULTS}/timings/calibration_data/{{samples}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("calibration_data.py"),
+        entry=lambda wildcards: catalog.entries.samples(wildcards.samples).model_dump(mode="json"),
+    message:
+        "load the calibration set {wildcards.samples}"
+    script:
+        "../../scripts/calibration_data.py"

@@ -12,6 +12,7 @@ from l2s.analysis.reflection import count_keywords
 from l2s.analysis.statistics import Interval, mean_of_shares, wilson
 from l2s.config import StrictModel
 from l2s.errors import UserError
+from l2s.files import canonical_json
 from l2s.parquet import Column, schema_of, table_of
 
 QUESTION = ["benchmark", "question_id", "sample"]
@@ -22,6 +23,7 @@ SUMMARY = schema_of(
         Column("pair", pa.string(), "name of the pair"),
         Column("method", pa.string(), "quick, slow, or the merging method"),
         Column("recipe", pa.string(), "the model, or the method with its hyper-parameters, as tables name it"),
+        Column("hyper_parameters", pa.string(), "the recipe's hyper-parameters, as a JSON object"),
         Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
         Column("benchmark", pa.string(), f"name of the benchmark; '{MEAN}': unweighted mean over the benchmarks"),
         Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
@@ -50,6 +52,7 @@ class Row(StrictModel):
     pair: str
     method: str
     recipe: str
+    hyper_parameters: dict[str, Any] = Field({}, description="the recipe's, nested recipes as mappings")
     checkpoint: str
     reference: str | None = Field(None, description="checkpoint that lengths are compared with")
 
@@ -87,6 +90,7 @@ def summarise(
         if len(parts) > 1:
             parts.append(_mean(parts))
         head = {"study": study, **row.model_dump(include={"pair", "method", "recipe", "checkpoint"})}
+        head["hyper_parameters"] = canonical_json(row.hyper_parameters)
         lines += [{**head, **part} for part in parts]
     return table_of([_with_limits(line) for line in lines], SUMMARY)
 

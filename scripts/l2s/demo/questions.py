@@ -19,6 +19,7 @@ OPERATORS = "+-*"
 MODULUS = 10
 LEVELS = range(1, 7)
 QUESTIONS_PER_LEVEL = {"test": 100, "validation": 50}
+CALIBRATION_PER_LEVEL = 20
 REFLECTION = " Wait, let me double-check."
 
 
@@ -44,6 +45,14 @@ class BenchmarkRow(TypedDict):
     question: str
     answer: str
     level: int
+
+
+class CalibrationRow(TypedDict):
+    """One line of the calibration set."""
+
+    question: str
+    quick: str
+    slow: str
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,20 @@ def benchmark_rows(split: str, questions: list[Question]) -> list[BenchmarkRow]:
     return [
         {"id": f"{split}-{number:04}", "question": q.text, "answer": str(q.answer), "level": q.level}
         for number, q in enumerate(questions, start=1)
+    ]
+
+
+def calibration_rows(seed: int, held_out: Set[Question]) -> list[CalibrationRow]:
+    """Draw questions outside the benchmarks, each with the quick and the slow model's kind of answer."""
+    rng = random.Random(f"calibration {seed}")
+    questions = [_draw_outside(rng, level, held_out) for level in list(LEVELS) * CALIBRATION_PER_LEVEL]
+    return [
+        {
+            "question": q.text,
+            "quick": q.response(Style.DIRECT).strip(),
+            "slow": q.response(Style.TWO_CHECKS).strip(),
+        }
+        for q in questions
     ]
 
 

@@ -24,6 +24,7 @@ from l2s.parquet import Column, schema_of, table_of
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILE_KINDS = (".jsonl", ".parquet")
+NEWEST = "main"
 
 QUESTIONS = schema_of(
     [
@@ -40,7 +41,9 @@ class Source(StrictModel):
     """Where rows come from: a data set of the hub at a pinned revision, or a local file."""
 
     repo: str | None = Field(None, description="data set of the hub, owner/name")
-    revision: str | None = Field(None, description="the commit of that data set: 40 hex digits")
+    revision: str | None = Field(
+        None, description="the commit of that data set: 40 hex digits; main: the newest, which only a sha256 pins"
+    )
     config: str | None = Field(None, description="configuration of the data set")
     split: str | None = Field(None, description="split of the data set, e.g. test")
     path: str | None = Field(None, description="local JSONL or Parquet file, absolute or relative to the project")
@@ -49,7 +52,8 @@ class Source(StrictModel):
     def _one_source(self) -> "Source":
         if (self.repo is None) == (self.path is None):
             raise ValueError("give either 'repo', 'revision' and 'split', or 'path'")
-        if self.repo is not None and (not COMMIT.fullmatch(self.revision or "") or self.split is None):
+        pinned = self.revision == NEWEST or COMMIT.fullmatch(self.revision or "")
+        if self.repo is not None and (not pinned or self.split is None):
             raise ValueError(f"'revision' must be a commit of {self.repo} (40 hex digits) and 'split' must be given")
         if self.path is not None and Path(self.path).suffix not in FILE_KINDS:
             raise ValueError(f"'path' must end in {' or '.join(FILE_KINDS)}, found {self.path!r}")
@@ -104,7 +108,7 @@ def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Tabl
             id, or does not have the row count or sha256 of the entry.
     """
     where = f"{entry_file} ({entry.source.path or entry.source.repo})"
-    raw = _read_rows(entry.source, where)
+    raw = read_rows(entry.source, where)
     rows = [_normalise(name, entry, row, number, where) for number, row in enumerate(raw)]
     _check_unique(rows, where)
     if len(rows) != entry.rows:
@@ -126,7 +130,8 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def _read_rows(source: Source, where: str) -> list[dict[str, Any]]:
+def read_rows(source: Source, where: str) -> list[dict[str, Any]]:
+    """Return the rows of a source as it has them; that they cannot be read is a UserError."""
     try:
         return _hub_rows(source) if source.repo else _file_rows(source.path, where)
     except UserError:
@@ -162,19 +167,20 @@ def _file_rows(path: str, where: str) -> list[dict[str, Any]]:
 
 def _normalise(name: str, entry: BenchmarkEntry, row: Mapping[str, Any], number: int, where: str) -> dict[str, Any]:
     row_name = f"{where}, row {number + 1}"
-    level = _value(row, entry.level, row_name) if entry.level else None
+    level = value_of(row, entry.level, row_name) if entry.level else None
     if level is not None and not level.isdecimal():
         raise UserError(f"{row_name}: level {level!r} is not a whole number; give its 'pattern' in the entry")
     return {
         "benchmark": name,
-        "question_id": _value(row, entry.id, row_name) if entry.id else str(number),
-        "question": _value(row, entry.question, row_name),
-        "gold": _value(row, entry.gold, row_name),
+        "question_id": value_of(row, entry.id, row_name) if entry.id else str(number),
+        "question": value_of(row, entry.question, row_name),
+        "gold": value_of(row, entry.gold, row_name),
         "level": int(level) if level is not None else None,
     }
 
 
-def _value(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
+def value_of(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
+    """Return a row's value as stripped text; a missing column or an empty value is a UserError."""
     if field.column not in row:
         hint = suggestion(field.column, list(row), "the columns are")
         raise UserError(f"{row_name}: there is no column '{field.column}'{hint}")

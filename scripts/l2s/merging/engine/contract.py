@@ -9,9 +9,9 @@ per counting pass. Method modules import torch only inside functions, so that bu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -21,6 +21,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Scope = Literal["tensor", "model"]
+Answer = Literal["quick", "slow"]
+
+
+class SideInput(NamedTuple):
+    """A calibration that a method reads.
+
+    Attributes:
+        kind: ``activations``, ``sensitivities`` or ``logit_distances``.
+        models: Which models it is measured on: None is the base, 0 the first of the recipe's models.
+        samples: The calibration set.
+        answer: Which answer of it the models read.
+    """
+
+    kind: Literal["activations", "sensitivities", "logit_distances"]
+    models: tuple[int | None, ...]
+    samples: str
+    answer: Answer
 
 
 @dataclass
@@ -34,7 +51,6 @@ class Chunk:
         base: float32 [n], the base's elements; None for methods without a base. (With ``fidelity: released`` all
             vectors are bfloat16, so that every operation rounds as in the released code.)
         models: One float32 [n] per model, in the recipe's order.
-        side: Side inputs of this tensor, by the names that the method asked for.
 
     A method may overwrite ``base`` and ``models``: they are the engine's buffers, filled anew for each chunk.
     """
@@ -44,7 +60,6 @@ class Chunk:
     offset: int
     base: Tensor | None
     models: list[Tensor]
-    side: Mapping[str, Tensor] = field(default_factory=dict)
 
     def task_vectors(self) -> list[Tensor]:
         """Turn ``models`` into task vectors (model − base), in place, and return them; call it once a chunk."""
@@ -77,14 +92,16 @@ class Method(StrictModel, ABC):
     Class attributes:
         works_on: ``elements``: chunks are any run of elements; ``matrices``: a chunk is a whole tensor.
         needs_base: Whether ``Chunk.base`` is read.
-        side_inputs: Names of the calibration statistics that ``Chunk.side`` must hold.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
     needs_base: ClassVar[bool] = True
-    side_inputs: ClassVar[tuple[str, ...]] = ()
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
+
+    def side_inputs(self, models: int) -> dict[str, SideInput]:
+        """Return the calibrations that the method reads, by names of its own; ``models``: number of models."""
+        return {}
 
     def check_tensors(self, tensors: Iterable[str]) -> None:
         """Refuse hyper-parameters that do not fit the models' tensors, given by name; called before a merge starts."""

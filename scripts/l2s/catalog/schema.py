@@ -1,0 +1,57 @@
+"""What the top-level configuration and the studies (``config/studies/``) may say."""
+
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from l2s.config import StrictModel
+
+
+class MainConfig(StrictModel):
+    """The top level: ``config/config.yaml`` or the file given with ``--configfile``; scalars and lists only."""
+
+    results: str = Field(min_length=1, description="folder of everything that a run makes")
+    studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
+    merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
+
+
+class Study(StrictModel):
+    """What every kind of study has."""
+
+    title: str
+    pairs: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("pairs", "benchmarks", "figures", check_fields=False)
+    @classmethod
+    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"named more than once: {', '.join(twice)}")
+        return names
+
+
+class TableStudy(Study):
+    """One table and its figures: pairs × recipes × benchmarks, decode settings, grader."""
+
+    kind: Literal["table"] = "table"
+    recipes: tuple[str | dict[str, Any], ...] = Field(
+        description="entries of config/recipes, or recipes written out, where a list stands for each of its values; "
+        "the pair's own models always come first"
+    )
+    benchmarks: tuple[str, ...] = Field(min_length=1)
+    decoding: str = Field(description="entry of config/decoding")
+    grader: str
+    figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
+
+
+STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy}
+
+
+class Line(NamedTuple):
+    """A line of a study's table: a checkpoint, and the reference that its lengths are compared with."""
+
+    pair: str
+    method: str
+    recipe: str
+    hyper_parameters: dict[str, Any]
+    checkpoint: str
+    reference: str

@@ -1,0 +1,45 @@
+"""Sweeps: a recipe in which a list, or a range, stands in place of a value is a recipe for each of its values.
+
+    {method: task_arithmetic, scale: [0.5, 0.7, 0.9]}
+    {method: task_arithmetic, scale: {from: 0.1, to: 0.9, step: 0.1}}
+    {recipe: ties, keep_fraction: [0.1, 0.2], scale: [0.8, 1.0]}          a file of config/recipes, and what differs
+
+Several lists give every combination, the last varying fastest; lists in nested recipes count as well.
+"""
+
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+from l2s.errors import UserError
+
+RANGE_KEYS = {"from", "to", "step"}
+
+
+def expand(values: Any, where: str) -> list[Any]:
+    """Return the recipes that ``values`` stands for, in order; one that holds no list stands for itself.
+
+    Raises:
+        UserError: A list is empty, or a range does not lead from its start to its end.
+    """
+    if isinstance(values, list):
+        if not values:
+            raise UserError(f"{where}: an empty list stands for no recipe; give it values or remove it")
+        return values
+    if not isinstance(values, dict):
+        return [values]
+    if values.keys() == RANGE_KEYS:
+        return _range(values, where)
+    choices = [expand(value, where) for value in values.values()]
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*choices)]
+
+
+def _range(values: dict[str, Any], where: str) -> list[float]:
+    """Return the values of a range, its end included; decimal, so that 0.1 three times is 0.3."""
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"{where}: key '{key}' of a range must be a number (found {value!r})")
+    start, stop, step = (Decimal(str(values[key])) for key in ("from", "to", "step"))
+    if step <= 0 or stop < start:
+        raise UserError(f"{where}: a range needs 'from' <= 'to' and a 'step' above 0 (found {values})")
+    return [float(start + number * step) for number in range(int((stop - start) / step) + 1)]
