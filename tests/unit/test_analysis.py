@@ -5,7 +5,7 @@ import pytest
 from l2s.analysis.figures import accuracy_length
 from l2s.analysis.names import MEAN
 from l2s.analysis.reflection import count_keywords
-from l2s.analysis.statistics import Interval, mean_of_shares, wilson
+from l2s.analysis.statistics import Interval, mean_of_intervals, wilson
 from l2s.analysis.summary import SUMMARY, Row, summarise
 from l2s.analysis.tables import caption, display_frame, write_html, write_markdown
 from l2s.decoding.responses import RESPONSES
@@ -23,11 +23,11 @@ def test_wilson_interval_equals_published_example():
 
 def test_mean_of_one_share_is_that_share():
     part = wilson(7, 20)
-    assert mean_of_shares([part]) == pytest.approx(part)
+    assert mean_of_intervals([part]) == pytest.approx(part)
 
 
-def test_mean_of_shares_combines_distances_in_quadrature():
-    mean = mean_of_shares([Interval(0.5, 0.47, 0.54), Interval(0.7, 0.66, 0.73)])
+def test_mean_of_intervals_combines_distances_in_quadrature():
+    mean = mean_of_intervals([Interval(0.5, 0.47, 0.54), Interval(0.7, 0.66, 0.73)])
     assert mean == pytest.approx((0.6, 0.6 - 0.05 / 2, 0.6 + 0.05 / 2))
 
 

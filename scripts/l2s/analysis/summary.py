@@ -9,12 +9,13 @@ from pydantic import Field
 
 from l2s.analysis.names import MEAN
 from l2s.analysis.reflection import count_keywords
-from l2s.analysis.statistics import Interval, mean_of_shares, wilson
+from l2s.analysis.statistics import Interval, mean_of, mean_of_intervals, wilson
 from l2s.config import StrictModel
 from l2s.errors import UserError
 from l2s.files import canonical_json
 from l2s.parquet import Column, schema_of, table_of
 
+WITH_LIMITS = ("accuracy", "mean_tokens")
 QUESTION = ["benchmark", "question_id", "sample"]
 
 SUMMARY = schema_of(
@@ -31,6 +32,8 @@ SUMMARY = schema_of(
         Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval"),
         Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval"),
         Column("mean_tokens", pa.float64(), "mean response length, in tokens"),
+        Column("mean_tokens_low", pa.float64(), "lower limit of its 95 % interval"),
+        Column("mean_tokens_high", pa.float64(), "upper limit of its 95 % interval"),
         Column(
             "length_change",
             pa.float64(),
@@ -85,8 +88,8 @@ def summarise(
     for row in rows:
         parts = [dict(measured[row.checkpoint, benchmark]) for benchmark in benchmarks]
         for part, benchmark in zip(parts, benchmarks, strict=True):
-            reference = measured[row.reference, benchmark]["mean_tokens"] if row.reference else 0
-            part["length_change"] = part["mean_tokens"] / reference - 1 if reference else None
+            reference = measured[row.reference, benchmark]["mean_tokens"].value if row.reference else 0
+            part["length_change"] = part["mean_tokens"].value / reference - 1 if reference else None
         if len(parts) > 1:
             parts.append(_mean(parts))
         head = {"study": study, **row.model_dump(include={"pair", "method", "recipe", "checkpoint"})}
@@ -103,11 +106,12 @@ def _measure(checkpoint: str, benchmark: str, responses: pa.Table, grades: pa.Ta
         raise UserError(f"checkpoint {checkpoint}: there are no graded responses to benchmark '{benchmark}'")
     keywords = both["text"].map(count_keywords)
     right = (both["outcome"] == "correct").groupby(both["question_id"]).mean()
+    lengths = both["output_tokens"].groupby(both["question_id"]).mean()
     return {
         "benchmark": benchmark,
         "questions": len(right),
         "accuracy": wilson(float(right.sum()), len(right)),
-        "mean_tokens": float(both["output_tokens"].mean()),
+        "mean_tokens": mean_of(lengths),
         "truncated": float((both["finish_reason"] != "stop").mean()),
         "no_answer": float((both["outcome"] == "no_answer").mean()),
         "grader_failures": int(both["outcome"].isin(["timeout", "error"]).sum()),
@@ -117,13 +121,13 @@ def _measure(checkpoint: str, benchmark: str, responses: pa.Table, grades: pa.Ta
 
 
 def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    frame = pd.DataFrame([{key: value for key, value in part.items() if key != "accuracy"} for part in parts])
+    frame = pd.DataFrame([{key: value for key, value in part.items() if key not in WITH_LIMITS} for part in parts])
     means = frame.drop(columns=["benchmark", "questions", "grader_failures", "length_change"]).mean().to_dict()
     changes = frame["length_change"]
     return {
         "benchmark": MEAN,
         "questions": int(frame["questions"].sum()),
-        "accuracy": mean_of_shares([part["accuracy"] for part in parts]),
+        **{key: mean_of_intervals([part[key] for part in parts]) for key in WITH_LIMITS},
         "grader_failures": int(frame["grader_failures"].sum()),
         "length_change": None if changes.isna().any() else float(changes.mean()),
         **means,
@@ -131,5 +135,6 @@ def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_limits(line: dict[str, Any]) -> dict[str, Any]:
-    accuracy: Interval = line["accuracy"]
-    return {**line, "accuracy": accuracy.value, "accuracy_low": accuracy.low, "accuracy_high": accuracy.high}
+    intervals: dict[str, Interval] = {key: line[key] for key in WITH_LIMITS}
+    limits = {f"{key}_{side}": getattr(value, side) for key, value in intervals.items() for side in ("low", "high")}
+    return {**line, **limits, **{key: value.value for key, value in intervals.items()}}
