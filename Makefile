@@ -8,11 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev demo test test-mergekit bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev demo test test-mergekit test-cuda bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
 	@echo "make test        set up, lint, and run the tests"
+	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
 	@echo "make bench       measure merging against the floor and against mergekit (15 GB of disk, 15 minutes)"
@@ -46,6 +47,10 @@ test: lint
 	@test -x .venv-mergekit/bin/python || $(PYTHON) -m venv .venv-mergekit
 	@.venv-mergekit/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@cp $< $@
+
+# Asks for a GPU instead of skipping without one; neither `make test` nor CI calls it.
+test-cuda: setup-dev
+	$(BIN)/python -m pytest tests/cuda
 
 test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l2s.analysis.figures import accuracy_length
+from l2s.analysis.figures import accuracy_length, sweep
 from l2s.analysis.names import MEAN
 from l2s.analysis.reflection import count_keywords
 from l2s.analysis.statistics import Interval, mean_of_intervals, wilson
@@ -144,6 +144,36 @@ def test_figure_of_a_table_without_a_reference_is_a_clear_error():
     table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
     with pytest.raises(UserError, match="no checkpoint has a reference"):
         accuracy_length.chart(table, "Title")
+
+
+def swept(values, method="m"):
+    rows = [
+        Row(pair="p", method=method, recipe=str(n), hyper_parameters=value, checkpoint=str(n), reference="0")
+        for n, value in enumerate(values)
+    ]
+    return summarise("s", rows, ["b"], {row.checkpoint: read(tables(["correct"] * 3, [4, 5, 6])) for row in rows})
+
+
+def test_sweep_draws_each_hyper_parameter_that_varies():
+    table = swept([{"scale": s, "of": {"keep_fraction": k}} for s in (0.5, 0.7) for k in (0.1, 0.2)])
+    chart = sweep.chart(table, "Title").to_dict()
+    panels = [column["vconcat"][0] for column in chart["hconcat"]]
+    assert [panel["layer"][-1]["encoding"]["x"]["title"] for panel in panels] == ["of.keep_fraction", "scale"]
+    series = {row["series"] for rows in chart["datasets"].values() for row in rows if "series" in row}
+    assert series == {"of.keep_fraction 0.1", "of.keep_fraction 0.2", "scale 0.5", "scale 0.7"}
+    limits = [(row["mean_tokens_low"], row["mean_tokens_high"]) for row in table.to_pylist()]
+    assert all(low < 5 < high for low, high in limits)
+
+
+def test_sweep_over_names_keeps_their_order():
+    chart = sweep.chart(swept([{"samples": name} for name in ("s1k-10", "s1k-20", "s1k")]), "Title").to_dict()
+    across = chart["hconcat"][0]["vconcat"][0]["layer"][-1]["encoding"]["x"]
+    assert (across["type"], across["sort"]) == ("ordinal", ["s1k-10", "s1k-20", "s1k"])
+
+
+def test_sweep_without_anything_that_varies_is_a_clear_error():
+    with pytest.raises(UserError, match="no hyper-parameter of the study has two values; give one a list or a range"):
+        sweep.chart(swept([{"scale": 0.5}]), "Title")
 
 
 def test_labels_with_markup_stay_text(tmp_path):

@@ -22,7 +22,7 @@ RECIPES = [
 WITH_CALIBRATIONS = {"aim", "sens"}  # in test_calibrated_methods.py
 
 
-def merge(recipe, base, slow, out, threads=2):
+def merge(recipe, base, slow, out, threads=2, device="cpu"):
     """Merge model folders by a recipe's values; the base comes first."""
     if recipe["method"] == "average":
         parsed = parse_recipe({**recipe, "models": [str(base), *map(str, slow)]}, "test")
@@ -31,7 +31,7 @@ def merge(recipe, base, slow, out, threads=2):
         parsed = parse_recipe({**recipe, "base": str(base), "models": list(map(str, slow))}, "test")
         parents = [(Parent(role="base", source=str(base)), base)]
         parents += [(Parent(role="model", source=str(path)), path) for path in slow]
-    return merge_checkpoint(parsed, parents, out, Workers(threads))
+    return merge_checkpoint(parsed, parents, out, Workers(threads, device))
 
 
 def reference(recipe, base, slow):
