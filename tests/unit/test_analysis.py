@@ -4,10 +4,11 @@ import pytest
 
 from l2s.analysis.figures import accuracy_length, sweep
 from l2s.analysis.names import MEAN
+from l2s.analysis.paper_layout import wide_frame
 from l2s.analysis.reflection import count_keywords
 from l2s.analysis.statistics import Interval, mean_of_intervals, wilson
 from l2s.analysis.summary import SUMMARY, Row, summarise
-from l2s.analysis.tables import caption, display_frame, write_html, write_markdown
+from l2s.analysis.tables import caption, display_frame, write_html, write_latex, write_markdown
 from l2s.decoding.responses import RESPONSES
 from l2s.errors import UserError
 from l2s.grading.grades import GRADES
@@ -115,7 +116,7 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
 
 
 def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html(summary, "Title", caption(summary, "slow"), tmp_path / "table.html")
+    write_html([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.html")
     chart = accuracy_length.chart(summary, "Title")
     chart.save(str(tmp_path / "figure.html"), inline=True)
     for page in ("table.html", "figure.html"):
@@ -124,10 +125,41 @@ def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
-    write_markdown(summary, "Title", caption(summary, "slow"), tmp_path / "table.md")
+    write_markdown([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
     assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "first", "average"),
+    [
+        ("length", "25.0 (20.0)", "62.5"),
+        ("reflection", "25.0 (20.0) [0; 0.0]", "62.5"),
+        ("reflective", "0.0", "0.0"),
+    ],
+)
+def test_papers_layout_has_a_row_for_each_model_and_a_column_for_each_benchmark(summary, cell, first, average):
+    wide = wide_frame(summary, cell)
+    change = [] if cell == "reflective" else ["Length"]
+    assert list(wide.columns) == ["Model", "b", "c", "Avg.", *change]
+    assert wide["Model"].tolist() == ["slow", "ties"]
+    assert wide.iloc[1]["b"] == first
+    assert wide.iloc[1]["Avg."] == average
+    if change:
+        assert wide["Length"].tolist() == ["+0.0 %", "−50.0 %"]
+
+
+def test_papers_layout_counts_reflective_responses(summary):
+    assert wide_frame(summary, "reflection").iloc[0]["b"] == "100.0 (40.0) [4; 2.0]"
+
+
+def test_latex_escapes_what_it_must(summary, tmp_path):
+    write_latex(wide_frame(summary, "length"), "100 % of a_b", tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text()
+    assert "100 \\% of a\\_b" in text
+    assert "-50.0 \\%" in text
+    assert "\\toprule" in text
 
 
 def test_reference_need_not_be_a_line_of_the_table_but_must_be_read():
@@ -179,7 +211,7 @@ def test_sweep_without_anything_that_varies_is_a_clear_error():
 def test_labels_with_markup_stay_text(tmp_path):
     row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
     table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
-    write_markdown(table, "T", "n", tmp_path / "t.md")
-    write_html(table, "A < B", "n", tmp_path / "t.html")
+    write_markdown([display_frame(table)], "T", "n", tmp_path / "t.md")
+    write_html([display_frame(table)], "A < B", "n", tmp_path / "t.html")
     assert "a \\| <b>" in (tmp_path / "t.md").read_text()
     assert "<title>A &lt; B</title>" in (tmp_path / "t.html").read_text()

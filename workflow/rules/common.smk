@@ -108,6 +108,7 @@ def table_spec(wildcards):
         "title": entry.title,
         "reference": catalog.reference_name(study),
         "benchmarks": list(entry.benchmarks),
+        "cell": entry.cell,
         "rows": [line._asdict() for line in catalog.lines[study]],
         "checkpoints": checkpoints,
     }

@@ -9,6 +9,7 @@ rule tabulate:
         table=f"{RESULTS}/tables/{{study}}.parquet",
         csv=f"{RESULTS}/tables/{{study}}.csv",
         markdown=f"{RESULTS}/tables/{{study}}.md",
+        latex=f"{RESULTS}/tables/{{study}}.tex",
         html=report(
             f"{RESULTS}/tables/{{study}}.html",
             caption="../report/table.rst",

@@ -28,6 +28,7 @@ SUMMARY = schema_of(
         Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
         Column("benchmark", pa.string(), f"name of the benchmark; '{MEAN}': unweighted mean over the benchmarks"),
         Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
+        Column("responses", pa.int32(), "number of responses: questions times samples"),
         Column("accuracy", pa.float64(), "share of responses graded correct, in [0, 1]"),
         Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval"),
         Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval"),
@@ -110,6 +111,7 @@ def _measure(checkpoint: str, benchmark: str, responses: pa.Table, grades: pa.Ta
     return {
         "benchmark": benchmark,
         "questions": len(right),
+        "responses": len(both),
         "accuracy": wilson(float(right.sum()), len(right)),
         "mean_tokens": mean_of(lengths),
         "truncated": float((both["finish_reason"] != "stop").mean()),
@@ -122,11 +124,14 @@ def _measure(checkpoint: str, benchmark: str, responses: pa.Table, grades: pa.Ta
 
 def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
     frame = pd.DataFrame([{key: value for key, value in part.items() if key not in WITH_LIMITS} for part in parts])
-    means = frame.drop(columns=["benchmark", "questions", "grader_failures", "length_change"]).mean().to_dict()
+    means = (
+        frame.drop(columns=["benchmark", "questions", "responses", "grader_failures", "length_change"]).mean().to_dict()
+    )
     changes = frame["length_change"]
     return {
         "benchmark": MEAN,
         "questions": int(frame["questions"].sum()),
+        "responses": int(frame["responses"].sum()),
         **{key: mean_of_intervals([part[key] for part in parts]) for key in WITH_LIMITS},
         "grader_failures": int(frame["grader_failures"].sum()),
         "length_change": None if changes.isna().any() else float(changes.mean()),

@@ -45,6 +45,9 @@ class TableStudy(Study):
     benchmarks: tuple[str, ...] = Field(min_length=1)
     decoding: str = Field(description="entry of config/decoding")
     grader: str
+    cell: Literal["length", "reflection", "reflective"] | None = Field(
+        None, description="what a cell of a table in the paper's layout holds, see analysis/paper_layout.py"
+    )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
 
