@@ -24,6 +24,7 @@ include: "workflow/rules/merge.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/housekeeping.smk"
 
 
 # Every study is a target of its own name.

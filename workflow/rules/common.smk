@@ -59,8 +59,12 @@ def manifest_of_model(model):
 
 def calibration_path(calibration):
     """Return the path of a calibration's manifest."""
-    models = "/".join(calibration.models)
-    return f"{RESULTS}/calibration/{calibration.kind}/{models}/{calibration.samples}-{calibration.answer}.json"
+    return f"{RESULTS}/calibration/{calibration.name}.json"
+
+
+def used_calibrations():
+    """Return the names of all calibrations that the studies' merges read."""
+    return sorted({c.name for merge in catalog.merges.values() for c in merge.calibrations.values()})
 
 
 def local_model_files(wildcards):

@@ -105,6 +105,13 @@ class Catalog:
         return self.entries.model(name).label or name
 
     @cached_property
+    def checkpoints(self) -> list[str]:
+        """Every checkpoint that a study uses, the models that merges are made of included."""
+        lines = [line for lines in self.lines.values() for line in lines]
+        parents = {f"{MODELS}/{model}" for merge in self.merges.values() for model in merge.models.values()}
+        return sorted({line.checkpoint for line in lines} | {line.reference for line in lines} | parents)
+
+    @cached_property
     def asked(self) -> dict[tuple[str, str], list[str]]:
         """Benchmarks asked of each (checkpoint, decode settings), over all configured studies."""
         asked: dict[tuple[str, str], set[str]] = {}

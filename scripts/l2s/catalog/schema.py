@@ -12,6 +12,7 @@ class MainConfig(StrictModel):
 
     results: str = Field(min_length=1, description="folder of everything that a run makes")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
+    prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     calibration_device: Literal["cpu", "cuda"] = Field(description="where calibrations are measured")
     calibration_threads: int = Field(gt=0, description="threads of a calibration job on the CPU")
