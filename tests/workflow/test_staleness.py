@@ -101,6 +101,7 @@ def test_changing_the_prompt_decodes_again_but_merges_nothing(demo):
 
 
 def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):
+    demo.write("config/demo.yaml", with_studies("demo"))
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": ["ties"]}))
     demo.run()
@@ -140,6 +141,7 @@ def test_one_study_after_another_never_undoes_the_others_work(demo):
 
 
 def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
+    demo.write("config/demo.yaml", with_studies("demo"))
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": []}))
     demo.run()

@@ -25,6 +25,8 @@ def load_catalog():
 
 
 catalog = load_catalog()
+# Scripts see the configuration with its defaults.
+config.update(catalog.config.model_dump(mode="json"))
 RESULTS = catalog.config.results
 
 

@@ -14,8 +14,8 @@ class MainConfig(StrictModel):
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
     prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
-    calibration_device: Literal["cpu", "cuda"] = Field(description="where calibrations are measured")
-    calibration_threads: int = Field(gt=0, description="threads of a calibration job on the CPU")
+    calibration_device: Literal["cpu", "cuda"] = Field("cpu", description="where calibrations are measured")
+    calibration_threads: int = Field(1, gt=0, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(
         gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )
