@@ -17,7 +17,7 @@ class MainConfig(StrictModel):
     calibration_device: Literal["cpu", "cuda"] = Field("cpu", description="where calibrations are measured")
     calibration_threads: int = Field(1, gt=0, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(
-        gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
+        16, gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )
 
 
