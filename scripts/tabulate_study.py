@@ -20,6 +20,7 @@ from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
+from l2s.sources.benchmarks import QUESTIONS
 
 
 class Files(StrictModel):
@@ -37,6 +38,7 @@ class Spec(StrictModel):
     reference: str = Field(description="how the table's note names what lengths are compared with")
     benchmarks: tuple[str, ...] = Field(min_length=1)
     cell: Cell | None = Field(None, description="what a cell of the paper's layout holds; absent: no such table")
+    questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions, for their levels")
     rows: tuple[Row, ...] = Field(min_length=1)
     checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
 
@@ -56,7 +58,9 @@ def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
         name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
         for name, files in spec.checkpoints.items()
     }
-    summary = summarise(spec.study, spec.rows, spec.benchmarks, read)
+    questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]
+    levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
+    summary = summarise(spec.study, spec.rows, spec.benchmarks, read, levels)
     note = caption(summary, spec.reference)
     tables = [display_frame(summary)]
     if spec.cell:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l2s.analysis.figures import accuracy_length, sweep
+from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.names import MEAN
 from l2s.analysis.paper_layout import wide_frame
 from l2s.analysis.reflection import count_keywords
@@ -206,6 +206,49 @@ def test_sweep_over_names_keeps_their_order():
 def test_sweep_without_anything_that_varies_is_a_clear_error():
     with pytest.raises(UserError, match="no hyper-parameter of the study has two values; give one a list or a range"):
         sweep.chart(swept([{"scale": 0.5}]), "Title")
+
+
+def summary_with_levels():
+    read_tables = {
+        "slow": read(tables(["correct"] * 4, [40, 30, 20, 10], "wait")),
+        "m": read(tables(["wrong"] * 4, [9] * 4)),
+    }
+    rows = [Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow") for name in read_tables]
+    questions = read_tables["m"][0]["question_id"].to_pylist()
+    levels = {("b", question): 1 + number // 2 for number, question in enumerate(questions)}
+    return summarise("s", rows, ["b"], read_tables, levels)
+
+
+def test_levels_have_lines_of_their_own_behind_those_over_all_questions():
+    lines = summary_with_levels().to_pylist()
+    assert [(line["recipe"], line["level"]) for line in lines] == [
+        ("slow", None), ("m", None), ("slow", 1), ("slow", 2), ("m", 1), ("m", 2)
+    ]  # fmt: skip
+    assert [line["mean_tokens"] for line in lines] == [25, 9, 35, 15, 9, 9]
+    assert [line["questions"] for line in lines] == [4, 4, 2, 2, 2, 2]
+    assert lines[5]["length_change"] == pytest.approx(9 / 15 - 1)
+    assert len(display_frame(summary_with_levels())) == 2
+
+
+def test_figure_by_level_draws_every_level():
+    spec = by_level.chart(summary_with_levels(), "Title").to_dict()
+    rows = [row for data in spec["datasets"].values() for row in data]
+    assert {(row["recipe"], row["level"]) for row in rows} == {
+        (name, level) for name in ("slow", "m") for level in (1, 2)
+    }
+    with pytest.raises(UserError, match="no benchmark of the study has levels"):
+        by_level.chart(swept([{}]), "Title")
+
+
+def test_radar_closes_every_models_line_and_needs_three_benchmarks():
+    parts = [tables(["correct", "wrong"], [3, 4], benchmark=name) for name in ("x", "y", "z")]
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
+    spec = radar.chart(summarise("s", [row], ["x", "y", "z"], {"m": read(*parts)}), "Title").to_dict()
+    (drawn,) = [data for data in spec["datasets"].values() if "recipe" in data[0]]
+    assert [round((line["x"] ** 2 + line["y"] ** 2) ** 0.5, 9) for line in drawn] == [0.5] * 4
+    assert (drawn[0]["x"], drawn[0]["y"]) == (drawn[-1]["x"], drawn[-1]["y"])
+    with pytest.raises(UserError, match="needs at least three benchmarks"):
+        radar.chart(swept([{}]), "Title")
 
 
 def test_labels_with_markup_stay_text(tmp_path):

@@ -102,6 +102,11 @@ def table_inputs(wildcards, path):
     return [path(wildcards.study, checkpoint) for checkpoint in study_checkpoints(wildcards.study)]
 
 
+def study_questions(study):
+    """Return the question tables of a study's benchmarks."""
+    return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in catalog.studies[study].benchmarks]
+
+
 def table_spec(wildcards):
     """Return what a study's table is made from."""
     study, entry = wildcards.study, catalog.studies[wildcards.study]
@@ -115,6 +120,7 @@ def table_spec(wildcards):
         "reference": catalog.reference_name(study),
         "benchmarks": list(entry.benchmarks),
         "cell": entry.cell,
+        "questions": study_questions(study),
         "rows": [line._asdict() for line in catalog.lines[study]],
         "checkpoints": checkpoints,
     }

@@ -5,6 +5,7 @@ rule tabulate:
     input:
         responses=lambda wildcards: table_inputs(wildcards, responses_path),
         grades=lambda wildcards: table_inputs(wildcards, grades_path),
+        questions=lambda wildcards: study_questions(wildcards.study),
     output:
         table=f"{RESULTS}/tables/{{study}}.parquet",
         csv=f"{RESULTS}/tables/{{study}}.csv",

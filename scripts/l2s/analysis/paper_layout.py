@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
 
 Cell = Literal["length", "reflection", "reflective"]
 CELLS: dict[Cell, tuple[str, Callable[[Any], str]]] = {
@@ -36,16 +37,16 @@ def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
         summary: A table with the schema SUMMARY.
         cell: What a cell says, see CELLS.
     """
-    frame = summary.to_pandas()
+    frame = overall(summary)
     _, write = CELLS[cell]
     rows = []
     for (pair, recipe), lines in frame.groupby(["pair", "recipe"], sort=False):
         single = lines[lines["benchmark"] != MEAN]
         mean = lines[lines["benchmark"] == MEAN] if len(single) > 1 else single
         shown = {"Pair": pair, "Model": recipe, **{row.benchmark: write(row) for row in single.itertuples()}}
-        overall = mean.iloc[0]
-        shown[AVERAGE] = f"{100 * (overall['reflective'] if cell == 'reflective' else overall['accuracy']):.1f}"
-        change = overall["length_change"]
+        average = mean.iloc[0]
+        shown[AVERAGE] = f"{100 * (average['reflective'] if cell == 'reflective' else average['accuracy']):.1f}"
+        change = average["length_change"]
         shown[CHANGE] = "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
         rows.append(shown)
     wide = pd.DataFrame(rows).fillna("")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
 from l2s.files import write_text
 
 NOTE = (
@@ -23,7 +24,7 @@ NOTE = (
 
 def display_frame(summary: pa.Table) -> pd.DataFrame:
     """Return the table as text cells, one row for each checkpoint and benchmark."""
-    frame = summary.to_pandas()
+    frame = overall(summary)
     shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "Benchmark": frame["benchmark"]})
     shown["Accuracy %"] = [
         f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -47,7 +48,7 @@ def change_text(change: float) -> str:
 
 def caption(summary: pa.Table, reference: str) -> str:
     """Say what the columns are and how many questions stand behind the numbers."""
-    frame = summary.to_pandas()
+    frame = overall(summary)
     counts = frame[frame["benchmark"] != MEAN].groupby("benchmark", sort=False)["questions"].first()
     asked = ", ".join(f"{benchmark}: {count:,} questions" for benchmark, count in counts.items())
     return f"{asked}. {NOTE.format(reference=reference)}"

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
 from l2s.errors import UserError
 
 WIDTH, HEIGHT = 320, 220
@@ -28,7 +29,7 @@ def chart(summary: pa.Table, title: str) -> alt.HConcatChart:
     Raises:
         UserError: No hyper-parameter has two values.
     """
-    frame = summary.to_pandas()
+    frame = overall(summary)
     several = (frame["benchmark"] == MEAN).any()
     frame = frame[(frame["benchmark"] == MEAN) | (not several)]
     columns = [
