@@ -19,7 +19,7 @@ class ModelEntry(StrictModel):
     content_id: str | None = Field(None, description="if given, what is fetched must have this content_id")
     bytes: int | None = Field(None, gt=0, description="if given, its tensors must have so many bytes together")
     window: int | None = Field(None, gt=0, description="if given, its config must have this max_position_embeddings")
-    tied: bool | None = Field(None, description="if given, whether it must lack an lm_head, the embedding serving as one")
+    tied: bool | None = Field(None, description="if given, whether it must lack an lm_head.weight")
     label: str | None = Field(None, description="how tables name the model; the entry's name if absent")
     licence: str | None = Field(None, description="SPDX identifier of the weights' licence")
 
