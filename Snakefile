@@ -19,6 +19,7 @@ rule all:
 
 
 include: "workflow/rules/sources.smk"
+include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"

@@ -17,14 +17,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from l2s.checkpoints.calibrations import Calibration, read_calibration
 from l2s.checkpoints.entries import split_source
-from l2s.checkpoints.manifest import MANIFEST_NAME, Manifest, Parent, read_manifest
+from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, read_manifest
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import read_yaml
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
 from l2s.merging.engine.run import BESIDE_WEIGHTS, Workers, merge_checkpoint
+
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 def main(
@@ -35,6 +38,9 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
+    calibration: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH of a calibration that the method reads; may be repeated.")
+    ] = None,
 ) -> None:
     """Merge models by a recipe (--recipe, --out), or make a merged checkpoint's weights again (--rebuild)."""
     if rebuild:
@@ -43,23 +49,30 @@ def main(
             raise UserError(f"{rebuild}: describes a fetched model; scripts/fetch.py --rebuild fetches it again")
         parsed = parse_recipe(expected.recipe, str(rebuild))
         parents = [(parent, locate(parent.source)) for parent in expected.parents]
-        merge_checkpoint(parsed, parents, rebuild.parent, Workers(threads, device), expected)
+        # Manifests of the workflow name calibrations relative to the project.
+        files = {record.name: PROJECT / record.path for record in expected.calibrations}
+        read = read_calibrations(parsed, files, parents)
+        merge_checkpoint(parsed, parents, rebuild.parent, Workers(threads, device), expected, read)
     elif recipe and out:
         parsed = parse_recipe(read_yaml(recipe), str(recipe))
         out = out.resolve()
         parents = by_hand_parents(parsed)
         refuse_to_overwrite(out, [folder for _, folder in parents])
-        finish(parsed, parents, out, Workers(threads, device))
+        files = parse_calibrations(calibration or [])
+        finish(parsed, parents, files, out, Workers(threads, device))
     else:
         raise UserError("give --recipe and --out, or --rebuild; --help explains them")
 
 
-def merge_job(recipe: dict[str, Any], manifests: dict[str, str], out: Path, threads: int) -> None:
+def merge_job(
+    recipe: dict[str, Any], manifests: dict[str, str], calibrations: dict[str, str], out: Path, threads: int
+) -> None:
     """Merge inside the workflow, where every parent has a manifest.
 
     Args:
         recipe: Resolved recipe whose ``base`` and ``models`` are sources (repo@revision or local directory).
         manifests: Path of the manifest of each of these sources.
+        calibrations: Path of the manifest of each calibration, by the method's names.
         out: Folder of the merged checkpoint.
         threads: Tensors worked on at a time.
     """
@@ -70,14 +83,52 @@ def merge_job(recipe: dict[str, Any], manifests: dict[str, str], out: Path, thre
         known = checkpoint.manifest
         parent = Parent(role=role, source=source, content_id=known.content_id, licence=known.licence)
         parents.append((parent, checkpoint.weights()))
-    finish(parsed, parents, out, Workers(threads))
+    finish(parsed, parents, {name: Path(path) for name, path in calibrations.items()}, out, Workers(threads))
 
 
-def finish(recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, workers: Workers) -> Manifest:
+def finish(
+    recipe: Recipe, parents: list[tuple[Parent, Path]], calibrations: dict[str, Path], out: Path, workers: Workers
+) -> None:
     """Merge and say what came out."""
-    manifest = merge_checkpoint(recipe, parents, out, workers)
+    read = read_calibrations(recipe, calibrations, parents)
+    manifest = merge_checkpoint(recipe, parents, out, workers, calibrations=read)
     print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
-    return manifest
+
+
+def parse_calibrations(given: list[str]) -> dict[str, Path]:
+    """Read NAME=PATH options."""
+    pairs = [text.partition("=") for text in given]
+    for (name, equals, path), text in zip(pairs, given, strict=True):
+        if not (name and equals and path):
+            raise UserError(f"--calibration {text}: give NAME=PATH, e.g. base=activations.json")
+    return {name: Path(path).resolve() for name, _, path in pairs}
+
+
+def read_calibrations(
+    recipe: Recipe, files: dict[str, Path], parents: list[tuple[Parent, Path]]
+) -> dict[str, Calibration]:
+    """Read the calibrations that the recipe's method asks for, each measured on these very parents."""
+    asked = recipe.method.side_inputs(len(recipe.inputs.models))
+    for name in asked.keys() ^ files.keys():
+        if name in files:
+            names = ", ".join(asked) or "none"
+            raise UserError(f"--calibration {name}: method '{recipe.method.method}' reads {names}")
+        side = asked[name]
+        of = " and of ".join("the base" if model is None else recipe.inputs.models[model] for model in side.models)
+        raise UserError(
+            f"method '{recipe.method.method}' reads {side.kind} of {of} on the {side.answer} answers of "
+            f"'{side.samples}': measure them with scripts/calibrate.py and give --calibration {name}=PATH"
+        )
+    if not asked:
+        return {}
+    ids = [parent.content_id or Checkpoint.from_folder(folder).manifest.content_id for parent, folder in parents]
+    first = 1 if recipe.inputs.base else 0
+    return {
+        name: read_calibration(
+            files[name], side.kind, tuple(ids[0] if model is None else ids[first + model] for model in side.models)
+        )
+        for name, side in asked.items()
+    }
 
 
 def roles(recipe: Recipe) -> list[tuple[str, str]]:
@@ -122,6 +173,7 @@ if "snakemake" in globals():
         snakemake,
         recipe=snakemake.params.recipe,
         manifests=dict(zip(snakemake.params.sources, snakemake.input.parents, strict=True)),
+        calibrations=dict(zip(snakemake.params.calibrations, snakemake.input.calibrations, strict=True)),
         out=Path(snakemake.output.manifest).parent,
         threads=snakemake.threads,
     )

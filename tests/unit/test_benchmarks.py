@@ -97,7 +97,7 @@ def test_file_that_is_no_json_is_named(entry, tmp_path):
     ("changed", "message"),
     [
         ({"sha256": "abc"}, "key 'sha256'"),
-        ({"source": {"repo": "a/b", "revision": "main", "split": "test"}}, "must be a commit of a/b"),
+        ({"source": {"repo": "a/b", "revision": "dev", "split": "test"}}, "must be a commit of a/b"),
         ({"source": {"path": "rows.csv"}}, "'path' must end in"),
         ({"gold": {"column": "a", "pattern": "####"}}, "exactly one group"),
         ({"shuffle": True}, "unknown key 'shuffle'"),

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from support import ROOT
 
-from l2s.catalog import entries as module
 from l2s.catalog import Catalog
+from l2s.catalog import entries as module
 from l2s.errors import UserError
 
 DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())

@@ -38,6 +38,10 @@ wildcard_constraints:
     grader=r"[^/]+",
     study=r"[^/]+",
     samples=r"[^/]+",
+    answer="quick|slow",
+    kind="activations|sensitivities|logit_distances",
+    # one model, or two for logit distances
+    measured=r"[^/]+(/[^/]+)?",
     figure=r"[^/]+",
     # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
@@ -51,6 +55,12 @@ def merge_of(wildcards):
 def manifest_of_model(model):
     """Return the path of a fetched model's manifest."""
     return f"{RESULTS}/checkpoints/models/{model}/manifest.json"
+
+
+def calibration_path(calibration):
+    """Return the path of a calibration's manifest."""
+    models = "/".join(calibration.models)
+    return f"{RESULTS}/calibration/{calibration.kind}/{models}/{calibration.samples}-{calibration.answer}.json"
 
 
 def local_model_files(wildcards):

@@ -4,6 +4,7 @@
 rule merge:
     input:
         parents=lambda wildcards: [manifest_of_model(model) for model in merge_of(wildcards).models.values()],
+        calibrations=lambda wildcards: [calibration_path(c) for c in merge_of(wildcards).calibrations.values()],
     output:
         manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
     log:
@@ -17,6 +18,7 @@ rule merge:
         code=lambda wildcards: code_digest("merge.py", merge_of(wildcards).modules),
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),
         sources=lambda wildcards: list(merge_of(wildcards).models),
+        calibrations=lambda wildcards: list(merge_of(wildcards).calibrations),
     message:
         "merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

@@ -1,5 +1,6 @@
 """From a recipe as a study asks for it to a merged checkpoint: its models' sources, its path, its name in tables."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,15 +74,21 @@ def _calibration(asked: SideInput, method: Method, roles: list[str], where: str,
 
 def label_of(recipe: Recipe) -> str:
     """Name a recipe in tables: its method, its numbers, and whatever else is not the default."""
-    parts = [recipe.method.method]
-    for key, value in hyper_parameters(recipe.method).items():
-        if isinstance(value, float):
-            parts.append(f"{key} {value:g}")
-        elif value != type(recipe.method).model_fields[key].default:
-            parts.append(f"{key} {_shown(value, 'by tensor')}")
+    parts = [recipe.method.method, *_label_parts(recipe.method)]
     own = recipe.inputs.model_dump(exclude={"base", "models"})
     parts += [f"{key} {value}" for key, value in own.items() if value != Inputs.model_fields[key].default]
     return ", ".join(parts)
+
+
+def _label_parts(method: Method) -> Iterator[str]:
+    for key, value in hyper_parameters(method).items():
+        nested = getattr(method, key)
+        if isinstance(nested, Method):
+            yield f"{key} {' '.join([nested.method, *_label_parts(nested)])}"
+        elif isinstance(value, float):
+            yield f"{key} {value:g}"
+        elif value != type(method).model_fields[key].default:
+            yield f"{key} {_shown(value, 'by tensor')}"
 
 
 def folder_of(recipe: Recipe) -> str:

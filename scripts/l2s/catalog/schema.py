@@ -16,6 +16,11 @@ class MainConfig(StrictModel):
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
     )
+    calibration_device: Literal["cpu", "cuda"] = Field(description="where calibrations are measured")
+    calibration_threads: int = Field(gt=0, description="threads of a calibration job on the CPU")
+    calibration_gb: float = Field(
+        gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
+    )
 
 
 class Study(StrictModel):

@@ -55,6 +55,14 @@ class Parent(StrictModel):
     licence: str | None = Field(None, description="SPDX identifier, if known")
 
 
+class CalibrationRecord(StrictModel):
+    """A calibration that a merge read: the method's name for it, its manifest's path, and the digest of its data."""
+
+    name: str
+    path: str
+    sha256: str
+
+
 class Manifest(StrictModel):
     """What a checkpoint is."""
 
@@ -65,6 +73,7 @@ class Manifest(StrictModel):
     licence: str | None = Field(None, description="SPDX identifier of a fetched model's licence, if known")
     recipe: dict[str, Any] | None = Field(None, description="for a merged model: the resolved recipe")
     parents: tuple[Parent, ...] = ()
+    calibrations: tuple[CalibrationRecord, ...] = ()
     policies: dict[str, str] = Field({}, description="what was done about each difference between the parents")
     tensors: dict[str, TensorRecord]
     files: dict[str, FileRecord]

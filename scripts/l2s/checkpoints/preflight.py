@@ -15,13 +15,13 @@ import numpy as np
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import read_json
+from l2s.checkpoints.names import EMBEDDING, HEAD
 from l2s.files import canonical_json
 
 SAMPLE_BYTES = 1 << 16
 SAMPLED_TENSORS = 5
 # Fine-tuning leaves nearly all of the weights' direction (0.99 and more); unrelated models have a cosine near 0.
 RELATED_COSINE = 0.9
-EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 SHORT = 12
 
 POLICIES = {

@@ -21,7 +21,7 @@ from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.entries import ModelEntry
 from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import Manifest, read_json
-from l2s.checkpoints.preflight import HEAD
+from l2s.checkpoints.names import HEAD
 from l2s.checkpoints.weights import HUB_PATTERNS, local_folder
 from l2s.errors import UserError
 from l2s.files import READ_BYTES

@@ -1,7 +1,7 @@
 """Calibration sets: questions with a quick and a slow answer, from the hub or a local file, normalised to one schema.
 
-A set is one YAML under ``config/calibration/``. Calibration runs models over it, DPO trains on it. Which column is which
-answer is the entry's business: the paper does not say it for s1K.
+A set is one YAML under ``config/calibration/``. Calibration runs models over it, DPO trains on it. Which column is
+which answer is the entry's business: the paper does not say it for s1K.
 """
 
 import random

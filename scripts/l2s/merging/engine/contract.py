@@ -9,9 +9,9 @@ per counting pass. Method modules import torch only inside functions, so that bu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ from l2s.config import StrictModel
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from l2s.checkpoints.calibrations import Calibration
 
 Scope = Literal["tensor", "model"]
 Answer = Literal["quick", "slow"]
@@ -51,6 +53,7 @@ class Chunk:
         base: float32 [n], the base's elements; None for methods without a base. (With ``fidelity: released`` all
             vectors are bfloat16, so that every operation rounds as in the released code.)
         models: One float32 [n] per model, in the recipe's order.
+        prepared: What the method's ``prepare`` returned.
 
     A method may overwrite ``base`` and ``models``: they are the engine's buffers, filled anew for each chunk.
     """
@@ -60,6 +63,7 @@ class Chunk:
     offset: int
     base: Tensor | None
     models: list[Tensor]
+    prepared: Any = None
 
     def task_vectors(self) -> list[Tensor]:
         """Turn ``models`` into task vectors (model − base), in place, and return them; call it once a chunk."""
@@ -102,6 +106,18 @@ class Method(StrictModel, ABC):
     def side_inputs(self, models: int) -> dict[str, SideInput]:
         """Return the calibrations that the method reads, by names of its own; ``models``: number of models."""
         return {}
+
+    def prepare(self, calibrations: Mapping[str, Calibration], shapes: Mapping[str, tuple[int, ...]]) -> Any:
+        """Turn calibrations into what ``merge`` finds in ``Chunk.prepared``; called once, before a merge starts.
+
+        Args:
+            calibrations: Those that ``side_inputs`` asks for, by its names.
+            shapes: Shape of every tensor of the result, by name.
+
+        Raises:
+            UserError: A calibration does not fit the tensors; names the calibration's file.
+        """
+        return None
 
     def check_tensors(self, tensors: Iterable[str]) -> None:
         """Refuse hyper-parameters that do not fit the models' tensors, given by name; called before a merge starts."""

@@ -18,9 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from l2s.checkpoints.calibrations import Calibration
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import COMPANION_NAMES, read_json
-from l2s.checkpoints.preflight import EMBEDDING, HEAD, compare
+from l2s.checkpoints.names import EMBEDDING, HEAD
+from l2s.checkpoints.preflight import compare
 from l2s.checkpoints.tensors import Planned
 from l2s.errors import UserError
 from l2s.merging.engine.recipe import Inputs, Recipe
@@ -48,13 +50,15 @@ class Source:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """Sources (the base first, if there is one), output tensors, config of the result, and policies."""
+    """Sources (the base first, if there is one), output tensors, config of the result, policies, and what the method
+    made of its calibrations."""
 
     recipe: Recipe
     sources: tuple[Source, ...]
     outputs: Mapping[str, Planned]
     config: Mapping[str, Any]
     policies: Mapping[str, str]
+    prepared: Any = None
 
     @property
     def tokenizer_source(self) -> Source:
@@ -70,13 +74,16 @@ class MergePlan:
         (folder / "config.json").write_text(json.dumps(dict(self.config), indent=2, sort_keys=True) + "\n")
 
 
-def plan_merge(recipe: Recipe, base: Path | None, models: list[Path]) -> MergePlan:
+def plan_merge(
+    recipe: Recipe, base: Path | None, models: list[Path], calibrations: Mapping[str, Calibration] | None = None
+) -> MergePlan:
     """Compare the models and decide what the merge writes.
 
     Args:
         recipe: The recipe.
         base: The base's folder, None for methods without a base.
         models: The models' folders, in the recipe's order.
+        calibrations: What the method reads, by its names.
 
     Raises:
         UserError: Files are missing or damaged, or the models cannot be merged; names the tensor or key.
@@ -95,7 +102,9 @@ def plan_merge(recipe: Recipe, base: Path | None, models: list[Path]) -> MergePl
             policies[finding.topic] = f"{finding.policy} ({'; '.join(finding.values)})"
     dtype = SAFETENSORS_DTYPE[recipe.inputs.dtype]
     outputs = {name: Planned(dtype, place.shape) for name, place in sources[-1].places.items()}
-    return MergePlan(recipe, tuple(sources), outputs, config, policies)
+    shapes = {name: place.shape for name, place in sources[-1].places.items()}
+    prepared = recipe.method.prepare(calibrations or {}, shapes)
+    return MergePlan(recipe, tuple(sources), outputs, config, policies, prepared)
 
 
 def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:

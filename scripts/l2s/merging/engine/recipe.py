@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from l2s.config import StrictModel, suggestion, validate
 from l2s.errors import UserError
@@ -80,6 +80,20 @@ def parse_method(values: dict[str, Any], where: str) -> Method:
     if "method" not in values:
         raise UserError(f"{where}: key 'method' is missing; the methods are {', '.join(known_methods())}")
     return validate(method_class(values["method"], where), values, where)
+
+
+def _parse_nested(values: Any) -> Any:
+    """Read a recipe inside a recipe; what is wrong with it is told as a fault of its key."""
+    if not isinstance(values, dict):
+        return values
+    try:
+        return parse_method(values, "nested recipe")
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+# A method with its hyper-parameters inside another one's.
+Nested = Annotated[SerializeAsAny[Method], BeforeValidator(_parse_nested)]
 
 
 def known_methods() -> list[str]:

@@ -6,16 +6,18 @@ import errno
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from l2s.checkpoints.calibrations import Calibration
 from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import (
     MANIFEST_NAME,
+    CalibrationRecord,
     Manifest,
     Parent,
     companion_records,
@@ -53,7 +55,12 @@ class Workers(NamedTuple):
 
 
 def merge_checkpoint(
-    recipe: Recipe, parents: list[tuple[Parent, Path]], out: Path, workers: Workers, expected: Manifest | None = None
+    recipe: Recipe,
+    parents: list[tuple[Parent, Path]],
+    out: Path,
+    workers: Workers,
+    expected: Manifest | None = None,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> Manifest:
     """Merge, and put the finished checkpoint at ``out``: weights, companions, manifest, statistics, card, sidecar.
 
@@ -63,6 +70,7 @@ def merge_checkpoint(
         out: Folder of the checkpoint; what was there is replaced once the new one is whole.
         workers: What to run on.
         expected: For a rebuild, the manifest that must come out; then ``out`` keeps its other files, manifest included.
+        calibrations: What the method reads, by its names.
 
     Raises:
         UserError: The models cannot be merged, the disk is full, a parent changed meanwhile, or a rebuild has another
@@ -72,7 +80,8 @@ def merge_checkpoint(
         raise UserError("device 'cuda' was asked for but there is no CUDA device; use --device cpu")
     started = time.monotonic()
     base = parents[0][1] if parents[0][0].role == "base" else None
-    plan = plan_merge(recipe, base, [folder for parent, folder in parents if parent.role == "model"])
+    calibrations = calibrations or {}
+    plan = plan_merge(recipe, base, [folder for parent, folder in parents if parent.role == "model"], calibrations)
     for name, policy in plan.policies.items():
         print(f"policy: {name}: {policy}")
     target = out.with_name(f"{out.name}.rebuilt") if expected else out
@@ -82,7 +91,7 @@ def merge_checkpoint(
         merge = StreamingMerge(plan, folder, *workers)
         _announce(plan, merge, folder)
         tensors = dict(merge.run())
-        manifest = _describe(plan, folder, [parent for parent, _ in parents], tensors)
+        manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
         if expected is None:
             write_table(merge.statistics(), folder / STATISTICS_NAME)
             (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
@@ -106,7 +115,9 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 
 
-def _describe(plan: MergePlan, folder: Path, parents: list[Parent], tensors: dict) -> Manifest:
+def _describe(
+    plan: MergePlan, folder: Path, parents: list[Parent], calibrations: Mapping[str, Calibration], tensors: dict
+) -> Manifest:
     plan.write_companions(folder)
     files = companion_records(folder) | weight_records(weight_files(folder), digests=False)
     return Manifest(
@@ -114,6 +125,10 @@ def _describe(plan: MergePlan, folder: Path, parents: list[Parent], tensors: dic
         content_id=content_id(tensors, files),
         recipe=plan.recipe.resolved(),
         parents=tuple(parents),
+        calibrations=tuple(
+            CalibrationRecord(name=name, path=str(read.path), sha256=read.manifest.sha256)
+            for name, read in calibrations.items()
+        ),
         policies=dict(plan.policies),
         tensors=tensors,
         files=files,

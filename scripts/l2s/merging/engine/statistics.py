@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
@@ -11,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from l2s.checkpoints.names import layer_of
 from l2s.checkpoints.statistics import SHIFT_BOUND, STATISTICS
 
 EXACT_IN_FLOAT32 = 1 << 24
-LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
 @dataclass
@@ -84,11 +83,10 @@ def statistics_table(measured: Mapping[str, Sums]) -> pa.Table:
 
 
 def _row(name: str, number: int, sums: Sums) -> dict[str, Any]:
-    layer = LAYER.search(name)
     norms = sqrt(sums.vectors[number]), sqrt(sums.merged)
     return {
         "tensor": name,
-        "layer": int(layer.group(1)) if layer else None,
+        "layer": layer_of(name),
         "model": number + 1,
         "elements": sums.elements,
         "base_norm": sqrt(sums.base),

@@ -180,7 +180,7 @@ class StreamingMerge:
                 for reader, place, values in zip(self.readers, places, buffers.values, strict=True)
             ]
             base = vectors.pop(0) if self.method.needs_base else None
-            yield Chunk(name, places[0].shape, offset, base, vectors)
+            yield Chunk(name, places[0].shape, offset, base, vectors, self.plan.prepared)
             self.progress.add(count / 1e6)
 
     def _check_finite(self, chunk: Chunk, merged: torch.Tensor) -> None:

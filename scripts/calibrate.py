@@ -1,0 +1,167 @@
+"""Calibrate a model: the calibrate rule's script, and a command line of its own.
+
+    python scripts/calibrate.py --kind activations --model DIR --samples demo --answer quick --out activations.json
+
+Kinds: activations (for aim), sensitivities (for sens), logit_distances (between two models; for sens as published).
+The data lies beside the manifest that --out names, with its own suffix.
+"""
+
+import importlib
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import pyarrow as pa
+import typer
+
+from l2s.checkpoints.calibrations import (
+    SUFFIX,
+    CalibrationManifest,
+    Kind,
+    write_manifest,
+)
+from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.config import entry_path, read_entry
+from l2s.errors import UserError
+from l2s.files import sha256_file
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_table
+from l2s.sources.benchmarks import rows_digest
+from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
+
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+Device = Literal["cpu", "cuda"]
+
+
+def main(
+    kind: Annotated[Kind, typer.Option(help="What to measure.")],
+    model: Annotated[list[str], typer.Option(help="Model folder or owner/name@<commit>; two for logit_distances.")],
+    samples: Annotated[str, typer.Option(help="Calibration set: entry name or YAML file.")],
+    answer: Annotated[Literal["quick", "slow"], typer.Option(help="Which answers the models read.")],
+    out: Annotated[Path, typer.Option(help="Manifest to write, .json; the data goes beside it.")],
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = "cpu",
+    budget_gb: Annotated[float, typer.Option(min=0.001, help="Room for hidden states, in 10^9 bytes.")] = 4.0,
+    scratch: Annotated[
+        Path | None, typer.Option(help="New folder to keep hidden states in while measuring. Default: in memory.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads on the CPU.")] = len(os.sched_getaffinity(0)),
+) -> None:
+    """Measure a calibration of a model, or of two, with one decoder layer in memory at a time."""
+    path = entry_path(CONFIG / "calibration", samples, "--samples")
+    entry = read_entry(path, SamplesEntry)
+    if out.suffix != ".json":
+        raise UserError(f"{out}: --out must end in .json; the data goes beside it")
+    checkpoints = [Checkpoint.from_folder(locate(name)) for name in model]
+    work = Work(device, threads, int(budget_gb * 1e9), scratch)
+    calibrate(kind, checkpoints, load_samples(entry, str(path)), path.stem, entry, answer, out, work)
+
+
+class Work(NamedTuple):
+    """What a calibration runs on: device, threads, and the room for hidden states (see ``kept.Room``)."""
+
+    device: Device
+    threads: int
+    budget: int
+    scratch: Path | None
+
+
+def calibrate_job(
+    kind: Kind,
+    manifests: list[Path],
+    samples: Path,
+    name: str,
+    entry: dict[str, Any],
+    answer: str,
+    out: Path,
+    work: Work,
+) -> None:
+    """Calibrate inside the workflow.
+
+    Args:
+        kind: What to measure.
+        manifests: Manifests of the models.
+        samples: Parquet file with the schema SAMPLES.
+        name: Name of the calibration set.
+        entry: Its entry.
+        answer: ``quick`` or ``slow``.
+        out: Manifest to write.
+        work: What to run on.
+    """
+    checkpoints = [Checkpoint.from_manifest(path) for path in manifests]
+    parsed = SamplesEntry.model_validate(entry)
+    calibrate(kind, checkpoints, read_table(samples, SAMPLES), name, parsed, answer, out, work)
+
+
+def calibrate(
+    kind: Kind,
+    checkpoints: list[Checkpoint],
+    samples: pa.Table,
+    name: str,
+    entry: SamplesEntry,
+    answer: str,
+    out: Path,
+    work: Work,
+) -> None:
+    """Measure and write data, then the manifest that makes them a calibration."""
+    import torch
+
+    from l2s.calibration.kept import Room
+    from l2s.calibration.streamed import StreamedModel
+    from l2s.calibration.texts import encode, read_tokenizer
+
+    wanted = 2 if kind == "logit_distances" else 1
+    if len(checkpoints) != wanted:
+        raise UserError(f"--model: {kind} are measured on {wanted} model(s), found {len(checkpoints)}")
+    if work.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
+    torch.set_num_threads(work.threads)
+    rows, text = samples.to_pylist(), getattr(entry.texts, answer)
+    tokenizer = read_tokenizer(checkpoints[0].companions())
+    texts = encode(rows, text, answer, entry.max_tokens, tokenizer)
+    tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
+    print(f"{len(texts)} samples, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
+    data = out.with_suffix(SUFFIX[kind])
+    with ExitStack() as stack:
+        models = [stack.enter_context(StreamedModel(c.weights(), work.device)) for c in checkpoints]
+        importlib.import_module(f"l2s.calibration.{kind}").write(models, texts, Room(work.budget, work.scratch), data)
+    manifest = CalibrationManifest(
+        kind=kind,
+        models=tuple(checkpoint.manifest.content_id for checkpoint in checkpoints),
+        samples=name,
+        samples_sha256=rows_digest(rows),
+        answer=answer,
+        text=text,
+        max_tokens=entry.max_tokens,
+        count=len(texts),
+        tokens=tokens,
+        answer_tokens=sum(text.answer_tokens for text in texts),
+        cut=cut,
+        file=data.name,
+        sha256=sha256_file(data),
+    )
+    write_manifest(manifest, out)
+    print(f"{out}: {kind} of {', '.join(manifest.models)}")
+
+
+if "snakemake" in globals():
+    run_job(
+        calibrate_job,
+        snakemake,
+        kind=snakemake.wildcards.kind,
+        manifests=[Path(path) for path in snakemake.input.models],
+        samples=Path(snakemake.input.samples),
+        name=snakemake.wildcards.samples,
+        entry=snakemake.params.entry,
+        answer=snakemake.wildcards.answer,
+        out=Path(snakemake.output.manifest),
+        work=Work(
+            # Where it runs and how much room it has decides no more than the last bits: not a reason to run again.
+            snakemake.config["calibration_device"],
+            snakemake.threads,
+            int(snakemake.config["calibration_gb"] * 1e9),
+            Path(snakemake.output.manifest).with_suffix(".scratch"),
+        ),
+    )
+elif __name__ == "__main__":
+    run_cli(main)

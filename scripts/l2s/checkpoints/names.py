@@ -1,0 +1,13 @@
+"""Names of tensors in the hub's checkpoints of decoder-only models."""
+
+import re
+
+EMBEDDING = "model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+LAYER = re.compile(r"\.layers\.(\d+)\.")
+
+
+def layer_of(tensor: str) -> int | None:
+    """Return the number of the decoder layer that a tensor belongs to, None outside the layers."""
+    found = LAYER.search(tensor)
+    return int(found.group(1)) if found else None

@@ -1,0 +1,113 @@
+"""AIM: relax a merged model towards the base where its inputs are largest (Nobari et al. 2025, arXiv 2502.02421).
+
+    W = W_base + (W_merged − W_base) · (1 − imp · (1 − ω))
+
+imp is the base's mean absolute input per channel, divided by the largest of its tensor: in [0, 1]. ω = 1 keeps the
+merged model, ω = 0 restores the base on the most important channel. It acts on every weight of linear layers and norms,
+the output layer included; embeddings and biases stay merged, as in the authors' code (commit e7eccd57).
+
+``of`` is the recipe that is relaxed; the paper's row is AIM over TIES with ω = 0.4. An inner method without a base sees
+the base as its first model.
+
+ASSUME: calibrated on the quick answers, as the paper says for its ablation ("question + short answer").
+
+DEVIATES: the authors average in blocks of 512 tokens, here every token counts alike; they relax weights already rounded
+to the output's dtype, here everything is float32 until the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from l2s.errors import UserError
+from l2s.merging.engine.contract import Answer, Chunk, Method, SideInput, Tally
+from l2s.merging.engine.recipe import Nested
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from l2s.checkpoints.calibrations import Calibration
+
+IMPORTANCE = "importance"
+EMBEDDING = ".embed_tokens."
+
+
+class Aim(Method):
+    """Relax a merged model towards the base by channel importance."""
+
+    fidelities: ClassVar[tuple[str, ...]] = ("exact",)
+
+    omega: float = Field(0.4, ge=0, le=1, description="ω: share of the change kept on the most important channel")
+    of: Nested = Field(description="the recipe to relax: a method with its hyper-parameters")
+    samples: str = Field("s1k", description="calibration set: entry of config/calibration")
+    answer: Answer = Field("quick", description="which of its answers the base reads")
+
+    @property
+    def works_on(self) -> str:
+        """What the inner method works on."""
+        return self.of.works_on
+
+    def side_inputs(self, models: int) -> dict[str, SideInput]:
+        """Ask for the base's activations, and for what the inner method asks for."""
+        own = {IMPORTANCE: SideInput("activations", (None,), self.samples, self.answer)}
+        return {**self.of.side_inputs(models), **own}
+
+    def prepare(
+        self, calibrations: Mapping[str, Calibration], shapes: Mapping[str, tuple[int, ...]]
+    ) -> tuple[dict[str, Tensor], Any]:
+        """Return the factor 1 − imp · (1 − ω) per channel of each tensor that has one, and the inner method's part."""
+        calibration = calibrations[IMPORTANCE]
+        factors = {}
+        for name, shape in shapes.items():
+            if EMBEDDING in name or not name.endswith(".weight"):
+                continue
+            if name not in calibration.data:
+                raise UserError(f"{calibration.path}: has no activations of '{name}'; measure it again")
+            means = calibration.data[name]
+            if len(means) != shape[-1]:
+                raise UserError(f"{calibration.path}: '{name}' has {len(means)} channels, the tensor {shape[-1]}")
+            largest = means.max()
+            if not largest.isfinite():
+                raise UserError(f"{calibration.path}: '{name}' holds NaN or infinity; measure it again")
+            importance = means / largest if largest > 0 else means
+            factors[name] = 1 - importance * (1 - self.omega)
+        return factors, self.of.prepare(calibrations, shapes)
+
+    def check_tensors(self, tensors: Iterable[str]) -> None:
+        """Let the inner method check."""
+        self.of.check_tensors(tensors)
+
+    def tally(self, models: int, released: bool) -> Tally | None:
+        """Return the inner method's tally."""
+        return self.of.tally(models, released)
+
+    def count(self, chunk: Chunk, tally: Tally) -> None:
+        """Let the inner method count."""
+        self.of.count(self._inner(chunk), tally)
+
+    def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
+        """Return base + (merged − base) · factor of the channel, float32 [n]."""
+        factors, _ = chunk.prepared
+        if chunk.name not in factors:
+            return self.of.merge(self._inner(chunk), tally)
+        base = chunk.base.clone()
+        merged = self.of.merge(self._inner(chunk), tally)
+        per_element = _along(factors[chunk.name].to(base.device), chunk.offset, len(base))
+        return merged.sub_(base).mul_(per_element).add_(base)
+
+    def _inner(self, chunk: Chunk) -> Chunk:
+        _, prepared = chunk.prepared
+        if self.of.needs_base:
+            return Chunk(chunk.name, chunk.shape, chunk.offset, chunk.base, chunk.models, prepared)
+        return Chunk(chunk.name, chunk.shape, chunk.offset, None, [chunk.base, *chunk.models], prepared)
+
+
+def _along(channels: Tensor, offset: int, count: int) -> Tensor:
+    """Repeat [channels] values along the elements offset … offset + count of a row-major tensor, float32 [count]."""
+    size = len(channels)
+    start = offset % size
+    rows = -(-(start + count) // size)
+    return channels.expand(rows, size).reshape(-1)[start : start + count]

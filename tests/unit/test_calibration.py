@@ -1,0 +1,220 @@
+"""Calibration measured layer by layer equals autograd on the whole model."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from support import DEMO
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
+
+from l2s.calibration import activations, logit_distances, sensitivities, vocabulary
+from l2s.calibration import streamed as streamed_module
+from l2s.calibration.kept import Room
+from l2s.calibration.streamed import StreamedModel
+from l2s.calibration.texts import encode, read_tokenizer
+from l2s.errors import UserError
+
+ROOM = Room(1 << 30)
+SIZES = {
+    "vocab_size": 300,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 512,
+}
+ROWS = [
+    {"sample_id": "0", "question": "3*4", "quick_answer": "\\boxed{2}", "slow_answer": "3*4=2. Wait, 3*4=2."},
+    {"sample_id": "1", "question": "1+2+3", "quick_answer": "\\boxed{6}", "slow_answer": "1+2=3. 3+3=6."},
+    {"sample_id": "2", "question": "7-9", "quick_answer": "\\boxed{8}", "slow_answer": "7-9=8."},
+]
+TEXT = "Question: {question}\nAnswer: {answer}"
+
+
+@pytest.fixture
+def texts():
+    return encode(ROWS, TEXT, "slow", 256, read_tokenizer(DEMO / "slow"))
+
+
+def random_model(folder, config=Qwen2Config, layers=3, tied=False, dtype=torch.float32, seed=0):
+    torch.manual_seed(seed)
+    values = {**SIZES, "num_hidden_layers": layers, "tie_word_embeddings": tied}
+    model = AutoModelForCausalLM.from_config(config(**values), dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in model.parameters():  # biases and norms too, so that no term of the derivative is zero
+            parameter.copy_(torch.randn_like(parameter) * 0.1 + (1.0 if parameter.dim() == 1 else 0.0))
+    model.to(dtype).save_pretrained(folder)
+    return folder
+
+
+def whole(folder):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def naive_sensitivities(folder, texts):
+    """Σ |θ · ∂L/∂θ| by autograd on the whole model, a sample at a time."""
+    model = whole(folder)
+    sums = {}
+    for text in texts:
+        model.zero_grad()
+        labels = text.ids.clone()
+        labels[: text.answer_start] = -100
+        model(text.ids[None], labels=labels[None]).loss.backward()
+        for name, parameter in model.named_parameters():
+            sums[name] = sums.get(name, 0.0) + float((parameter.detach() * parameter.grad).abs().double().sum())
+    return sums
+
+
+def naive_activations(folder, texts):
+    """Mean absolute inputs, by hooks on the whole model."""
+    model = whole(folder)
+    seen = {}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) or "norm" in name.split(".")[-1]:
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: seen.setdefault(f"{name}.weight", []).append(
+                    inputs[0].reshape(-1, inputs[0].shape[-1]).double().abs()
+                )
+            )
+    with torch.no_grad():
+        for text in texts:
+            model(text.ids[None])
+    return {name: torch.cat(parts).mean(dim=0) for name, parts in seen.items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "tied", "dtype"),
+    [
+        (Qwen2Config, False, torch.float32),
+        (Qwen2Config, True, torch.float32),
+        (Qwen2Config, False, torch.bfloat16),
+        (Qwen3Config, False, torch.float32),
+        (LlamaConfig, True, torch.float32),
+    ],
+)
+def test_sensitivities_equal_autograd_on_the_whole_model(tmp_path, texts, monkeypatch, config, tied, dtype):
+    monkeypatch.setattr(streamed_module, "VOCABULARY_CHUNK", 77)  # several pieces, the last one smaller
+    folder = random_model(tmp_path / "model", config, tied=tied, dtype=dtype)
+    expected = naive_sensitivities(folder, texts)
+    with StreamedModel(folder) as model:
+        found = sensitivities.measure(model, texts, ROOM)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert all(value > 0 for value in found.values())
+
+
+@pytest.mark.parametrize("config", [Qwen2Config, Qwen3Config])
+def test_activations_equal_hooks_on_the_whole_model(tmp_path, texts, config):
+    folder = random_model(tmp_path / "model", config)
+    expected = naive_activations(folder, texts)
+    with StreamedModel(folder) as model:
+        found = activations.measure(model, texts, ROOM)
+    assert found.keys() == expected.keys()
+    for name, means in found.items():
+        assert torch.allclose(means.double(), expected[name], rtol=1e-4, atol=1e-7), name
+
+
+def test_logit_distances_equal_those_of_the_whole_models(tmp_path, texts):
+    folders = [random_model(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+    logits = []
+    for folder in folders:
+        model = whole(folder)
+        with torch.no_grad():
+            logits.append([model(text.ids[None]).logits[0, text.answer_start - 1 : -1].double() for text in texts])
+    expected = [float((a - b).square().sum(dim=1).mean()) for a, b in zip(*logits, strict=True)]
+    with StreamedModel(folders[0]) as first, StreamedModel(folders[1]) as second:
+        assert logit_distances.measure(first, second, texts, ROOM) == pytest.approx(expected, rel=1e-4)
+
+
+def test_groups_scratch_and_depth_do_not_change_the_result(tmp_path, texts):
+    folder = random_model(tmp_path / "deep", layers=24)
+    scratch = tmp_path / "scratch"
+    with StreamedModel(folder) as model:
+        together = sensitivities.measure(model, texts, ROOM)
+        per_token = (model.layers + 2) * model.hidden * 4
+        budget = per_token * max(len(text.ids) for text in texts)
+        apart = sensitivities.measure(model, texts, Room(budget, scratch))
+    assert apart == pytest.approx(together, rel=1e-9)
+    assert not scratch.exists()
+
+
+def test_one_layer_is_in_memory_whatever_the_depth(tmp_path, texts):
+    sizes = []
+    for layers in (2, 24):
+        with StreamedModel(random_model(tmp_path / str(layers), layers=layers)) as model:
+            held = [value for value in vars(model).values() if isinstance(value, torch.nn.Module | torch.Tensor)]
+            tensors = [t for value in held for t in (value.parameters() if hasattr(value, "parameters") else [value])]
+            sizes.append(sum(tensor.numel() for tensor in tensors))
+    assert sizes[0] == sizes[1]
+
+
+def test_answers_begin_after_the_question_and_end_with_the_end_of_text():
+    tokenizer = read_tokenizer(DEMO / "slow")
+    for answer in ("quick", "slow"):
+        for text, row in zip(encode(ROWS, TEXT, answer, 256, tokenizer), ROWS, strict=True):
+            decoded = tokenizer.decode(text.ids[text.answer_start : -1])
+            assert decoded.strip() == row[f"{answer}_answer"]
+            assert int(text.ids[-1]) == tokenizer.eos_token_id
+            assert not text.cut
+
+
+def test_long_texts_are_cut_and_counted():
+    tokenizer = read_tokenizer(DEMO / "slow")
+    (text,) = encode(ROWS[:1], TEXT, "slow", 20, tokenizer)
+    assert text.cut
+    assert len(text.ids) == 20
+    with pytest.raises(UserError, match=r"calibration sample 0: the answer begins at token .* raise it"):
+        encode(ROWS[:1], TEXT, "slow", 5, tokenizer)
+
+
+def test_a_sample_beyond_the_budget_is_refused(tmp_path, texts):
+    with (
+        StreamedModel(random_model(tmp_path / "model")) as model,
+        pytest.raises(UserError, match=r"calibration sample 0: its states take .* raise the budget"),
+    ):
+        sensitivities.measure(model, texts, Room(1000))
+
+
+def test_a_damaged_model_is_refused(tmp_path, texts):
+    folder = random_model(tmp_path / "model")
+    model = whole(folder)
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
+    model.save_pretrained(folder)
+    with StreamedModel(folder) as damaged, pytest.raises(UserError, match="sample 0 gives NaN or infinity"):
+        activations.measure(damaged, texts, ROOM)
+
+
+def test_missing_tensors_and_other_architectures_are_refused(tmp_path):
+    folder = random_model(tmp_path / "model", layers=2)
+    config = json.loads((folder / "config.json").read_text())
+    deeper = {**config, "num_hidden_layers": 3, "layer_types": ["full_attention"] * 3}
+    (folder / "config.json").write_text(json.dumps(deeper))
+    with StreamedModel(folder) as model, pytest.raises(UserError, match=r"no tensor 'model.layers.2"):
+        model.load_layer(2)
+    other = shutil.copytree(folder, tmp_path / "other")
+    (other / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(UserError, match="calibration knows llama, mistral, qwen2, qwen3 with full attention, not gpt2"):
+        StreamedModel(other)
+
+
+def test_vocabularies_of_different_sizes_are_refused(tmp_path, texts):
+    folder = random_model(tmp_path / "model")
+    with StreamedModel(folder) as first, StreamedModel(DEMO / "slow") as second:
+        assert first.vocabulary != second.vocabulary
+        with pytest.raises(UserError, match="need the same vocabulary"):
+            logit_distances.measure(first, second, texts, ROOM)
+
+
+def test_loss_is_the_models_own(tmp_path, texts):
+    folder = random_model(tmp_path / "model")
+    reference = whole(folder)
+    with StreamedModel(folder) as model, torch.no_grad():
+        for text in texts:
+            states = reference.model(text.ids[None]).last_hidden_state[0]
+            targets = vocabulary.Targets(states[text.answer_start - 1 : -1], text.ids[text.answer_start :])
+            vocabulary.measure_loss(model, [targets])
+            labels = text.ids.clone()
+            labels[: text.answer_start] = -100
+            assert float(targets.loss) == pytest.approx(float(reference(text.ids[None], labels=labels[None]).loss))
