@@ -52,7 +52,7 @@ def test_bit_flip_in_the_data_is_found_by_the_pinned_content_id(make_model):
     data[-3] ^= 0x10
     weights.write_bytes(data)
     with pytest.raises(UserError, match="altered or damaged"):
-        fetch_model(str(folder), pinned)
+        fetch_model(ModelEntry.of(str(folder), pinned), "entry")
 
 
 def test_missing_shard_is_named(make_model):
@@ -66,13 +66,13 @@ def test_folder_without_weights_or_config_is_refused(make_model, tmp_path):
     folder = make_model("model", 0)
     (folder / "config.json").unlink()
     with pytest.raises(UserError, match=r"config.json: no such file"):
-        fetch_model(str(folder))
+        fetch_model(ModelEntry.of(str(folder)), "entry")
     (folder / "model.safetensors").unlink()
     (folder / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"neither model.safetensors nor"):
-        fetch_model(str(folder))
+        fetch_model(ModelEntry.of(str(folder)), "entry")
     with pytest.raises(UserError, match="no such model folder"):
-        fetch_model(str(tmp_path / "absent"))
+        fetch_model(ModelEntry.of(str(tmp_path / "absent")), "entry")
 
 
 def test_unsupported_dtype_is_named(make_model):

@@ -14,9 +14,7 @@ rule fetch:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("fetch.py"),
-        source=lambda wildcards: catalog.entries.model(wildcards.model).source,
-        content_id=lambda wildcards: catalog.entries.model(wildcards.model).content_id,
-        licence=lambda wildcards: catalog.entries.model(wildcards.model).licence,
+        entry=lambda wildcards: catalog.entries.model(wildcards.model).model_dump(mode="json", exclude={"label"}),
     message:
         "fetch the model {wildcards.model}"
     script:

@@ -24,8 +24,8 @@ TAKEN_NAMES = (MODELS, "merges")
 class Entries:
     """The folder of entries, ``config/``. Every method raises a UserError that names the file, key and remedy."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, benchmark_files: str | None = None) -> None:
+        self.folder, self.benchmark_files = folder, benchmark_files
 
     def file(self, kind: str, name: str) -> Path:
         """Return where an entry lies, for messages."""
@@ -63,6 +63,11 @@ class Entries:
         if name == MEAN:
             raise UserError(f"{asked_by}: a benchmark cannot be called '{MEAN}': tables use that name")
         entry = self._entry("benchmarks", name, BenchmarkEntry, asked_by)
+        if self.benchmark_files and entry.source.path is None:
+            entry = entry.read_from(self.benchmark_files, name)
+            if not Path(entry.source.path).is_file():
+                missing = f"key 'benchmark_files' of the configuration: there is no file {entry.source.path}"
+                raise UserError(f"{missing}; put the benchmark's rows there, or leave out the key to download them")
         self._check_file(entry.source.path, "benchmarks", name)
         return entry
 

@@ -14,6 +14,9 @@ class MainConfig(StrictModel):
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
     prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
+    benchmark_files: str | None = Field(
+        None, description="folder of <benchmark>.jsonl files that are read instead of the network"
+    )
     calibration_device: Literal["cpu", "cuda"] = Field("cpu", description="where calibrations are measured")
     calibration_threads: int = Field(1, gt=0, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(

@@ -17,6 +17,9 @@ class ModelEntry(StrictModel):
     revision: str | None = Field(None, description="the commit of that repository: 40 hex digits, no branch or tag")
     path: str | None = Field(None, description="local directory, relative to the project or absolute")
     content_id: str | None = Field(None, description="if given, what is fetched must have this content_id")
+    bytes: int | None = Field(None, gt=0, description="if given, its tensors must have so many bytes together")
+    window: int | None = Field(None, gt=0, description="if given, its config must have this max_position_embeddings")
+    tied: bool | None = Field(None, description="if given, whether it must lack an lm_head.weight")
     label: str | None = Field(None, description="how tables name the model; the entry's name if absent")
     licence: str | None = Field(None, description="SPDX identifier of the weights' licence")
 
@@ -30,6 +33,14 @@ class ModelEntry(StrictModel):
                 "a branch or tag may move, so copy the commit from the repository's history"
             )
         return self
+
+    @classmethod
+    def of(cls, source: str, content_id: str | None = None) -> "ModelEntry":
+        """Return the entry of a model given by its source: ``repo@revision``, or a local directory."""
+        place = split_source(source)
+        if isinstance(place, Path):
+            return cls(path=source, content_id=content_id)
+        return cls(repo=place[0], revision=place[1], content_id=content_id)
 
     @property
     def source(self) -> str:

@@ -1,4 +1,4 @@
-"""Benchmarks: questions with gold answers, from the hub or a local file, normalised to one schema.
+"""Benchmarks: questions with gold answers, from the hub, the web or a local file, normalised to one schema.
 
 A benchmark is one YAML under ``config/benchmarks/``. Its rows, from the hub through the datasets library or from a
 JSONL or Parquet file, are renamed and cleaned as the entry says, and checked against its row count and sha256 (over the
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +21,8 @@ from l2s.config import StrictModel, suggestion
 from l2s.errors import UserError
 from l2s.files import canonical_json
 from l2s.parquet import Column, schema_of, table_of
+from l2s.sources.extractors import EXTRACTORS
+from l2s.sources.upstream import fetch_file
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILE_KINDS = (".jsonl", ".parquet")
@@ -38,7 +40,7 @@ QUESTIONS = schema_of(
 
 
 class Source(StrictModel):
-    """Where rows come from: a data set of the hub at a pinned revision, or a local file."""
+    """Where rows come from: a data set of the hub at a pinned revision, a pinned file of the web, or a local file."""
 
     repo: str | None = Field(None, description="data set of the hub, owner/name")
     revision: str | None = Field(
@@ -46,17 +48,26 @@ class Source(StrictModel):
     )
     config: str | None = Field(None, description="configuration of the data set")
     split: str | None = Field(None, description="split of the data set, e.g. test")
+    url: str | None = Field(None, pattern="^https?://", description="JSONL or Parquet file of the web")
+    file_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="sha256 of the file at 'url'")
     path: str | None = Field(None, description="local JSONL or Parquet file, absolute or relative to the project")
+
+    @property
+    def place(self) -> str:
+        """Where rows come from, in one word for messages."""
+        return self.repo or self.url or str(self.path)
 
     @model_validator(mode="after")
     def _one_source(self) -> "Source":
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give either 'repo', 'revision' and 'split', or 'path'")
+        if [self.repo, self.url, self.path].count(None) != 2 or (self.url is None) != (self.file_sha256 is None):
+            raise ValueError("give either 'repo', 'revision' and 'split', or 'url' and 'file_sha256', or 'path'")
         pinned = self.revision == NEWEST or COMMIT.fullmatch(self.revision or "")
         if self.repo is not None and (not pinned or self.split is None):
             raise ValueError(f"'revision' must be a commit of {self.repo} (40 hex digits) and 'split' must be given")
-        if self.path is not None and Path(self.path).suffix not in FILE_KINDS:
-            raise ValueError(f"'path' must end in {' or '.join(FILE_KINDS)}, found {self.path!r}")
+        for key in ("url", "path"):
+            name = getattr(self, key)
+            if name is not None and Path(name).suffix not in FILE_KINDS:
+                raise ValueError(f"'{key}' must end in {' or '.join(FILE_KINDS)}, found {name!r}")
         return self
 
 
@@ -65,6 +76,9 @@ class ColumnPart(StrictModel):
 
     column: str = Field(description="name of the column")
     pattern: str | None = Field(None, description="regular expression whose first group is the value")
+    extract: Literal[*EXTRACTORS] | None = Field(
+        None, description="function of l2s/sources/extractors.py that takes the value out of the column's text"
+    )
 
     @field_validator("pattern")
     @classmethod
@@ -91,6 +105,10 @@ class BenchmarkEntry(StrictModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, before 'first' applies")
     first: int | None = Field(None, gt=0, description="take only so many questions, from the start")
 
+    def read_from(self, folder: str, name: str) -> "BenchmarkEntry":
+        """Return the entry with ``<folder>/<name>.jsonl`` in place of its source."""
+        return self.model_copy(update={"source": Source(path=f"{folder}/{name}.jsonl")})
+
 
 def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Table:
     """Read, normalise and check a benchmark's questions.
@@ -107,7 +125,7 @@ def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Tabl
         UserError: The source cannot be read, lacks a column, has a row without question or answer or with a duplicate
             id, or does not have the row count or sha256 of the entry.
     """
-    where = f"{entry_file} ({entry.source.path or entry.source.repo})"
+    where = f"{entry_file} ({entry.source.place})"
     raw = read_rows(entry.source, where)
     rows = [_normalise(name, entry, row, number, where) for number, row in enumerate(raw)]
     _check_unique(rows, where)
@@ -133,12 +151,15 @@ def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
 def read_rows(source: Source, where: str) -> list[dict[str, Any]]:
     """Return the rows of a source as it has them; that they cannot be read is a UserError."""
     try:
-        return _hub_rows(source) if source.repo else _file_rows(source.path, where)
+        if source.repo:
+            return _hub_rows(source)
+        return _file_rows(fetch_file(source.url, source.file_sha256) if source.url else source.path, where)
     except UserError:
         raise
     except Exception as error:  # the libraries raise many kinds; each means that there are no rows
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{where}: the rows could not be read ({reason}); check the source and the network") from None
+        remedy = "check the source and the network, or name a folder of local files ('benchmark_files')"
+        raise UserError(f"{where}: the rows could not be read ({reason}); {remedy}") from None
 
 
 def _hub_rows(source: Source) -> list[dict[str, Any]]:
@@ -148,7 +169,7 @@ def _hub_rows(source: Source) -> list[dict[str, Any]]:
     return list(load_dataset(source.repo, source.config, split=source.split, revision=source.revision))
 
 
-def _file_rows(path: str, where: str) -> list[dict[str, Any]]:
+def _file_rows(path: str | Path, where: str) -> list[dict[str, Any]]:
     """Read a local file. JSON is taken as it stands: a loader that guesses types would turn some answers into dates."""
     file = next((place for place in (Path(path), PROJECT / path) if place.is_file()), None)
     if file is None:
@@ -156,7 +177,7 @@ def _file_rows(path: str, where: str) -> list[dict[str, Any]]:
     if file.suffix == ".parquet":
         return pq.read_table(file).to_pylist()
     rows = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):
@@ -180,17 +201,24 @@ def _normalise(name: str, entry: BenchmarkEntry, row: Mapping[str, Any], number:
 
 
 def value_of(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
-    """Return a row's value as stripped text; a missing column or an empty value is a UserError."""
+    """Return a row's value as stripped text (of a list: its only value); a missing or empty one is a UserError."""
     if field.column not in row:
         hint = suggestion(field.column, list(row), "the columns are")
         raise UserError(f"{row_name}: there is no column '{field.column}'{hint}")
     value = row[field.column]
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise UserError(f"{row_name}: column '{field.column}' holds {len(value)} values; it must hold one")
+        value = value[0]
     text = "" if value is None else str(value).strip()
     if field.pattern:
         found = re.search(field.pattern, text)
         text = found.group(1).strip() if found else ""
+    if field.extract:
+        text = EXTRACTORS[field.extract](text)
     if not text:
         part = f" matching {field.pattern!r}" if field.pattern else ""
+        part += f" for '{field.extract}'" if field.extract else ""
         raise UserError(f"{row_name}: column '{field.column}' holds nothing{part}; mend the row or the entry")
     return text
 

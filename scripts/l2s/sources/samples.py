@@ -74,7 +74,7 @@ def load_samples(entry: SamplesEntry, entry_file: str) -> pa.Table:
         UserError: The source cannot be read, lacks a column, has fewer rows than samples are asked for, a picked row
             holds nothing, or the samples do not have the entry's sha256.
     """
-    where = f"{entry_file} ({entry.source.path or entry.source.repo})"
+    where = f"{entry_file} ({entry.source.place})"
     raw = read_rows(entry.source, where)
     if len(raw) < entry.samples:
         raise UserError(f"{where}: has {len(raw)} rows, 'samples' asks for {entry.samples}; ask for fewer")
