@@ -137,7 +137,12 @@ def table_outputs(study):
     ]
 
 
-OUTPUTS_OF_KIND = {"table": table_outputs}
+def group_outputs(group):
+    """Return what the studies of a group are for."""
+    return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
+
+
+OUTPUTS_OF_KIND = {"table": table_outputs, "group": group_outputs}
 
 
 def study_outputs(study):

@@ -7,7 +7,7 @@ from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
-from l2s.catalog.schema import Line, MainConfig, Study, TableStudy
+from l2s.catalog.schema import Line, MainConfig, Study, StudyGroup, TableStudy
 from l2s.catalog.sweeps import expand
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
@@ -42,12 +42,20 @@ class Catalog:
         self.lines: dict[str, list[Line]] = {}
         self.merges: dict[str, Merge] = {}
         for name in self.config.studies:
-            study = self.studies[name] = self.entries.study(name, "key 'studies' of the configuration")
-            where = str(self.entries.file("studies", name))
-            if isinstance(study, TableStudy):
-                self._check_table(study, where)
-                self.lines[name] = list(self._lines(study, where))
-                _check_distinct(self.lines[name], where)
+            self._add_study(name, "key 'studies' of the configuration")
+
+    def _add_study(self, name: str, asked_by: str) -> None:
+        if name in self.studies:
+            return
+        study = self.studies[name] = self.entries.study(name, asked_by)
+        where = str(self.entries.file("studies", name))
+        if isinstance(study, StudyGroup):
+            for member in study.studies:
+                self._add_study(member, where)
+        elif isinstance(study, TableStudy):
+            self._check_table(study, where)
+            self.lines[name] = list(self._lines(study, where))
+            _check_distinct(self.lines[name], where)
 
     def _check_table(self, study: TableStudy, where: str) -> None:
         for benchmark in study.benchmarks:
@@ -61,16 +69,23 @@ class Catalog:
                 raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
     def _lines(self, study: TableStudy, where: str) -> Iterator[Line]:
+        shown = set(study.models or ())
         for pair_name in study.pairs:
             pair = self.entries.pair(pair_name, where)
             reference = f"{MODELS}/{pair.reference_model}"
             roles = {**dict.fromkeys(pair.slow, "slow"), pair.quick: "quick"}
             for model in dict.fromkeys(model for model in (pair.quick, *pair.slow) if model):
-                label = self.entries.model(model).label or model
-                yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
+                if study.models is None or model in shown:
+                    label = self.entries.model(model).label or model
+                    yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
+                    shown.discard(model)
             for number, asked in enumerate(study.recipes, start=1):
                 for values, source in self._recipes(asked, f"{where}, recipe {number}"):
                     yield self._merge_line(pair_name, pair, values, source, reference)
+        if shown:
+            raise UserError(
+                f"{where}: key 'models': {min(shown)} is in none of the study's pairs; correct or remove it"
+            )
 
     def _recipes(self, asked: str | dict[str, Any], where: str) -> Iterator[tuple[Any, str]]:
         """Yield the values of each recipe that a study's item stands for, and what messages call their source."""

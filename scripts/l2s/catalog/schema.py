@@ -28,9 +28,8 @@ class Study(StrictModel):
     """What every kind of study has."""
 
     title: str
-    pairs: tuple[str, ...] = Field(min_length=1)
 
-    @field_validator("pairs", "benchmarks", "figures", check_fields=False)
+    @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
     @classmethod
     def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -42,9 +41,12 @@ class TableStudy(Study):
     """One table and its figures: pairs × recipes × benchmarks, decode settings, grader."""
 
     kind: Literal["table"] = "table"
+    pairs: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] | None = Field(
+        None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
+    )
     recipes: tuple[str | dict[str, Any], ...] = Field(
-        description="entries of config/recipes, or recipes written out, where a list stands for each of its values; "
-        "the pair's own models always come first"
+        description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
     )
     benchmarks: tuple[str, ...] = Field(min_length=1)
     decoding: str = Field(description="entry of config/decoding")
@@ -55,7 +57,14 @@ class TableStudy(Study):
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
 
-STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy}
+class StudyGroup(Study):
+    """Several studies under one name."""
+
+    kind: Literal["group"]
+    studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
+
+
+STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy, "group": StudyGroup}
 
 
 class Line(NamedTuple):
