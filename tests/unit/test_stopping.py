@@ -10,7 +10,23 @@ from transformers import PreTrainedTokenizerFast
 from l2s.decoding.stopping import Stops, Watch
 
 STOPS = ["\n\nQuestion:", "</s>", "né", "🙂!", "a a"]
-PIECES = ["\n\nQuestion:", "</s>", "né", "🙂!", "a a", "Question", "\n", "x" * 30, "naïve ", "🙂", "é", "a", " a", "<", "s>"]
+PIECES = [
+    "\n\nQuestion:",
+    "</s>",
+    "né",
+    "🙂!",
+    "a a",
+    "Question",
+    "\n",
+    "x" * 30,
+    "naïve ",
+    "🙂",
+    "é",
+    "a",
+    " a",
+    "<",
+    "s>",
+]
 
 
 def byte_level():
