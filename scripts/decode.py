@@ -14,10 +14,13 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
+from l2s.checkpoints.manifest import TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, validate
-from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
-from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.decoding.prompts import Demonstration, Prompt
+from l2s.decoding.session import Question, Session, numeric_settings, read_model
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
+from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
@@ -25,6 +28,7 @@ from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
 from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
+from l2s.sources.demonstrations import DEMONSTRATIONS, DemonstrationsEntry, load_demonstrations
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 ENGINE_PACKAGES = {"transformers": ("transformers", "torch")}
@@ -37,6 +41,9 @@ def main(
     decoding: Annotated[
         str | None, typer.Option(help="Decode settings: entry name or YAML file. Default: paper on a GPU, else cpu.")
     ] = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What the model is, where budgets go by role. Default: merged, if it is.")
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")
     ] = None,
@@ -44,17 +51,20 @@ def main(
     """Decode every question of the benchmarks with a model."""
     decoding = decoding or choose_settings()
     settings = read_entry(entry_path(CONFIG / "decoding", decoding, "--decoding"), DecodingEntry)
-    prompt = read_entry(entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}"), PromptEntry)
-    tables = []
-    for name in benchmark:
-        path = entry_path(CONFIG / "benchmarks", name, "--benchmark")
-        tables.append(load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)))
-    if len(set(benchmark)) < len(benchmark):
+    prompt_path = entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}")
+    prompt = read_entry(prompt_path, PromptEntry)
+    paths = [entry_path(CONFIG / "benchmarks", name, "--benchmark") for name in benchmark]
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
         raise UserError("--benchmark: one is given twice")
+    prompt.check_benchmarks(names, str(prompt_path))
     if out.suffix != ".parquet":
         raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
+    tables = [load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)) for path in paths]
+    shown = load_sets(prompt.for_benchmarks(names), str(prompt_path))
     checkpoint = Checkpoint.from_folder(locate(model))
-    decode(checkpoint, tables, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
+    settings = settings.for_roles([role or role_of(checkpoint, settings)])
+    decode(checkpoint, tables, shown, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
 
 
 def choose_settings() -> str:
@@ -66,14 +76,37 @@ def choose_settings() -> str:
     return chosen
 
 
+def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
+    """Load the demonstrations that a prompt needs, none for a zero-shot one."""
+    if prompt.few_shot is None:
+        return []
+    path = entry_path(CONFIG / "demonstrations", prompt.few_shot.demonstrations, asked_by)
+    entry = read_entry(path, DemonstrationsEntry)
+    return [load_demonstrations(name, entry, str(path)) for name in sorted(set(prompt.few_shot.sets.values()))]
+
+
+def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
+    """Return a model's role as far as its files tell, which matters only if budgets go by role."""
+    if checkpoint.manifest.kind != "merged" and isinstance(settings.max_new_tokens, dict):
+        raise UserError("the decode settings give a budget for each role: say --role quick or --role slow")
+    return Role.MERGED
+
+
 def decode_job(
-    manifest: Path, questions: list[Path], settings: dict[str, Any], prompt: dict[str, Any], store: Path, out: Path
+    manifest: Path,
+    questions: list[Path],
+    demonstrations: list[Path],
+    settings: dict[str, Any],
+    prompt: dict[str, Any],
+    store: Path,
+    out: Path,
 ) -> None:
     """Decode inside the workflow, where the checkpoint has a manifest and the benchmarks are tables of questions.
 
     Args:
         manifest: The checkpoint's manifest; its weights are made again if they are not there.
         questions: Parquet files with the schema QUESTIONS, one per benchmark.
+        demonstrations: Parquet files with the schema DEMONSTRATIONS, one per set that the prompt shows.
         settings: Decode settings, resolved.
         prompt: The prompt's entry.
         store: Folder of the response store.
@@ -82,6 +115,7 @@ def decode_job(
     decode(
         Checkpoint.from_manifest(manifest),
         [read_table(path, QUESTIONS) for path in questions],
+        [read_table(path, DEMONSTRATIONS) for path in demonstrations],
         validate(DecodingEntry, settings, "decode settings of this job"),
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
@@ -91,7 +125,8 @@ def decode_job(
 
 def decode(
     checkpoint: Checkpoint,
-    tables: list[pa.Table],
+    questions: list[pa.Table],
+    demonstrations: list[pa.Table],
     settings: DecodingEntry,
     prompt: PromptEntry,
     store: Path,
@@ -100,16 +135,24 @@ def decode(
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
     model = read_model(checkpoint.companions(), settings)
+    stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
     identity = {name: version(name) for name in ENGINE_PACKAGES[settings.engine]}
     identity["code"] = module_digest(settings.engine_module)
-    numeric = numeric_settings(settings, identity, model)
+    identity["stopping"] = module_digest("l2s.decoding.stopping")
+    numeric = numeric_settings(settings, identity, model.window, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    session = Session(model, settings, prompt, responses, lambda: start_engine(checkpoint, settings, model))
-    table = session.run([questions_of(table) for table in tables])
+    rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
+
+    def start() -> Any:
+        return start_engine(checkpoint, settings, stops)
+
+    session = Session(model.window, settings, rendered, stops, responses, start)
+    table = session.run([questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
-        "prompt": prompt.model_dump(),
+        "prompt": prompt.model_dump(mode="json"),
+        "tokenizer": checkpoint_tokenizer(checkpoint),
         "seconds": round(time.monotonic() - started, 3),
         **session.facts,
     }
@@ -118,15 +161,29 @@ def decode(
     print(f"{out}: {len(table)} responses")
 
 
-def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, model: Model) -> Any:
+def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops) -> Any:
     """Start the engine that the settings name, on the checkpoint's weights."""
     folder = checkpoint.checked_weights()
-    return importlib.import_module(settings.engine_module).start(folder, settings, model.stop_ids)
+    return importlib.import_module(settings.engine_module).start(folder, settings, stops)
+
+
+def checkpoint_tokenizer(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return what pins the tokenizer that renders: the sha256 of each of its files in the checkpoint."""
+    files = checkpoint.manifest.files
+    return {name: files[name].sha256 for name in TOKENIZER_NAMES if name in files}
 
 
 def questions_of(table: pa.Table) -> list[Question]:
     """Return a benchmark's questions from its table."""
     return [Question(row["benchmark"], row["question_id"], row["question"]) for row in table.to_pylist()]
+
+
+def sets_of(tables: list[pa.Table]) -> dict[str, list[Demonstration]]:
+    """Return sets of demonstrations by name from their tables."""
+    sets: dict[str, list[Demonstration]] = {}
+    for row in (row for table in tables for row in table.to_pylist()):
+        sets.setdefault(row["set"], []).append(Demonstration(row["question"], row["answer"]))
+    return sets
 
 
 if "snakemake" in globals():
@@ -135,6 +192,7 @@ if "snakemake" in globals():
         snakemake,
         manifest=Path(snakemake.input.manifest),
         questions=[Path(path) for path in snakemake.input.questions],
+        demonstrations=[Path(path) for path in snakemake.input.demonstrations],
         settings=snakemake.params.settings,
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),

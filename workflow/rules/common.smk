@@ -44,6 +44,8 @@ wildcard_constraints:
     kind="activations|sensitivities|logit_distances",
     # one model, or two for logit distances
     measured=r"[^/]+(/[^/]+)?",
+    demonstrations=r"[^/]+",
+    set_name=r"[^/]+",
     figure=r"[^/]+",
     # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
@@ -79,6 +81,13 @@ def questions_asked(wildcards):
     """Return the question tables of all benchmarks that the studies ask of this checkpoint."""
     benchmarks = catalog.asked[wildcards.checkpoint, wildcards.decoding]
     return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in benchmarks]
+
+
+def demonstrations_asked(wildcards):
+    """Return the sets of demonstrations that the prompt shows before the questions asked of this checkpoint."""
+    few_shot = catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
+    sets = sorted(set(few_shot.sets.values())) if few_shot else []
+    return [f"{RESULTS}/demonstrations/{few_shot.demonstrations}/{name}.parquet" for name in sets]
 
 
 def responses_path(study, checkpoint):

@@ -5,6 +5,7 @@ rule decode:
     input:
         manifest=f"{RESULTS}/checkpoints/{{checkpoint}}/manifest.json",
         questions=questions_asked,
+        demonstrations=demonstrations_asked,
     output:
         responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
         sidecar=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.json",
@@ -19,8 +20,8 @@ rule decode:
         gpu=lambda wildcards: catalog.entries.decoding(wildcards.decoding).gpus,
     params:
         code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: catalog.entries.decoding(wildcards.decoding).model_dump(mode="json"),
-        prompt=lambda wildcards: catalog.entries.prompt(wildcards.decoding).model_dump(mode="json"),
+        settings=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        prompt=lambda wildcards: catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         store=f"{RESULTS}/store",
     message:
         "decode with {wildcards.checkpoint}"

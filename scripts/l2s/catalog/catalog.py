@@ -11,6 +11,7 @@ from l2s.catalog.schema import Line, MainConfig, Study, StudyGroup, TableStudy
 from l2s.catalog.sweeps import expand
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.merging.engine.recipe import hyper_parameters
@@ -61,7 +62,7 @@ class Catalog:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
         self.entries.decoding(study.decoding, where)
-        self.entries.prompt(study.decoding)
+        self.entries.prompt(study.decoding, study.benchmarks)
         grader_module(study.grader, where)
         known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
         for figure in study.figures:
@@ -136,6 +137,26 @@ class Catalog:
                 for checkpoint in (line.checkpoint, line.reference):
                     asked.setdefault((checkpoint, study.decoding), set()).update(study.benchmarks)
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
+
+    @cached_property
+    def roles(self) -> dict[str, set[Role]]:
+        """What each checkpoint is, over all configured studies; a reference that is no line of any table is slow."""
+        lines = [line for lines in self.lines.values() for line in lines]
+        roles: dict[str, set[Role]] = {}
+        for line in lines:
+            role = Role(line.method) if line.checkpoint.startswith(f"{MODELS}/") else Role.MERGED
+            roles.setdefault(line.checkpoint, set()).add(role)
+        for line in lines:
+            roles.setdefault(line.reference, {Role.SLOW})
+        return roles
+
+    def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
+        """Return the decode settings of a checkpoint: the budget is that of its role, the largest if it has several."""
+        return self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+
+    def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
+        """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
+        return self.entries.prompt(decoding).for_benchmarks(self.asked[checkpoint, decoding])
 
 
 def _check_distinct(lines: list[Line], where: str) -> None:

@@ -16,10 +16,7 @@ from l2s.errors import UserError
 from l2s.files import canonical_json, digest_of, sha256_file, write_text
 
 MANIFEST_NAME = "manifest.json"
-# What a model is besides its tensors: architecture, generation defaults, tokenizer.
-COMPANION_NAMES = (
-    "config.json",
-    "generation_config.json",
+TOKENIZER_NAMES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -29,6 +26,8 @@ COMPANION_NAMES = (
     "tokenizer.model",
     "chat_template.jinja",
 )
+# What a model is besides its tensors: architecture, generation defaults, tokenizer.
+COMPANION_NAMES = ("config.json", "generation_config.json", *TOKENIZER_NAMES)
 
 
 class TensorRecord(StrictModel):

@@ -1,32 +1,102 @@
 """Decode settings and prompts (``config/decoding/``, ``config/prompts/``)."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from l2s.config import StrictModel
+from l2s.errors import UserError
 
-PLACEHOLDER = "{question}"
+QUESTION, ANSWER = "{question}", "{answer}"
 COLDEST = 0.01
 
 
-class PromptEntry(StrictModel):
-    """A prompt: the text around a question."""
+def _check_once(text: str, place: str, key: str) -> None:
+    if text.count(place) != 1:
+        raise ValueError(f"'{key}' must hold {place} exactly once")
 
-    template: str = Field(description="the whole prompt, with {question} where the question goes")
+
+class FewShot(StrictModel):
+    """Worked examples that stand before the question: a set of them for every benchmark."""
+
+    demonstrations: str = Field(description="entry of config/demonstrations")
+    sets: dict[str, str] = Field(min_length=1, description="benchmark → name of the set that it is shown")
+    template: str = Field(description="one demonstration: {question} … {answer}")
+    separator: str = Field(description="text between demonstrations, and between the last one and the question")
+    count: int | None = Field(None, gt=0, description="take so many of each set, from its start; all if absent")
+
+    @model_validator(mode="after")
+    def _has_both_places(self) -> "FewShot":
+        for place in (QUESTION, ANSWER):
+            _check_once(self.template, place, "template")
+        return self
+
+
+class Chat(StrictModel):
+    """Messages for the model's own chat template."""
+
+    user: str = Field(description="the user's message, with {question} where the question goes")
+    system: str | None = Field(None, description="the system's message; if absent none is given to the template")
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> "Chat":
+        _check_once(self.user, QUESTION, "user")
+        return self
+
+
+class PromptEntry(StrictModel):
+    """A prompt: the text around a question, as a template or by the model's own chat template, and where answers end.
+
+    It is rendered and encoded by the checkpoint's own tokenizer; a recipe's key 'tokenizer' says which one a merge has.
+    """
+
+    template: str | None = Field(None, description="the whole prompt, with {question} where the question goes")
+    chat: Chat | None = Field(None, description="messages that the tokenizer's chat template renders, ready to answer")
+    few_shot: FewShot | None = Field(None, description="demonstrations before the template")
+    stop: tuple[str, ...] = Field(
+        (), description="strings that end a response; one that is a token of the checkpoint's tokenizer ends it as such"
+    )
     add_special_tokens: bool = Field(
-        False, description="whether the tokenizer adds its own (a begin-of-sequence token that the template lacks)"
+        False, description="whether the tokenizer adds its own (a begin-of-sequence token that the text lacks)"
+    )
+    parse_special_tokens: bool = Field(
+        True,
+        description="whether special tokens written in the text become tokens; else they are mere characters",
     )
 
     @model_validator(mode="after")
-    def _has_one_placeholder(self) -> "PromptEntry":
-        if self.template.count(PLACEHOLDER) != 1:
-            raise ValueError(f"'template' must hold {PLACEHOLDER} exactly once")
+    def _is_one_kind(self) -> "PromptEntry":
+        if (self.template is None) == (self.chat is None):
+            raise ValueError("give either 'template' or 'chat'")
+        if self.template is not None:
+            _check_once(self.template, QUESTION, "template")
+        elif self.few_shot:
+            raise ValueError("'few_shot' goes with 'template'; a chat template has no place for demonstrations")
+        if "" in self.stop:
+            raise ValueError("an empty string in 'stop' would end every response before it begins")
         return self
 
-    def render(self, question: str) -> str:
-        """Return the prompt's text for a question; braces in the question stay as they are."""
-        return self.template.replace(PLACEHOLDER, question)
+    def check_benchmarks(self, benchmarks: Iterable[str], where: str) -> None:
+        """Check that every benchmark has its demonstrations.
+
+        Raises:
+            UserError: A few-shot prompt has no set for one of them.
+        """
+        lacking = [name for name in benchmarks if self.few_shot and name not in self.few_shot.sets]
+        if lacking:
+            raise UserError(
+                f"{where}: key 'few_shot.sets' names no demonstrations for benchmark '{lacking[0]}'; "
+                f"give it a set, or use another prompt (it names {', '.join(sorted(self.few_shot.sets))})"
+            )
+
+    def for_benchmarks(self, benchmarks: Iterable[str]) -> "PromptEntry":
+        """Return the prompt with the sets of these benchmarks only, so that others' make no response stale."""
+        if self.few_shot is None:
+            return self
+        sets = {name: self.few_shot.sets[name] for name in sorted(benchmarks)}
+        return self.model_copy(update={"few_shot": self.few_shot.model_copy(update={"sets": sets})})
 
 
 class Sampling(StrictModel):
@@ -47,11 +117,21 @@ class Sampling(StrictModel):
         return self
 
 
+class Role(StrEnum):
+    """What a checkpoint is in its pair."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+    MERGED = "merged"
+
+
 class DecodingEntry(StrictModel):
     """Decode settings: prompt, sampling, budget, window, engine."""
 
     prompt: str = Field(description="name of the prompt's entry")
-    max_new_tokens: int = Field(gt=0, description="budget: tokens that a response may have")
+    max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
+        description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
+    )
     window: int | None = Field(None, gt=0, description="prompt and response together, in tokens; the model's if absent")
     sampling: Sampling = Sampling()
     engine: Literal["transformers"] = Field(description="what runs the model")
@@ -62,6 +142,12 @@ class DecodingEntry(StrictModel):
         1, gt=0, description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it"
     )
 
+    @model_validator(mode="after")
+    def _budget_for_every_role(self) -> "DecodingEntry":
+        if isinstance(self.max_new_tokens, dict) and set(self.max_new_tokens) != set(Role):
+            raise ValueError(f"'max_new_tokens' by role needs each of {', '.join(Role)}")
+        return self
+
     @property
     def engine_module(self) -> str:
         """The module that runs the engine."""
@@ -71,3 +157,10 @@ class DecodingEntry(StrictModel):
     def gpus(self) -> int:
         """How many GPUs a job needs."""
         return 1 if self.device == "cuda" else 0
+
+    def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
+        """Return the settings of a checkpoint in these roles, with a number as budget: the largest of theirs."""
+        if not isinstance(self.max_new_tokens, dict):
+            return self
+        budget = max(self.max_new_tokens[role] for role in roles)
+        return self.model_copy(update={"max_new_tokens": budget})

@@ -21,7 +21,7 @@ class Request(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """What came of a request: its token ids (the stop token included) and the finish reason."""
+    """What came of a request: its token ids (a stop token, or those of a stop string, included), finish reason."""
 
     key: str
     output_ids: tuple[int, ...]
