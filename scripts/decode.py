@@ -51,6 +51,8 @@ def main(
     """Decode every question of the benchmarks with a model."""
     decoding = decoding or choose_settings()
     settings = read_entry(entry_path(CONFIG / "decoding", decoding, "--decoding"), DecodingEntry)
+    checkpoint = Checkpoint.from_folder(locate(model))
+    settings = settings.for_roles([role or role_of(checkpoint, settings)])
     prompt_path = entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}")
     prompt = read_entry(prompt_path, PromptEntry)
     paths = [entry_path(CONFIG / "benchmarks", name, "--benchmark") for name in benchmark]
@@ -62,8 +64,6 @@ def main(
         raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
     tables = [load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)) for path in paths]
     shown = load_sets(prompt.for_benchmarks(names), str(prompt_path))
-    checkpoint = Checkpoint.from_folder(locate(model))
-    settings = settings.for_roles([role or role_of(checkpoint, settings)])
     decode(checkpoint, tables, shown, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
 
 
@@ -86,9 +86,9 @@ def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
-    """Return a model's role as far as its files tell, which matters only if budgets go by role."""
-    if checkpoint.manifest.kind != "merged" and isinstance(settings.max_new_tokens, dict):
-        raise UserError("the decode settings give a budget for each role: say --role quick or --role slow")
+    """Return a model's role as far as its files tell, which matters only if settings go by role."""
+    if checkpoint.manifest.kind == "fetched" and settings.by_role:
+        raise UserError("the decode settings go by role: say --role quick, --role slow or --role merged")
     return Role.MERGED
 
 

@@ -183,12 +183,39 @@ def test_budget_follows_the_role_and_is_the_larger_of_two(project):
     edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
     edit(project / "pairs" / "demo.yaml", {"reference": "third"})
-    catalog = Catalog(DEMO_CONFIG, project)
+    config = {**DEMO_CONFIG, "studies": ["demo"]}
+    catalog = Catalog(config, project)
     budgets = {name: catalog.decoding_of(name, "demo").max_new_tokens for name, _ in catalog.asked}
     (merged,) = catalog.merges
     assert budgets == {"models/demo-quick": 80, "models/demo-slow": 100, "models/third": 100, merged: 120}
 
     (project / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
     edit(project / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
-    catalog = Catalog(DEMO_CONFIG, project)
+    catalog = Catalog(config, project)
     assert catalog.decoding_of("models/demo-quick", "demo").max_new_tokens == 100
+
+
+def test_prompt_follows_the_role(project):
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "deepseek-math"}})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    (merged,) = catalog.merges
+    prompts = {name: catalog.prompt_of(name, "demo") for name, _ in catalog.asked}
+    assert prompts["models/demo-quick"].template.startswith("Question: ")
+    assert prompts["models/demo-slow"].chat is not None
+    assert prompts[merged].template.startswith("User: ")
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
+    with pytest.raises(UserError, match=r"decoding/demo.yaml: 'dep' is unknown"):
+        module.read_once.cache_clear()
+        Catalog(DEMO_CONFIG, project)
+
+
+def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
+    (project / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo, demo_sweep]\n")
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow"]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["both"]}, project)
+    assert list(catalog.studies) == ["both", "demo", "demo_sweep"]
+    assert [line.method for line in catalog.lines["demo"][:2]] == ["slow", "average"]
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
+    with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
+        Catalog(DEMO_CONFIG, project)

@@ -62,7 +62,8 @@ class Catalog:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
         self.entries.decoding(study.decoding, where)
-        self.entries.prompt(study.decoding, study.benchmarks)
+        for prompt in self.entries.decoding(study.decoding).prompts:
+            self.entries.prompt(prompt, str(self.entries.file("decoding", study.decoding)), study.benchmarks)
         grader_module(study.grader, where)
         known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
         for figure in study.figures:
@@ -156,7 +157,8 @@ class Catalog:
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
         """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
-        return self.entries.prompt(decoding).for_benchmarks(self.asked[checkpoint, decoding])
+        name = self.decoding_of(checkpoint, decoding).prompt
+        return self.entries.prompt(name, decoding).for_benchmarks(self.asked[checkpoint, decoding])
 
 
 def _check_distinct(lines: list[Line], where: str) -> None:

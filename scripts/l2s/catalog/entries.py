@@ -83,12 +83,11 @@ class Entries:
         """Return decode settings by name."""
         return self._entry("decoding", name, DecodingEntry, asked_by)
 
-    def prompt(self, decoding: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
-        """Return the prompt that decode settings name; where it shows demonstrations, it must have them for these
-        benchmarks, and the sets must exist."""
-        name = self.decoding(decoding).prompt
+    def prompt(self, name: str, asked_by: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
+        """Return a prompt; where it shows demonstrations, it must have them for these benchmarks, and the sets must
+        exist."""
         file = self.file("prompts", name)
-        entry = self._entry("prompts", name, PromptEntry, str(self.file("decoding", decoding)))
+        entry = self._entry("prompts", name, PromptEntry, asked_by)
         entry.check_benchmarks(benchmarks, str(file))
         if entry.few_shot:
             known = list(self.demonstrations(entry.few_shot.demonstrations, str(file)).sets)

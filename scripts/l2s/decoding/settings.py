@@ -128,7 +128,9 @@ class Role(StrEnum):
 class DecodingEntry(StrictModel):
     """Decode settings: prompt, sampling, budget, window, engine."""
 
-    prompt: str = Field(description="name of the prompt's entry")
+    prompt: str | dict[Role, str] = Field(
+        description="name of the prompt's entry; one name, or one for each of quick, slow, merged"
+    )
     max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
         description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
     )
@@ -143,10 +145,22 @@ class DecodingEntry(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _budget_for_every_role(self) -> "DecodingEntry":
-        if isinstance(self.max_new_tokens, dict) and set(self.max_new_tokens) != set(Role):
-            raise ValueError(f"'max_new_tokens' by role needs each of {', '.join(Role)}")
+    def _all_roles(self) -> "DecodingEntry":
+        for key in ("prompt", "max_new_tokens"):
+            value = getattr(self, key)
+            if isinstance(value, dict) and set(value) != set(Role):
+                raise ValueError(f"'{key}' by role needs each of {', '.join(Role)}")
         return self
+
+    @property
+    def by_role(self) -> bool:
+        """Whether anything depends on the checkpoint's role."""
+        return isinstance(self.prompt, dict) or isinstance(self.max_new_tokens, dict)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The names of all prompts."""
+        return tuple(dict.fromkeys(self.prompt.values())) if isinstance(self.prompt, dict) else (self.prompt,)
 
     @property
     def engine_module(self) -> str:
@@ -159,8 +173,15 @@ class DecodingEntry(StrictModel):
         return 1 if self.device == "cuda" else 0
 
     def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
-        """Return the settings of a checkpoint in these roles, with a number as budget: the largest of theirs."""
-        if not isinstance(self.max_new_tokens, dict):
-            return self
-        budget = max(self.max_new_tokens[role] for role in roles)
-        return self.model_copy(update={"max_new_tokens": budget})
+        """Return the settings of a checkpoint in these roles: one prompt, and a number as budget.
+
+        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt and the largest
+        budget count.
+        """
+        roles = sorted(roles, key=list(Role).index)
+        chosen = {}
+        if isinstance(self.prompt, dict):
+            chosen["prompt"] = self.prompt[roles[-1]]
+        if isinstance(self.max_new_tokens, dict):
+            chosen["max_new_tokens"] = max(self.max_new_tokens[role] for role in roles)
+        return self.model_copy(update=chosen)
