@@ -183,12 +183,13 @@ def test_budget_follows_the_role_and_is_the_larger_of_two(project):
     edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
     edit(project / "pairs" / "demo.yaml", {"reference": "third"})
-    catalog = Catalog(DEMO_CONFIG, project)
+    config = {**DEMO_CONFIG, "studies": ["demo"]}
+    catalog = Catalog(config, project)
     budgets = {name: catalog.decoding_of(name, "demo").max_new_tokens for name, _ in catalog.asked}
     (merged,) = catalog.merges
     assert budgets == {"models/demo-quick": 80, "models/demo-slow": 100, "models/third": 100, merged: 120}
 
     (project / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
     edit(project / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
-    catalog = Catalog(DEMO_CONFIG, project)
+    catalog = Catalog(config, project)
     assert catalog.decoding_of("models/demo-quick", "demo").max_new_tokens == 100
