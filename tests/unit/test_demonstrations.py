@@ -78,10 +78,9 @@ def test_set_that_is_not_the_pinned_one_is_refused_with_its_sha256(files):
 
 
 def test_address_that_does_not_answer_is_one_clear_line(server):
-    with pytest.raises(UserError, match=r"demos.yaml \(http.*absent.json\): cannot be read \(HTTP Error 404"):
+    with pytest.raises(UserError, match=r"demos.yaml \(http.*absent.json\): cannot be read \(.*404") as caught:
         load(url=f"{server}/absent.json")
-    with pytest.raises(UserError, match="cannot be read"):
-        load(url="http://127.0.0.1:9/demos.json")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ Each set is pinned by the sha256 of its normalised rows, so that both forms of t
 
 import ast
 import json
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -23,9 +21,9 @@ from l2s.config import StrictModel, suggestion
 from l2s.errors import UserError
 from l2s.parquet import Column, schema_of, table_of
 from l2s.sources.benchmarks import PROJECT, rows_digest
+from l2s.sources.upstream import download
 
 FILE_KINDS = (".json", ".py")
-SECONDS = 60
 
 DEMONSTRATIONS = schema_of(
     [
@@ -96,10 +94,9 @@ def load_demonstrations(name: str, entry: DemonstrationsEntry, entry_file: str) 
 def _read(entry: DemonstrationsEntry, where: str) -> str:
     try:
         if entry.url:
-            with urllib.request.urlopen(entry.url, timeout=SECONDS) as answer:
-                return answer.read().decode("utf-8")
+            return download(entry.url).decode("utf-8")
         return (PROJECT / entry.path if not Path(entry.path).is_file() else Path(entry.path)).read_text("utf-8-sig")
-    except (OSError, HTTPException, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{where}: cannot be read ({error}); check the file or address, and the network") from None
 
 
