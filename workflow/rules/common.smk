@@ -146,12 +146,30 @@ def table_outputs(study):
     ]
 
 
+def noise_pairs(study):
+    """Return (checkpoint, decode settings) of all responses that a noise study compares, its lines in order."""
+    entry = catalog.studies[study]
+    names = dict.fromkeys(line.checkpoint for line in catalog.lines[study])
+    return [(name, decoding) for name in names for decoding in entry.decodings]
+
+
+def noise_inputs(wildcards, kind):
+    """Return the responses or grades (by ``kind``) that a noise study compares."""
+    grader = f"/{catalog.studies[wildcards.study].grader}" if kind == "grades" else ""
+    return [f"{RESULTS}/{kind}/{name}/{decoding}{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+
+
+def noise_outputs(study):
+    """Return a noise study's table."""
+    return [f"{RESULTS}/noise/{study}.parquet"]
+
+
 def group_outputs(group):
     """Return what the studies of a group are for."""
     return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
 
 
-OUTPUTS_OF_KIND = {"table": table_outputs, "group": group_outputs}
+OUTPUTS_OF_KIND = {"table": table_outputs, "noise": noise_outputs, "group": group_outputs}
 
 
 def study_outputs(study):

@@ -56,3 +56,32 @@ rule draw:
         "draw {wildcards.figure} of {wildcards.study}"
     script:
         "../../scripts/draw_figure.py"
+
+
+rule compare_noise:
+    input:
+        responses=lambda wildcards: noise_inputs(wildcards, "responses"),
+        grades=lambda wildcards: noise_inputs(wildcards, "grades"),
+    output:
+        table=f"{RESULTS}/noise/{{study}}.parquet",
+        markdown=f"{RESULTS}/noise/{{study}}.md",
+        html=report(
+            f"{RESULTS}/noise/{{study}}.html",
+            caption="../report/noise.rst",
+            category="{study}",
+            labels={"output": "noise"},
+        ),
+    log:
+        f"{RESULTS}/logs/compare_noise/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/timings/compare_noise/{{study}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("compare_noise.py"),
+        title=lambda wildcards: catalog.studies[wildcards.study].title,
+        pairs=lambda wildcards: noise_pairs(wildcards.study),
+    message:
+        "compare repeated decoding: {wildcards.study}"
+    script:
+        "../../scripts/compare_noise.py"

@@ -15,6 +15,7 @@ from l2s.analysis.names import MEAN
 from l2s.analysis.summary import overall
 from l2s.files import write_text
 
+WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
     "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens; change against {reference}. "
     "Truncated: share of responses cut by budget or window. Reflective: share of responses with a reflection keyword, "
@@ -81,7 +82,7 @@ def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
 def _styled(table: pd.DataFrame) -> "GT":
     from great_tables import GT
 
-    numbers = [name for name in table.columns if name not in ("Pair", "Model", "Benchmark")]
+    numbers = [name for name in table.columns if name not in WORDS]
     return GT(table, groupname_col="Pair" if "Pair" in table else None).cols_align("right", numbers)
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
-from l2s.catalog.schema import Line, MainConfig, Study, StudyGroup, TableStudy
+from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, Study, StudyGroup, TableStudy
 from l2s.catalog.sweeps import expand
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
@@ -53,24 +54,26 @@ class Catalog:
         if isinstance(study, StudyGroup):
             for member in study.studies:
                 self._add_study(member, where)
-        elif isinstance(study, TableStudy):
-            self._check_table(study, where)
+        elif isinstance(study, MeasuredStudy):
+            self._check_measured(study, where)
             self.lines[name] = list(self._lines(study, where))
             _check_distinct(self.lines[name], where)
 
-    def _check_table(self, study: TableStudy, where: str) -> None:
+    def _check_measured(self, study: MeasuredStudy, where: str) -> None:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
-        self.entries.decoding(study.decoding, where)
-        for prompt in self.entries.decoding(study.decoding).prompts:
-            self.entries.prompt(prompt, str(self.entries.file("decoding", study.decoding)), study.benchmarks)
+        for decoding in study.decodings:
+            for prompt in self.entries.decoding(decoding, where).prompts:
+                self.entries.prompt(prompt, str(self.entries.file("decoding", decoding)), study.benchmarks)
         grader_module(study.grader, where)
+        if not isinstance(study, TableStudy):
+            return
         known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
         for figure in study.figures:
             if figure not in known:
                 raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
-    def _lines(self, study: TableStudy, where: str) -> Iterator[Line]:
+    def _lines(self, study: MeasuredStudy, where: str) -> Iterator[Line]:
         shown = set(study.models or ())
         for pair_name in study.pairs:
             pair = self.entries.pair(pair_name, where)
@@ -124,9 +127,8 @@ class Catalog:
     @cached_property
     def checkpoints(self) -> list[str]:
         """Every checkpoint that a study uses, the models that merges are made of included."""
-        lines = [line for lines in self.lines.values() for line in lines]
         parents = {f"{MODELS}/{model}" for merge in self.merges.values() for model in merge.models.values()}
-        return sorted({line.checkpoint for line in lines} | {line.reference for line in lines} | parents)
+        return sorted(parents.union(*(_checkpoints(lines) for lines in self.lines.values())))
 
     @cached_property
     def asked(self) -> dict[tuple[str, str], list[str]]:
@@ -134,9 +136,8 @@ class Catalog:
         asked: dict[tuple[str, str], set[str]] = {}
         for name, lines in self.lines.items():
             study = self.studies[name]
-            for line in lines:
-                for checkpoint in (line.checkpoint, line.reference):
-                    asked.setdefault((checkpoint, study.decoding), set()).update(study.benchmarks)
+            for checkpoint, decoding in product(_checkpoints(lines), study.decodings):
+                asked.setdefault((checkpoint, decoding), set()).update(study.benchmarks)
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
 
     @cached_property
@@ -159,6 +160,11 @@ class Catalog:
         """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
         name = self.decoding_of(checkpoint, decoding).prompt
         return self.entries.prompt(name, decoding).for_benchmarks(self.asked[checkpoint, decoding])
+
+
+def _checkpoints(lines: list[Line]) -> set[str]:
+    """Return the checkpoints of a study's lines, references included."""
+    return {name for line in lines for name in (line.checkpoint, line.reference)}
 
 
 def _check_distinct(lines: list[Line], where: str) -> None:

@@ -37,10 +37,9 @@ class Study(StrictModel):
         return names
 
 
-class TableStudy(Study):
-    """One table and its figures: pairs × recipes × benchmarks, decode settings, grader."""
+class MeasuredStudy(Study):
+    """A study of responses: pairs × recipes × benchmarks, decode settings, grader."""
 
-    kind: Literal["table"] = "table"
     pairs: tuple[str, ...] = Field(min_length=1)
     models: tuple[str, ...] | None = Field(
         None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
@@ -51,10 +50,33 @@ class TableStudy(Study):
     benchmarks: tuple[str, ...] = Field(min_length=1)
     decoding: str = Field(description="entry of config/decoding")
     grader: str
+
+    @property
+    def decodings(self) -> tuple[str, ...]:
+        """The decode settings that every checkpoint is asked with."""
+        return (self.decoding,)
+
+
+class TableStudy(MeasuredStudy):
+    """One table and its figures."""
+
+    kind: Literal["table"] = "table"
     cell: Literal["length", "reflection", "reflective"] | None = Field(
         None, description="what a cell of a table in the paper's layout holds, see analysis/paper_layout.py"
     )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
+
+
+class NoiseStudy(MeasuredStudy):
+    """How much responses and grades change if they are decoded again with settings that should not matter."""
+
+    kind: Literal["noise"]
+    again: tuple[str, ...] = Field(min_length=1, description="entries of config/decoding to compare with the first")
+
+    @property
+    def decodings(self) -> tuple[str, ...]:
+        """The decode settings that every checkpoint is asked with."""
+        return (self.decoding, *self.again)
 
 
 class StudyGroup(Study):
@@ -64,7 +86,7 @@ class StudyGroup(Study):
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
 
 
-STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy, "group": StudyGroup}
+STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy, "noise": NoiseStudy, "group": StudyGroup}
 
 
 class Line(NamedTuple):
