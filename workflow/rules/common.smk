@@ -9,8 +9,11 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s.catalog import Catalog
+from l2s.catalog.costs import Costs
+from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
+from l2s.planning.estimates import Throughput
 from l2s.provenance import code_digest
 
 
@@ -27,6 +30,7 @@ def load_catalog():
 catalog = load_catalog()
 # Scripts see the configuration with its defaults.
 config.update(catalog.config.model_dump(mode="json"))
+costs = Costs(catalog, read_entry(Path("config/throughput.yaml"), Throughput))
 RESULTS = catalog.config.results
 
 

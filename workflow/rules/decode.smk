@@ -13,6 +13,8 @@ rule decode:
         f"{RESULTS}/logs/decode/{{checkpoint}}/{{decoding}}.log",
     benchmark:
         f"{RESULTS}/timings/decode/{{checkpoint}}/{{decoding}}.tsv"
+    # The longest jobs first, so that several GPUs finish together.
+    priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
         "../../envs/cpu.yaml"
     threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
@@ -24,6 +26,6 @@ rule decode:
         prompt=lambda wildcards: catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         store=f"{RESULTS}/store",
     message:
-        "decode with {wildcards.checkpoint}"
+        "decode with {wildcards.checkpoint}, {wildcards.decoding}"
     script:
         "../../scripts/decode.py"
