@@ -42,7 +42,7 @@ def main(
         str | None, typer.Option(help="Decode settings: entry name or YAML file. Default: paper on a GPU, else cpu.")
     ] = None,
     role: Annotated[
-        Role | None, typer.Option(help="What the model is, where budgets go by role. Default: merged, if it is.")
+        Role | None, typer.Option(help="What the model is, where settings go by role. Default: merged, if it is.")
     ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")

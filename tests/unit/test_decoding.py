@@ -182,6 +182,13 @@ def test_budget_goes_by_role_and_the_largest_counts():
     assert settings().for_roles([Role.QUICK]) == settings()
 
 
+def test_window_may_go_by_role_and_is_the_models_where_it_says_nothing():
+    windows = settings(window={"quick": 100, "merged": 200})
+    assert [windows.for_roles([role]).window for role in Role] == [100, None, 200]
+    assert windows.for_roles({Role.QUICK, Role.MERGED}).window == 200
+    assert windows.for_roles({Role.QUICK, Role.SLOW}).window is None
+
+
 @pytest.mark.parametrize(
     ("budget", "message"),
     [

@@ -74,7 +74,7 @@ def test_responses_cover_every_question_with_ids_and_endings(results):
         assert all(len(row["output_ids"]) == row["output_tokens"] > 0 for row in rows)
         sidecar = json.loads(path.with_suffix(".json").read_text())
         assert sidecar["settings"]["engine"] == "transformers"
-        assert sidecar["settings"]["engine_identity"].keys() == {"torch", "transformers", "code"}
+        assert sidecar["settings"]["engine_identity"].keys() == {"torch", "transformers", "code", "stopping"}
         # Average and task arithmetic at scale 0.5 are the same tensors: whichever comes second finds its responses.
         if "average" not in str(path) and "scale=0.5" not in str(path):
             assert sidecar["decoded_now"] == 600

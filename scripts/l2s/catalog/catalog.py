@@ -153,7 +153,7 @@ class Catalog:
         return roles
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
-        """Return the decode settings of a checkpoint: the budget is that of its role, the largest if it has several."""
+        """Return a checkpoint's decode settings: budget and window of its role, the largest if it has several."""
         return self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:

@@ -134,7 +134,11 @@ class DecodingEntry(StrictModel):
     max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
         description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
     )
-    window: int | None = Field(None, gt=0, description="prompt and response together, in tokens; the model's if absent")
+    window: PositiveInt | dict[Role, PositiveInt] | None = Field(
+        None,
+        description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
+        "the model's where absent",
+    )
     sampling: Sampling = Sampling()
     engine: Literal["transformers"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
@@ -155,7 +159,7 @@ class DecodingEntry(StrictModel):
     @property
     def by_role(self) -> bool:
         """Whether anything depends on the checkpoint's role."""
-        return isinstance(self.prompt, dict) or isinstance(self.max_new_tokens, dict)
+        return any(isinstance(value, dict) for value in (self.prompt, self.max_new_tokens, self.window))
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -173,10 +177,10 @@ class DecodingEntry(StrictModel):
         return 1 if self.device == "cuda" else 0
 
     def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
-        """Return the settings of a checkpoint in these roles: one prompt, and a number as budget.
+        """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and window.
 
-        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt and the largest
-        budget count.
+        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt, the largest
+        budget and the largest window count.
         """
         roles = sorted(roles, key=list(Role).index)
         chosen = {}
@@ -184,4 +188,7 @@ class DecodingEntry(StrictModel):
             chosen["prompt"] = self.prompt[roles[-1]]
         if isinstance(self.max_new_tokens, dict):
             chosen["max_new_tokens"] = max(self.max_new_tokens[role] for role in roles)
+        if isinstance(self.window, dict):
+            limited = all(role in self.window for role in roles)
+            chosen["window"] = max(self.window[role] for role in roles) if limited else None
         return self.model_copy(update=chosen)
