@@ -153,8 +153,21 @@ class Catalog:
         return roles
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
-        """Return the decode settings of a checkpoint: the budget is that of its role, the largest if it has several."""
-        return self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+        """Return the decode settings of a checkpoint: with the largest budget of its roles, and devices for its size."""
+        settings = self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+        if settings.gpus is not None:
+            return settings
+        return settings.for_checkpoint(self._size(checkpoint, decoding), heads=None)
+
+    def _size(self, checkpoint: str, decoding: str) -> int:
+        """Return the bytes of a checkpoint's weights, for a merge at most, as far as the configuration tells."""
+        asked_by = f"{self.entries.file('decoding', decoding)}: tensor_parallel 'auto'"
+        merge = self.merges.get(checkpoint)
+        if merge is None:
+            return self.entries.model_bytes(checkpoint.removeprefix(f"{MODELS}/"), asked_by)
+        largest = max(self.entries.model_bytes(name, asked_by) for name in merge.models.values())
+        # Published weights have 16 bits.
+        return largest * (2 if merge.recipe.inputs.dtype == "float32" else 1)
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
         """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""

@@ -51,6 +51,15 @@ class Entries:
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
         return entry
 
+    def model_bytes(self, name: str, asked_by: str) -> int:
+        """Return the size of a model's weights: as its entry says, or of the files in its local directory."""
+        entry = self.model(name)
+        if entry.bytes is None and entry.path is None:
+            raise UserError(
+                f"{self.file('models', name)}: {asked_by} needs key 'bytes'; give it, or say how many devices"
+            )
+        return entry.bytes or sum(file.stat().st_size for file in Path(entry.path).glob("*.safetensors"))
+
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
         if name in TAKEN_NAMES:
