@@ -153,7 +153,7 @@ class Catalog:
         return roles
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
-        """Return the decode settings of a checkpoint: with the largest budget of its roles, and devices for its size."""
+        """Return the decode settings of a checkpoint: the largest budget of its roles, devices for its size."""
         settings = self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
         if settings.gpus is not None:
             return settings

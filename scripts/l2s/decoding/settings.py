@@ -139,8 +139,8 @@ class VllmOptions(StrictModel):
         None,
         gt=0,
         le=1,
-        description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the machine's "
-        "for the cache (0.1 if absent)",
+        description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
+        "machine's for the cache (0.1 if absent)",
     )
     max_num_seqs: int = Field(256, gt=0, description="responses decoded together, at most")
     enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")

@@ -131,8 +131,8 @@ class VllmEngine:
             if not ended:
                 raise
             raise UserError(
-                f"a process of vLLM was killed or failed ({', '.join(ended)}; -9 may mean that memory ran out); what was "
-                "decoded is in the store: run again to decode the rest"
+                f"a process of vLLM was killed or failed ({', '.join(ended)}; -9 may mean that memory ran out); "
+                "what was decoded is in the store: run again to decode the rest"
             ) from None
 
 
