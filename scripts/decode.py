@@ -7,18 +7,20 @@ By hand, benchmarks and decode settings are names of entries under ``config/`` o
 
 import importlib
 import time
-from importlib.metadata import version
+from enum import StrEnum
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
 
-from l2s.checkpoints.manifest import TOKENIZER_NAMES
+from l2s.checkpoints.manifest import TOKENIZER_NAMES, read_json
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, validate
 from l2s.decoding.prompts import Demonstration, Prompt
-from l2s.decoding.session import Question, Session, numeric_settings, read_model
+from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
@@ -31,7 +33,15 @@ from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
 from l2s.sources.demonstrations import DEMONSTRATIONS, DemonstrationsEntry, load_demonstrations
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-ENGINE_PACKAGES = {"transformers": ("transformers", "torch")}
+ENGINE_PACKAGES = {"transformers": ("transformers", "torch"), "vllm": ("vllm", "transformers", "torch")}
+
+
+class EngineChoice(StrEnum):
+    """What ``--engine`` takes."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+    AUTO = "auto"
 
 
 def main(
@@ -41,6 +51,13 @@ def main(
     decoding: Annotated[
         str | None, typer.Option(help="Decode settings: entry name or YAML file. Default: paper on a GPU, else cpu.")
     ] = None,
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option(
+            help="In place of the engine that the decode settings name, with its default options. auto, the default "
+            "without --decoding: vllm if it is installed and the device is cuda, else transformers."
+        ),
+    ] = None,
     role: Annotated[
         Role | None, typer.Option(help="What the model is, where settings go by role. Default: merged, if it is.")
     ] = None,
@@ -49,8 +66,11 @@ def main(
     ] = None,
 ) -> None:
     """Decode every question of the benchmarks with a model."""
-    decoding = decoding or choose_settings()
+    if decoding is None:
+        decoding, engine = choose_settings(), engine or EngineChoice.AUTO
     settings = read_entry(entry_path(CONFIG / "decoding", decoding, "--decoding"), DecodingEntry)
+    if engine is not None:
+        settings = choose_engine(settings, engine)
     checkpoint = Checkpoint.from_folder(locate(model))
     settings = settings.for_roles([role or role_of(checkpoint, settings)])
     prompt_path = entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}")
@@ -74,6 +94,15 @@ def choose_settings() -> str:
     chosen = "paper" if torch.cuda.is_available() else "cpu"
     print(f"decode settings: {chosen} (config/decoding/{chosen}.yaml); choose others with --decoding")
     return chosen
+
+
+def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntry:
+    """Return the settings with the engine that was asked for, or that suits this machine, and say so."""
+    if engine is EngineChoice.AUTO:
+        suits = settings.device == "cuda" and find_spec("vllm")
+        engine = EngineChoice.VLLM if suits else EngineChoice.TRANSFORMERS
+    print(f"engine: {engine}")
+    return settings if settings.engine == engine else settings.with_engine(engine)
 
 
 def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
@@ -136,10 +165,8 @@ def decode(
     started = time.monotonic()
     model = read_model(checkpoint.companions(), settings)
     stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
-    identity = {name: version(name) for name in ENGINE_PACKAGES[settings.engine]}
-    identity["code"] = module_digest(settings.engine_module)
-    identity["stopping"] = module_digest("l2s.decoding.stopping")
-    numeric = numeric_settings(settings, identity, model.window, stops)
+    settings = complete(settings, checkpoint, model)
+    numeric = numeric_settings(settings, engine_identity(settings), model.window, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
     rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
 
@@ -159,6 +186,33 @@ def decode(
     write_text(out.with_suffix(".json"), pretty_json(sidecar))
     write_table(table, out)
     print(f"{out}: {len(table)} responses")
+
+
+def complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:
+    """Return the settings with the model's window and, by hand, a number of devices that suits its size."""
+    files = checkpoint.manifest.files
+    size = sum(record.bytes for name, record in files.items() if name.endswith(".safetensors"))
+    heads = read_json(checkpoint.companions() / "config.json").get("num_attention_heads")
+    return settings.model_copy(update={"window": model.window}).for_checkpoint(size, heads)
+
+
+def engine_identity(settings: DecodingEntry) -> dict[str, str]:
+    """Return the versions of the engine's packages and the digests of its modules.
+
+    Raises:
+        UserError: The engine is not installed.
+    """
+    code = {"code": settings.engine_module, "stopping": "l2s.decoding.stopping"}
+    identity = {part: module_digest(module) for part, module in code.items()}
+    distributions = packages_distributions()  # vLLM's build for CPUs is distributed under another name
+    for package in ENGINE_PACKAGES[settings.engine]:
+        if package not in distributions:
+            raise UserError(
+                f"engine '{settings.engine}': the package {package} is not installed here; 'make setup-cuda' installs "
+                "vLLM for GPUs, 'make setup-vllm' for CPUs, each into an environment of its own"
+            )
+        identity[package] = version(distributions[package][0])
+    return identity
 
 
 def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops) -> Any:
@@ -186,7 +240,8 @@ def sets_of(tables: list[pa.Table]) -> dict[str, list[Demonstration]]:
     return sets
 
 
-if "snakemake" in globals():
+# A worker process of vLLM imports this file again, as __mp_main__.
+if "snakemake" in globals() and __name__ == "__main__":
     run_job(
         decode_job,
         snakemake,

@@ -19,7 +19,7 @@ rule decode:
         "../../envs/cpu.yaml"
     threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
     resources:
-        gpu=lambda wildcards: catalog.entries.decoding(wildcards.decoding).gpus,
+        gpu=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
     params:
         code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
         settings=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),

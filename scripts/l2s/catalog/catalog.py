@@ -153,8 +153,27 @@ class Catalog:
         return roles
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
-        """Return a checkpoint's decode settings: budget and window of its role, the largest if it has several."""
-        return self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+        """Return a checkpoint's decode settings: budget and window of its role, devices for its size."""
+        settings = self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+        if settings.gpus is not None:
+            return settings
+        size = self.size(checkpoint)
+        if size is None:
+            file = self.entries.file("decoding", decoding)
+            raise UserError(
+                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in its "
+                "models' entries, or a number of devices"
+            )
+        return settings.for_checkpoint(size, heads=None)
+
+    def size(self, checkpoint: str) -> int | None:
+        """Return the bytes of a checkpoint's weights, of a merge at most, as far as the configuration tells."""
+        merge = self.merges.get(checkpoint)
+        if merge is None:
+            return self.entries.model_bytes(checkpoint.removeprefix(f"{MODELS}/"))
+        sizes = [self.entries.model_bytes(name) for name in merge.models.values()]
+        # Published weights have 16 bits.
+        return None if None in sizes else max(sizes) * (2 if merge.recipe.inputs.dtype == "float32" else 1)
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
         """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""

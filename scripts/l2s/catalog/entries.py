@@ -51,6 +51,13 @@ class Entries:
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
         return entry
 
+    def model_bytes(self, name: str) -> int | None:
+        """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
+        entry = self.model(name)
+        if entry.bytes is None and entry.path is not None:
+            return sum(file.stat().st_size for file in Path(entry.path).glob("*.safetensors"))
+        return entry.bytes
+
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
         if name in TAKEN_NAMES:

@@ -2,7 +2,7 @@
 
 The engine starts at most once, and only if the store lacks a response. Batches are fixed by a benchmark's questions and
 the settings alone (sorted by prompt length, then by order), never by what is missing, so that a repeated or resumed run
-sees the same batches and gives the same tokens.
+sees the same batches and gives the same tokens. An engine that forms batches itself is given what is missing.
 """
 
 import hashlib
@@ -97,7 +97,9 @@ def numeric_settings(settings: DecodingEntry, engine: dict[str, str], window: in
         window: Prompt and response together, in tokens.
         stops: What ends a response.
     """
-    values = settings.model_dump(mode="json", exclude={"prompt", "window"})
+    # How much memory there is decides at most which requests run together, as what a resumed run lacks does.
+    memory = {"device_memory_gb", "memory_utilization"}
+    values = settings.model_dump(mode="json", exclude={"prompt": True, "window": True, "vllm": memory})
     del values["sampling"]["samples"]
     ends = {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
     return {**values, "engine_identity": engine, "window": window, **ends}
@@ -168,7 +170,7 @@ class Session:
         fitting = list({request.key: request for request in requests if request.budget > 0}.values())
         # Python's sort is stable: among prompts of one length the questions' order decides.
         fitting.sort(key=lambda request: len(request.prompt_ids))
-        size = self.settings.batch_size
+        size = self.settings.batch_size or 1
         return [fitting[first : first + size] for first in range(0, len(fitting), size)]
 
     def _decode(self, batches: list[list[Request]], missing: set[str]) -> None:

@@ -7,10 +7,13 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from l2s.config import StrictModel
+from l2s.decoding.parallel import tensor_parallel
 from l2s.errors import UserError
 
 QUESTION, ANSWER = "{question}", "{answer}"
 COLDEST = 0.01
+# The key that holds each engine's own options.
+ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
 
 
 def _check_once(text: str, place: str, key: str) -> None:
@@ -125,6 +128,24 @@ class Role(StrEnum):
     MERGED = "merged"
 
 
+class VllmOptions(StrictModel):
+    """How vLLM uses its devices."""
+
+    tensor_parallel: PositiveInt | Literal["auto"] = Field(
+        "auto", description="devices that share a model's weights; auto: the fewest that hold its bytes (on a CPU 1)"
+    )
+    device_memory_gb: float = Field(80.0, gt=0, description="memory of a device in 10^9 bytes, which 'auto' goes by")
+    memory_utilization: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
+        "machine's for the cache (0.1 if absent)",
+    )
+    max_num_seqs: int = Field(256, gt=0, description="responses decoded together, at most")
+    enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
+
+
 class DecodingEntry(StrictModel):
     """Decode settings: prompt, sampling, budget, window, engine."""
 
@@ -140,10 +161,18 @@ class DecodingEntry(StrictModel):
         "the model's where absent",
     )
     sampling: Sampling = Sampling()
-    engine: Literal["transformers"] = Field(description="what runs the model")
+    engine: Literal["transformers", "vllm"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(description="dtype of weights and arithmetic")
-    batch_size: int = Field(64, gt=0, description="responses decoded together")
+    batch_size: int | None = Field(
+        default_factory=lambda given: 64 if given.get("engine") == "transformers" else None,
+        gt=0,
+        description="responses that the engine transformers decodes together; 64 if absent",
+    )
+    vllm: VllmOptions | None = Field(
+        default_factory=lambda given: VllmOptions() if given.get("engine") == "vllm" else None,
+        description="options of the engine vllm",
+    )
     cpu_threads: int = Field(
         1, gt=0, description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it"
     )
@@ -154,6 +183,13 @@ class DecodingEntry(StrictModel):
             value = getattr(self, key)
             if isinstance(value, dict) and set(value) != set(Role):
                 raise ValueError(f"'{key}' by role needs each of {', '.join(Role)}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_of_its_engine(self) -> "DecodingEntry":
+        for engine, key in ENGINE_OPTIONS.items():
+            if (getattr(self, key) is not None) != (self.engine == engine):
+                raise ValueError(f"'{key}' goes with the engine '{engine}' and no other (found {self.engine})")
         return self
 
     @property
@@ -172,9 +208,28 @@ class DecodingEntry(StrictModel):
         return f"l2s.decoding.engines.{self.engine}_engine"
 
     @property
-    def gpus(self) -> int:
-        """How many GPUs a job needs."""
-        return 1 if self.device == "cuda" else 0
+    def gpus(self) -> int | None:
+        """How many GPUs a job needs; None if the checkpoint's size decides, see ``for_checkpoint``."""
+        if self.device == "cpu":
+            return 0
+        devices = self.vllm.tensor_parallel if self.vllm else 1
+        return None if devices == "auto" else devices
+
+    def with_engine(self, engine: str) -> "DecodingEntry":
+        """Return the settings with another engine and that engine's default options."""
+        return DecodingEntry(**self.model_dump(exclude={"engine", *ENGINE_OPTIONS.values()}), engine=engine)
+
+    def for_checkpoint(self, size: int, heads: int | None) -> "DecodingEntry":
+        """Return the settings for a checkpoint: a number in place of ``tensor_parallel: auto``.
+
+        Args:
+            size: Bytes of the checkpoint's weights as stored.
+            heads: Its attention heads; None where they are not known yet.
+        """
+        if self.gpus is not None:
+            return self
+        devices = tensor_parallel(size, heads, round(self.vllm.device_memory_gb * 1e9))
+        return self.model_copy(update={"vllm": self.vllm.model_copy(update={"tensor_parallel": devices})})
 
     def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
         """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and window.

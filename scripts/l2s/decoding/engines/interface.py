@@ -1,5 +1,6 @@
 """What an engine is to a decode job."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +19,10 @@ class Request(NamedTuple):
     prompt_ids: tuple[int, ...]
     budget: int
     cut_reason: str
+
+    def stream(self, seed: int) -> bytes:
+        """Return the 16 bytes that its random stream starts from."""
+        return hashlib.sha256(f"{seed}/{self.key}".encode()).digest()[:16]
 
 
 class Completion(NamedTuple):

@@ -4,7 +4,6 @@ Prompts of a batch are padded on the left; a sequence that has ended leaves the 
 address (seed, request, step), so that a response does not depend on what else is in the batch beyond rounding.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ class _Chooser:
 
 def _uniforms(seed: int, request: Request) -> np.ndarray:
     """Return a request's random stream: float32 [budget], uniform in [0, 1)."""
-    key = np.frombuffer(hashlib.sha256(f"{seed}/{request.key}".encode()).digest()[:16], dtype="<u8")
+    key = np.frombuffer(request.stream(seed), dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key)).random(request.budget, dtype=np.float32)
 
 
