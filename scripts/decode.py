@@ -21,6 +21,7 @@ from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
+from l2s.gpus import check_granted, lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
@@ -61,13 +62,20 @@ def choose_settings() -> str:
     """Name the decode settings for this machine, and say so."""
     import torch
 
-    chosen = "paper" if torch.cuda.is_available() else "cpu"
+    # Not torch.cuda.is_available(): it makes CUDA read CUDA_VISIBLE_DEVICES, before a lease has set it.
+    chosen = "paper" if torch.cuda.device_count() > 0 else "cpu"
     print(f"decode settings: {chosen} (config/decoding/{chosen}.yaml); choose others with --decoding")
     return chosen
 
 
 def decode_job(
-    manifest: Path, questions: list[Path], settings: dict[str, Any], prompt: dict[str, Any], store: Path, out: Path
+    manifest: Path,
+    questions: list[Path],
+    settings: dict[str, Any],
+    prompt: dict[str, Any],
+    store: Path,
+    out: Path,
+    gpus: int,
 ) -> None:
     """Decode inside the workflow, where the checkpoint has a manifest and the benchmarks are tables of questions.
 
@@ -78,6 +86,7 @@ def decode_job(
         prompt: The prompt's entry.
         store: Folder of the response store.
         out: Parquet file to write, with a JSON sidecar beside it.
+        gpus: How many Snakemake granted.
     """
     decode(
         Checkpoint.from_manifest(manifest),
@@ -86,6 +95,7 @@ def decode_job(
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
         out,
+        gpus,
     )
 
 
@@ -96,6 +106,7 @@ def decode(
     prompt: PromptEntry,
     store: Path,
     out: Path,
+    granted: int | None = None,
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
@@ -104,7 +115,7 @@ def decode(
     identity["code"] = module_digest(settings.engine_module)
     numeric = numeric_settings(settings, identity, model)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    session = Session(model, settings, prompt, responses, lambda: start_engine(checkpoint, settings, model))
+    session = Session(model, settings, prompt, responses, lambda: start_engine(checkpoint, settings, model, granted))
     table = session.run([questions_of(table) for table in tables])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
@@ -118,9 +129,12 @@ def decode(
     print(f"{out}: {len(table)} responses")
 
 
-def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, model: Model) -> Any:
-    """Start the engine that the settings name, on the checkpoint's weights."""
+def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, model: Model, granted: int | None) -> Any:
+    """Start the engine that the settings name, on the checkpoint's weights and on GPUs leased for it."""
+    check_granted(settings.gpus, granted)
     folder = checkpoint.checked_weights()
+    if settings.gpus:
+        lease(settings.gpus)
     return importlib.import_module(settings.engine_module).start(folder, settings, model.stop_ids)
 
 
@@ -139,6 +153,7 @@ if "snakemake" in globals():
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),
+        gpus=snakemake.resources.gpu,
     )
 elif __name__ == "__main__":
     run_cli(main)
