@@ -26,6 +26,7 @@ from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
+from l2s.gpus import check_granted, lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
@@ -91,7 +92,8 @@ def choose_settings() -> str:
     """Name the decode settings for this machine, and say so."""
     import torch
 
-    chosen = "paper" if torch.cuda.is_available() else "cpu"
+    # Not torch.cuda.is_available(): it makes CUDA read CUDA_VISIBLE_DEVICES, before a lease has set it.
+    chosen = "paper" if torch.cuda.device_count() > 0 else "cpu"
     print(f"decode settings: {chosen} (config/decoding/{chosen}.yaml); choose others with --decoding")
     return chosen
 
@@ -129,6 +131,7 @@ def decode_job(
     prompt: dict[str, Any],
     store: Path,
     out: Path,
+    gpus: int,
 ) -> None:
     """Decode inside the workflow, where the checkpoint has a manifest and the benchmarks are tables of questions.
 
@@ -140,6 +143,7 @@ def decode_job(
         prompt: The prompt's entry.
         store: Folder of the response store.
         out: Parquet file to write, with a JSON sidecar beside it.
+        gpus: How many Snakemake granted.
     """
     decode(
         Checkpoint.from_manifest(manifest),
@@ -149,6 +153,7 @@ def decode_job(
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
         out,
+        gpus,
     )
 
 
@@ -160,6 +165,7 @@ def decode(
     prompt: PromptEntry,
     store: Path,
     out: Path,
+    granted: int | None = None,
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
@@ -171,7 +177,7 @@ def decode(
     rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
 
     def start() -> Any:
-        return start_engine(checkpoint, settings, stops)
+        return start_engine(checkpoint, settings, stops, granted)
 
     session = Session(model.window, settings, rendered, stops, responses, start)
     table = session.run([questions_of(table) for table in questions])
@@ -215,9 +221,12 @@ def engine_identity(settings: DecodingEntry) -> dict[str, str]:
     return identity
 
 
-def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops) -> Any:
-    """Start the engine that the settings name, on the checkpoint's weights."""
+def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops, granted: int | None) -> Any:
+    """Start the engine that the settings name, on the checkpoint's weights and on GPUs leased for it."""
+    check_granted(settings.gpus, granted)
     folder = checkpoint.checked_weights()
+    if settings.gpus:
+        lease(settings.gpus)
     return importlib.import_module(settings.engine_module).start(folder, settings, stops)
 
 
@@ -252,6 +261,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),
+        gpus=snakemake.resources.gpu,
     )
 elif __name__ == "__main__":
     run_cli(main)
