@@ -27,6 +27,10 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/housekeeping.smk"
 
 
+onstart:
+    stop_without_gpus(workflow.dag)
+
+
 # Every study is a target of its own name.
 for study in catalog.studies:
 

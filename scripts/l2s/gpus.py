@@ -96,6 +96,14 @@ def lease(count: int) -> None:
     print(f"GPUs {names}: leased", flush=True)
 
 
+def count() -> int:
+    """Return how many GPUs this process may use; 0 where there is none, or no driver."""
+    try:
+        return len(_visible(os.environ.get(MASK)))
+    except UserError:
+        return 0
+
+
 def _visible(mask: str | None) -> list[Device]:
     """Return the devices that a mask names, or every GPU if there is no mask.
 

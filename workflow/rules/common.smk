@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from l2s import gpus
 from l2s.catalog import Catalog
 from l2s.catalog.costs import Costs
 from l2s.config import read_entry
@@ -171,6 +172,16 @@ def noise_outputs(study):
 def group_outputs(group):
     """Return what the studies of a group are for."""
     return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
+
+
+def stop_without_gpus(dag):
+    """Stop a run on this machine before its first job if jobs need a GPU and there is none."""
+    needy = [job.rule.name for job in dag.needrun_jobs() if job.resources.get("gpu")]
+    if needy and workflow.local_exec and not gpus.count():
+        raise WorkflowError(
+            f"{len(needy)} jobs ({', '.join(sorted(set(needy)))}) need a GPU, and this machine has none: run them where "
+            "there is one, on a cluster (--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)"
+        )
 
 
 OUTPUTS_OF_KIND = {"table": table_outputs, "noise": noise_outputs, "group": group_outputs}

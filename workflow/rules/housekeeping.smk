@@ -16,3 +16,14 @@ rule prune:
         "look for what no configured study uses"
     script:
         "../../scripts/prune.py"
+
+
+rule plan:
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        "../../envs/cpu.yaml"
+    message:
+        "estimate what a run would cost"
+    script:
+        "../../scripts/plan.py"

@@ -3,6 +3,7 @@
 from l2s.catalog.catalog import Catalog
 from l2s.decoding.settings import Role
 from l2s.planning.estimates import Throughput
+from l2s.planning.schedule import Job
 
 
 class Costs:
@@ -33,6 +34,10 @@ class Costs:
         role = next(role for role in (Role.SLOW, Role.MERGED, Role.QUICK) if role in roles)
         size, asked = self.catalog.size(checkpoint) or 0, self.responses(checkpoint, decoding)
         return self.throughput.decode_seconds(role.value, size, asked, budget)
+
+    def job(self, checkpoint: str, decoding: str) -> Job:
+        """Return the estimate of a decode job."""
+        return Job(self.decode_seconds(checkpoint, decoding), self.catalog.decoding_of(checkpoint, decoding).gpus)
 
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""
