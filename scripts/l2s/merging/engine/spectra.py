@@ -5,11 +5,11 @@ enough to replace the singular values S by f(S):
 
     U f(S) Vᵀ = U diag(f(S) / S) Uᵀ A
 
-Singular value thresholding is f(s) = max(s − μ, 0), truncation to rank r keeps the r largest. A tall matrix is worked on
+Singular value thresholding is f(s) = max(s − μ, 0), truncation to rank r keeps the r largest. A tall matrix is treated
 as its transpose. Nothing is as large as A: the Gram matrix and the product are made of pieces of A.
 
-Squaring halves the digits: from a float32 Gram matrix, singular values below a few thousandths of the largest are noise.
-So the error that this noise leaves in the result is estimated from the spectrum, and the work is done again in float64
+Squaring halves the digits: in a float32 Gram matrix, singular values below a few thousandths of the largest drown. So
+the error that this noise leaves in the result is estimated from the spectrum, and the work is done again in float64
 where float32 is not enough.
 
 The pieces are the same for any number of threads, each is computed by one thread, and the eigensolver always runs on
@@ -26,14 +26,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from l2s.merging.engine.contract import Cost
 from l2s.merging.engine.threads import torch_threads
 
 Function = Callable[[Tensor], Tensor]
 Multiplier = tuple[Tensor, ...]
 
 TILE = 256  # rows and columns of the Gram matrix that one thread computes
-PIECE = 4096  # length of the pieces of A's longer side
+PIECE = 2048  # length of the pieces of A's longer side
 EIGEN_THREADS = 2
+EIGEN_OPERATIONS = 20  # for each element of a layer of the Gram matrix, as measured against a product's
 TOLERANCE = 2e-5  # estimated relative error, in the Frobenius norm, above which float64 is used
 # Found errors were up to 12 times what noise of one rounding of the largest eigenvalue explains.
 NOISE = 16
@@ -86,7 +88,8 @@ def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
         if max(_error(values, factor, dtype) for factor in factors) <= TOLERANCE:
             break
     vectors = vectors.flip(1)
-    return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
+    with torch_threads(EIGEN_THREADS):
+        return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
 
 
 def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
@@ -102,18 +105,20 @@ def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
     _in_threads(piece, _slices(source.shape[1], PIECE))
 
 
-def workspace_bytes(shape: tuple[int, ...], functions: int) -> int:
-    """Return how much memory ``multipliers`` takes for a matrix of this shape, beside the matrix; an upper bound."""
+def cost(shape: tuple[int, int], functions: int) -> Cost:
+    """Return what ``multipliers`` and ``multiply`` take for a matrix of this shape, beside the matrix."""
+    small, large = min(shape), max(shape)
     # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver.
-    return min(shape) ** 2 * (4 * 8 + 4 * functions)
+    nbytes = small**2 * (4 * 8 + 4 * functions)
+    return Cost(nbytes, small**2 * (EIGEN_OPERATIONS * small + (1 + 2 * functions) * large))
 
 
 def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:
     """Return U diag(factor) Uᵀ, as two thin matrices if that makes the product with A cheaper."""
     kept = factor.nonzero().flatten()
     thin = vectors[:, kept]
-    left, right = (thin * factor[kept]), thin.T
-    return (left.float(), right.float()) if 2 * len(kept) < len(factor) else ((left @ right).float(),)
+    left, right = (thin * factor[kept]).float(), thin.T.float()
+    return (left, right) if 2 * len(kept) < len(factor) else (left @ right,)
 
 
 def _error(values: Tensor, factor: Tensor, dtype: torch.dtype) -> float:
@@ -137,16 +142,12 @@ def _gram(wide: Tensor, dtype: torch.dtype) -> Tensor:
     """Return A Aᵀ, float64 [m, m]: products in ``dtype`` over pieces of the columns, summed in float64."""
     rows, columns = wide.shape
     gram = torch.zeros(rows, rows, dtype=torch.float64, device=wide.device)
-
-    def tile(place: tuple[slice, slice]) -> None:
-        first, second = place
-        for piece in _slices(columns, PIECE):
-            gram[first, second] += wide[first, piece].to(dtype) @ wide[second, piece].to(dtype).T
-        gram[second, first] = gram[first, second].T
-
     bands = _slices(rows, TILE)
-    _in_threads(tile, [(first, second) for number, first in enumerate(bands) for second in bands[: number + 1]])
-    return gram
+    lower = [(first, second) for number, first in enumerate(bands) for second in bands[: number + 1]]
+    for piece in _slices(columns, PIECE):
+        part = wide[:, piece].to(dtype)
+        _in_threads(lambda at, part=part: gram[at].add_(part[at[0]] @ part[at[1]].T), lower)
+    return gram.tril_().add_(gram.tril(-1).T)
 
 
 def _wide(matrix: Tensor) -> Tensor:
