@@ -1,8 +1,11 @@
-"""On a CUDA device: merges give the CPU's tensors to the bit, calibrations its numbers to 1e-4. `make test-cuda`."""
+"""On a CUDA device: merges give the CPU's tensors to the bit (those of matrices its numbers to 1e-5),
+calibrations its numbers to 1e-4. `make test-cuda`."""
 
 import pytest
 import torch
+from support import load_tensors
 from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
+from test_matrix_methods import MATRIX_RECIPES
 from test_methods import RECIPES, merge
 
 from l2s.calibration import activations, sensitivities
@@ -20,6 +23,17 @@ def test_merges_on_cuda_have_the_cpus_tensors(make_model, tmp_path, recipe):
     slow = [make_model(f"slow{seed}", seed, near=base) for seed in (1, 2)]
     manifests = [merge(recipe, base, slow, tmp_path / device, device=device) for device in ("cpu", "cuda")]
     assert manifests[0].tensors == manifests[1].tensors
+
+
+@pytest.mark.parametrize("recipe", MATRIX_RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+def test_merges_of_matrices_on_cuda_have_the_cpus_numbers(make_model, tmp_path, recipe):
+    base = make_model("base", 0)
+    slow = make_model("slow", 1, near=base)
+    for device in ("cpu", "cuda"):
+        merge({**recipe, "dtype": "float32"}, base, [slow], tmp_path / device, device=device)
+    on_cuda = load_tensors(tmp_path / "cuda")
+    for name, tensor in load_tensors(tmp_path / "cpu").items():
+        torch.testing.assert_close(on_cuda[name], tensor, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [activations, sensitivities])

@@ -51,6 +51,18 @@ class Recipe(StrictModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Recipe:
+        method, inputs = self.method, self.inputs
+        if len(inputs.models) < method.min_models:
+            raise ValueError(f"method '{method.method}' merges {method.min_models} models or more; give more 'models'")
+        if inputs.fidelity not in method.fidelities:
+            raise ValueError(
+                f"fidelity: method '{method.method}' has no '{inputs.fidelity}' variant; it can be "
+                f"{' or '.join(method.fidelities)}"
+            )
+        return self
+
     @property
     def released(self) -> bool:
         """Whether the released code is to be reproduced."""

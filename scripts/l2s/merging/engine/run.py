@@ -44,6 +44,8 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 INTERPRETER_BYTES = 330_000_000
 # Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
 RATE = 150e6
+# Arithmetic operations of methods on matrices a second and thread, measured on the same machine with 7B shapes.
+OPERATIONS = 50e9
 SPARE_DISK = 1.02
 
 
@@ -110,7 +112,7 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if output * SPARE_DISK > free:
         raise UserError(f"{folder.parent}: the result takes {output / 1e9:.1f} GB but {free / 1e9:.1f} GB are free")
-    seconds = merge.elements * merge.passes / (RATE * merge.threads)
+    seconds = merge.elements * merge.passes / (RATE * merge.threads) + merge.operations / (OPERATIONS * merge.threads)
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
     print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 
