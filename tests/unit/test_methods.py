@@ -7,8 +7,9 @@ from support import load_tensors
 
 from l2s.checkpoints.manifest import Parent
 from l2s.merging.engine.noise import keep_mask
-from l2s.merging.engine.recipe import known_methods, parse_recipe
+from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.run import Workers, merge_checkpoint
+from l2s.methods import method_names
 
 RECIPES = [
     {"method": "average"},
@@ -79,7 +80,7 @@ def trim(deltas, keep_fraction, scope):
 
 
 def test_every_method_is_compared_with_a_reference():
-    assert {recipe["method"] for recipe in RECIPES} | WITH_CALIBRATIONS == set(known_methods())
+    assert {recipe["method"] for recipe in RECIPES} | WITH_CALIBRATIONS == set(method_names("merging"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
