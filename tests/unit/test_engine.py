@@ -11,14 +11,15 @@ from test_methods import RECIPES, merge
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.checkpoints.weights import Checkpoint
 from l2s.errors import UserError
+from l2s.merging.engine.contract import Method
 from l2s.merging.engine.plan import plan_merge
-from l2s.merging.engine.recipe import method_class, parse_recipe
+from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.stream import StreamingMerge
 
 
 def stream(recipe, base, slow, folder, threads, chunk):
     folder.mkdir()
-    needs_base = method_class(recipe["method"], "test").needs_base
+    needs_base = method_class("merging", Method, recipe["method"], "test").needs_base
     models, base = (slow, base) if needs_base else ([base, *slow], None)
     named = {**recipe, "models": list(map(str, models)), **({"base": str(base)} if base else {})}
     plan = plan_merge(parse_recipe(named, "test"), base, models)

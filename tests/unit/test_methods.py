@@ -6,9 +6,11 @@ import torch
 from support import load_tensors
 
 from l2s.checkpoints.manifest import Parent
+from l2s.merging.engine.contract import Method
 from l2s.merging.engine.noise import keep_mask
-from l2s.merging.engine.recipe import known_methods, method_class, parse_recipe
+from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.run import Workers, merge_checkpoint
+from l2s.methods import method_class, method_names
 
 RECIPES = [
     {"method": "average"},
@@ -24,7 +26,7 @@ ELSEWHERE = {"aim", "sens", "lore", "twin"}  # in test_calibrated_methods.py and
 
 def merge(recipe, base, slow, out, threads=2, device="cpu"):
     """Merge model folders by a recipe's values; the base comes first."""
-    if not method_class(recipe["method"], "test").needs_base:
+    if not method_class("merging", Method, recipe["method"], "test").needs_base:
         parsed = parse_recipe({**recipe, "models": [str(base), *map(str, slow)]}, "test")
         parents = [(Parent(role="model", source=str(path)), path) for path in (base, *slow)]
     else:
@@ -79,7 +81,7 @@ def trim(deltas, keep_fraction, scope):
 
 
 def test_every_method_is_compared_with_a_reference():
-    assert {recipe["method"] for recipe in RECIPES} | ELSEWHERE == set(known_methods())
+    assert {recipe["method"] for recipe in RECIPES} | ELSEWHERE == set(method_names("merging"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -17,6 +17,7 @@ from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+REBUILDING_SCRIPTS = {"fetched": "fetch.py", "merged": "merge.py", "trained": "train.py"}
 LOCK_NAME = ".rebuild.lock"
 # Weights, companions, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
@@ -53,8 +54,8 @@ class Checkpoint:
     def weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, made again if any is missing.
 
-        A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a fetched one fetched again by
-        ``scripts/fetch.py``; both check the content_id.
+        A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a trained one from its adapter by
+        ``scripts/train.py``, a fetched one fetched again by ``scripts/fetch.py``; all check the content_id.
 
         Raises:
             UserError: They could not be made again, or came out different.
@@ -71,7 +72,7 @@ class Checkpoint:
     def checked_weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, every tensor compared with its digest.
 
-        A merged checkpoint's weights that differ are made again; of others they are an error.
+        Weights made here that differ are made again; of a fetched model they are an error.
 
         Raises:
             UserError: The tensors are not those of the manifest.
@@ -80,16 +81,16 @@ class Checkpoint:
         if digest_tensors(folder) == self.manifest.tensors:
             return folder
         print(f"{folder}: the weights are not those of the manifest", flush=True)
-        if self.manifest.kind == "merged":
+        if self.manifest.kind != "fetched":
             folder = self._make_again()
             if digest_tensors(folder) == self.manifest.tensors:
                 return folder
-        raise UserError(f"{folder}: the weights are not those of the manifest; fetch or merge the model again")
+        raise UserError(f"{folder}: the weights are not those of the manifest; make the checkpoint again")
 
     def _find(self, names: list[str]) -> Path | None:
         """Return the folder if each of these files is there with its size, else None."""
-        merged = self.manifest.kind == "merged"
-        folder = self.manifest_path.parent if merged else local_folder(self.manifest.source)
+        fetched = self.manifest.kind == "fetched"
+        folder = local_folder(self.manifest.source) if fetched else self.manifest_path.parent
         if folder is None:
             return None
         sizes = {name: self.manifest.files[name].bytes for name in names}
@@ -97,7 +98,7 @@ class Checkpoint:
         return folder if whole else None
 
     def _make_again(self) -> Path:
-        script = "merge.py" if self.manifest.kind == "merged" else "fetch.py"
+        script = REBUILDING_SCRIPTS[self.manifest.kind]
         print(f"files of {self.manifest_path.parent} are not there: {script} makes them again", flush=True)
         run_script(script, "--rebuild", str(self.manifest_path))
         folder = self._find(list(self.manifest.files))
