@@ -7,6 +7,7 @@ By hand, benchmarks and decode settings are names of entries under ``config/`` o
 
 import importlib
 import time
+from contextlib import ExitStack
 from enum import StrEnum
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
@@ -132,6 +133,7 @@ def decode_job(
     store: Path,
     out: Path,
     gpus: int,
+    scratch: Path | None,
 ) -> None:
     """Decode inside the workflow, where the checkpoint has a manifest and the benchmarks are tables of questions.
 
@@ -144,6 +146,7 @@ def decode_job(
         store: Folder of the response store.
         out: Parquet file to write, with a JSON sidecar beside it.
         gpus: How many Snakemake granted.
+        scratch: Folder for merged weights that are not kept; None: they are.
     """
     decode(
         Checkpoint.from_manifest(manifest),
@@ -154,6 +157,7 @@ def decode_job(
         store,
         out,
         gpus,
+        scratch,
     )
 
 
@@ -166,6 +170,7 @@ def decode(
     store: Path,
     out: Path,
     granted: int | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
@@ -176,11 +181,14 @@ def decode(
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
     rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
 
-    def start() -> Any:
-        return start_engine(checkpoint, settings, stops, granted)
+    with ExitStack() as loan:
 
-    session = Session(model.window, settings, rendered, stops, responses, start)
-    table = session.run([questions_of(table) for table in questions])
+        def start() -> Any:
+            check_granted(settings.gpus, granted)
+            return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops)
+
+        session = Session(model.window, settings, rendered, stops, responses, start)
+        table = session.run([questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
@@ -221,10 +229,8 @@ def engine_identity(settings: DecodingEntry) -> dict[str, str]:
     return identity
 
 
-def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops, granted: int | None) -> Any:
-    """Start the engine that the settings name, on the checkpoint's weights and on GPUs leased for it."""
-    check_granted(settings.gpus, granted)
-    folder = checkpoint.checked_weights()
+def start_engine(folder: Path, settings: DecodingEntry, stops: Stops) -> Any:
+    """Start the engine that the settings name, on the weights in a folder and on GPUs leased for it."""
     if settings.gpus:
         lease(settings.gpus)
     return importlib.import_module(settings.engine_module).start(folder, settings, stops)
@@ -262,6 +268,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),
         gpus=snakemake.resources.gpu,
+        scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -15,6 +15,7 @@ from l2s.merging.engine.contract import Method
 from l2s.merging.engine.plan import plan_merge
 from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.stream import StreamingMerge
+from l2s.methods import method_class
 
 
 def stream(recipe, base, slow, folder, threads, chunk):

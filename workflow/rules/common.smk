@@ -31,6 +31,7 @@ def load_catalog():
 catalog = load_catalog()
 # Scripts see the configuration with its defaults.
 config.update(catalog.config.model_dump(mode="json"))
+config["scratch"] = config["scratch"] or f"{catalog.config.results}/scratch"
 costs = Costs(catalog, read_entry(Path("config/throughput.yaml"), Throughput))
 RESULTS = catalog.config.results
 

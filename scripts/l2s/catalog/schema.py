@@ -14,6 +14,9 @@ class MainConfig(StrictModel):
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
     prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
     keep_checkpoints: bool = Field(True, description="false: merged weights exist only while they are decoded")
+    scratch: str | None = Field(
+        None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
+    )
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import COMPANION_NAMES, MANIFEST_NAME, Manifest, read_manifest
 from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
+from l2s.files import temporary_folder
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 REBUILDING_SCRIPTS = {"fetched": "fetch.py", "merged": "merge.py", "trained": "train.py"}
 LOCK_NAME = ".rebuild.lock"
+ID_DIGITS = 16
 # Weights, companions, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
 
@@ -86,6 +90,27 @@ class Checkpoint:
             if digest_tensors(folder) == self.manifest.tensors:
                 return folder
         raise UserError(f"{folder}: the weights are not those of the manifest; make the checkpoint again")
+
+    @contextmanager
+    def lent(self, scratch: Path | None) -> Iterator[Path]:
+        """Lend a folder with all of the checkpoint's files, every tensor compared with its digest.
+
+        Args:
+            scratch: Where a merged checkpoint's weights that are not beside its manifest are made for the time of the
+                loan; None has them made beside it, to stay.
+
+        Raises:
+            UserError: They could not be made again, or came out different.
+        """
+        if scratch is None or self.manifest.kind != "merged" or self._find(list(self.manifest.files)):
+            yield self.checked_weights()
+            return
+        with temporary_folder(scratch, self.manifest.content_id[:ID_DIGITS]) as folder:
+            print(f"weights of {self.manifest_path.parent} are made in {folder}", flush=True)
+            run_script("merge.py", "--rebuild", str(self.manifest_path), "--into", str(folder))
+            if any(not (folder / name).is_file() for name in self.manifest.files):
+                raise UserError(f"{self.manifest_path}: the checkpoint could not be made again; see the lines above")
+            yield folder
 
     def _find(self, names: list[str]) -> Path | None:
         """Return the folder if each of these files is there with its size, else None."""

@@ -47,10 +47,17 @@ OPERATIONS = 50e9
 
 
 class Workers(NamedTuple):
-    """What a merge runs on: how many tensors at a time, and where they are computed (``cpu`` or ``cuda``)."""
+    """What a merge runs on, and whether it leaves weights.
+
+    Attributes:
+        threads: How many tensors at a time.
+        device: Where they are computed: ``cpu`` or ``cuda``.
+        keep: False leaves manifest and companions only; the weights are computed, digested and never written.
+    """
 
     threads: int
     device: str = "cpu"
+    keep: bool = True
 
 
 def merge_checkpoint(
@@ -87,7 +94,7 @@ def merge_checkpoint(
     sources = [folder for _, folder in parents]
     # The parents are looked at again before the result is put in place.
     with clear_disk_errors(target), atomic_folder(target) as folder, unchanged(sources):
-        merge = StreamingMerge(plan, folder, *workers)
+        merge = StreamingMerge(plan, folder, workers.threads, workers.device, keep=workers.keep)
         _announce(plan, merge, folder)
         tensors = dict(merge.run())
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
@@ -96,6 +103,8 @@ def merge_checkpoint(
             (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
             (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
+            if not workers.keep:
+                _remove_weights(folder)
         else:
             put_beside_manifest(folder, out, manifest, expected)
     if expected:
@@ -103,9 +112,14 @@ def merge_checkpoint(
     return manifest
 
 
+def _remove_weights(folder: Path) -> None:
+    for file in weight_records(weight_files(folder), digests=False):
+        (folder / file).unlink()
+
+
 def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     """Say what memory, disk and time to expect, and stop if the disk is too small."""
-    output = sum(tensor.nbytes for tensor in plan.outputs.values())
+    output = sum(tensor.nbytes for tensor in plan.outputs.values()) if merge.keep else 0
     check_room(folder, output)
     seconds = merge.elements * merge.passes / (RATE * merge.threads) + merge.operations / (OPERATIONS * merge.threads)
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6

@@ -67,12 +67,19 @@ class StreamingMerge:
         threads: Tensors worked on at the same time; for methods on matrices, threads of the work on one.
         device: Where methods compute; the same tensors come out on the CPU and on CUDA.
         chunk_elements: Elements per chunk; the result does not depend on it.
+        keep: Whether the weights are written; else they are only digested.
     """
 
     def __init__(
-        self, plan: MergePlan, folder: Path, threads: int, device: str = "cpu", chunk_elements: int = CHUNK_ELEMENTS
+        self,
+        plan: MergePlan,
+        folder: Path,
+        threads: int,
+        device: str = "cpu",
+        chunk_elements: int = CHUNK_ELEMENTS,
+        keep: bool = True,
     ) -> None:
-        self.plan = plan
+        self.plan, self.keep = plan, keep
         self.method = plan.recipe.method
         self.folder = folder
         self.threads = threads
@@ -98,7 +105,7 @@ class StreamingMerge:
         with ExitStack() as stack:
             self.readers = [stack.enter_context(TensorReader(source.folder)) for source in self.plan.sources]
             shard_bytes = int(self.plan.recipe.inputs.max_shard_gb * 1e9)
-            self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes))
+            self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes, self.keep))
             if self.whole_tensors:
                 self.whole = [torch.empty(self.largest, device=self.device) for _ in self.plan.sources]
             if whole_model:
