@@ -84,6 +84,14 @@ def test_a_further_benchmark_decodes_only_its_own_questions(decode):
     assert [row["benchmark"] for row in rows] == ["chains"] * 4 + ["others"]
 
 
+def test_a_question_of_two_benchmarks_is_decoded_and_counted_once(decode, capsys):
+    rows, session = decode(settings(), [questions(2), questions(2, "again")])
+    assert [row["output_ids"] for row in rows[:2]] == [row["output_ids"] for row in rows[2:]]
+    assert session.facts["decoded_now"] == 2
+    assert session.facts["output_tokens"] == sum(row["output_tokens"] for row in rows[:2])
+    assert "100% of 2 responses" in capsys.readouterr().out
+
+
 def test_responses_lost_from_the_store_come_out_the_same(decode, tmp_path):
     first, session = decode(settings(), [questions()])
     chunks = sorted(session.store.folder.glob("*.parquet"))

@@ -145,7 +145,7 @@ class Session:
             print(f"{present} of {len(wanted)} responses are in the store, {len(missing)} are to be decoded")
             self.facts = {"responses": len(wanted), "decoded_now": len(missing)}
             if missing:
-                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], missing)
+                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
         rows = [one for part in asked for one in part]
         self.facts["first_prompt"] = rows[0].prompt
         return table_of([self._row(one) for one in rows], RESPONSES)
@@ -173,14 +173,14 @@ class Session:
         size = self.settings.batch_size or 1
         return [fitting[first : first + size] for first in range(0, len(fitting), size)]
 
-    def _decode(self, batches: list[list[Request]], missing: set[str]) -> None:
+    def _decode(self, batches: list[list[Request]], missing: int) -> None:
         started = time.monotonic()
         engine = self.start_engine()
         ready = time.monotonic()
-        progress = Progress("decode", len(missing), "responses")
+        progress = Progress("decode", missing, "responses")
         tokens = 0
         for completions in engine.decode(batches):
-            new = [completion for completion in completions if completion.key in missing]
+            new = [completion for completion in completions if completion.key not in self.store.known]
             self.store.add(new)
             new_tokens = sum(len(completion.output_ids) for completion in new)
             tokens += new_tokens

@@ -1,4 +1,9 @@
-"""Whether a response closed its thinking: reasoning models write it between <think> and </think>."""
+"""Whether a response closed its thinking: reasoning models write it between <think> and </think>.
+
+The markers are looked for in the text that the checkpoint's tokenizer spells. A merge that has the quick model's
+tokenizer may emit the slow model's marker tokens, which then spell something else (`<|box_start|>` with Qwen2.5's) and
+are not seen.
+"""
 
 OPENING, CLOSING = "<think>", "</think>"
 
