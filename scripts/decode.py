@@ -26,7 +26,7 @@ from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
-from l2s.gpus import check_granted, lease
+from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
@@ -222,11 +222,10 @@ def engine_identity(settings: DecodingEntry) -> dict[str, str]:
 
 
 def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, stops: Stops, granted: int | None) -> Any:
-    """Start the engine that the settings name, on the checkpoint's weights and on GPUs leased for it."""
-    check_granted(settings.gpus, granted)
-    folder = checkpoint.checked_weights()
+    """Start the engine that the settings name, on the checkpoint's weights and GPUs of its own."""
     if settings.gpus:
-        lease(settings.gpus)
+        lease(settings.gpus, granted)
+    folder = checkpoint.checked_weights()
     return importlib.import_module(settings.engine_module).start(folder, settings, stops)
 
 
