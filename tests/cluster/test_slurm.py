@@ -1,6 +1,7 @@
 """A small study through profiles/slurm on a real Slurm: the same results, and every job with its line of the table."""
 
 import os
+import re
 import sys
 from collections import Counter
 
@@ -35,7 +36,8 @@ def small_project(folder):
     """A project with one small study, whose decode jobs get GPUs from Slurm (and leave them alone)."""
     project = new_project(folder)
     project.write("config/studies/small.yaml", STUDY)
-    project.edit("config/demo.yaml", "studies: [demo, demo_sweep]", "studies: [small]")
+    demo = (project.folder / "config/demo.yaml").read_text()
+    project.write("config/demo.yaml", re.sub("(?m)^studies: .*", "studies: [small]", demo))
     project.edit("profiles/slurm/config.yaml", "  decode:\n", "  decode:\n    gpu: 2\n")
     return project
 
@@ -74,8 +76,9 @@ def test_every_job_went_through_slurm(jobs):
 def test_jobs_have_the_resources_of_the_profile(jobs):
     asked = {rule: (job["Partition"], job["TimeLimit"], job["TRES"], job.get("TresPerJob")) for rule, job in jobs}
     decode = asked.pop("decode")
-    assert decode[:2] == ("gpu", "1-00:00:00") and decode[3] == "gres:gpu:2"
-    assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and the weights' few
+    assert decode[0] == "gpu" and decode[3] == "gres:gpu:2"
+    assert decode[1].startswith("00:3")  # half an hour and a few minutes
+    assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and a few MB
     usual = "cpu=1,mem=4000M,node=1,billing=1"
     assert asked.pop("fetch") == ("cpu", "08:00:00", usual, None)
     assert asked.pop("merge") == ("cpu", "04:00:00", "cpu=1,mem=16000M,node=1,billing=1", None)
