@@ -8,12 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev demo test test-mergekit test-cuda bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev demo test test-mergekit test-slurm test-cuda bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
 	@echo "make test        set up, lint, and run the tests"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
+	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
 	@echo "make bench       measure merging against the floor and against mergekit (15 GB of disk, 15 minutes)"
@@ -51,6 +52,11 @@ test: lint
 # Asks for a GPU instead of skipping without one; neither `make test` nor CI calls it.
 test-cuda: setup-dev
 	$(BIN)/python -m pytest tests/cuda
+
+# Starts a Slurm of one node on this machine, which takes root and Debian's packages.
+test-slurm: setup-dev
+	tests/cluster/install_slurm.sh
+	$(BIN)/python -m pytest tests/cluster
 
 test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit

@@ -27,7 +27,7 @@ from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
-from l2s.gpus import check_granted, lease
+from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
@@ -184,8 +184,7 @@ def decode(
     with ExitStack() as loan:
 
         def start() -> Any:
-            check_granted(settings.gpus, granted)
-            return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops)
+            return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
 
         session = Session(model.window, settings, rendered, stops, responses, start)
         table = session.run([questions_of(table) for table in questions])
@@ -229,10 +228,10 @@ def engine_identity(settings: DecodingEntry) -> dict[str, str]:
     return identity
 
 
-def start_engine(folder: Path, settings: DecodingEntry, stops: Stops) -> Any:
-    """Start the engine that the settings name, on the weights in a folder and on GPUs leased for it."""
+def start_engine(folder: Path, settings: DecodingEntry, stops: Stops, granted: int | None) -> Any:
+    """Start the engine that the settings name, on the weights in a folder and on GPUs of its own."""
     if settings.gpus:
-        lease(settings.gpus)
+        lease(settings.gpus, granted)
     return importlib.import_module(settings.engine_module).start(folder, settings, stops)
 
 

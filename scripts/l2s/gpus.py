@@ -58,28 +58,20 @@ class Survey(NamedTuple):
     occupied: dict[Device, str]
 
 
-def check_granted(count: int, granted: int | None) -> None:
-    """Fail if Snakemake gave a job fewer GPUs than it needs: it cuts requests down to ``--resources gpu`` silently.
-
-    Args:
-        count: How many the job needs.
-        granted: The job's ``gpu`` resource; None outside Snakemake.
-
-    Raises:
-        UserError: There are fewer.
-    """
-    if granted is not None and granted < count:
-        raise UserError(f"GPUs needed: {count}, granted by Snakemake: {granted}; run it with --resources gpu={count}")
-
-
-def lease(count: int) -> None:
+def lease(count: int, granted: int | None = None) -> None:
     """Take GPUs for this process and its children, and hide the others from CUDA. To be called once.
 
     Waits while others have them, and says so. In a Slurm job that was given just as many there is nothing to lease.
 
+    Args:
+        count: How many are needed.
+        granted: The ``gpu`` resource of a Snakemake job; Snakemake cuts a request down to ``--resources gpu`` silently.
+
     Raises:
-        UserError: There are fewer devices, or too many of them are in use without a lease.
+        UserError: Snakemake granted fewer, there are fewer, or too many of them are in use without a lease.
     """
+    if granted is not None and granted < count:
+        raise UserError(f"GPUs needed: {count}, granted by Snakemake: {granted}; run it with --resources gpu={count}")
     mask, slurm_job = os.environ.get(MASK), os.environ.get("SLURM_JOB_ID")
     if slurm_job and mask and len(mask.split(",")) == count:
         print(f"GPUs {mask}: given by Slurm to job {slurm_job}", flush=True)

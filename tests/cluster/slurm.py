@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 GPUS = 4
-DAEMONS = ("slurmd", "slurmctld", "munged")  # in the order of stopping
 FOLDER = Path("/tmp/l2s-slurm")  # always the same, so that the next start finds what a killed test left running
 ETC = Path("/etc/slurm")
 
@@ -43,6 +42,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=1,sched_min_interval=0
 GresTypes=gpu
+# without a database, Slurm itself does not keep which devices a job had
+Prolog={folder}/prolog
 NodeName={host} NodeAddr=127.0.0.1 CPUs=64 RealMemory=500000 Gres=gpu:h200:{gpus}
 PartitionName=cpu Nodes={host} Default=YES
 PartitionName=gpu Nodes={host}
@@ -59,6 +60,8 @@ def start() -> None:
         (FOLDER / part).mkdir(parents=True)
     for index in range(GPUS):  # Slurm takes character devices only; these are further names of /dev/null
         os.mknod(FOLDER / f"gpu{index}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    (FOLDER / "prolog").write_text(f"#!/bin/sh\necho $SLURM_JOB_ID $SLURM_JOB_GPUS >>{FOLDER}/devices\n")
+    (FOLDER / "prolog").chmod(0o755)
     (FOLDER / "munge.key").write_bytes(secrets.token_bytes(1024))
     (FOLDER / "munge.key").chmod(0o400)
     host = socket.gethostname().split(".")[0]
@@ -78,25 +81,24 @@ def stop() -> None:
     """Stop what ``start`` started, now or in a killed test, and remove it."""
     if (FOLDER / "slurmctld.pid").exists():
         run("scancel", "--user=root", check=False)
-    for name in DAEMONS:
+        wait(lambda: not run("squeue", "--noheader", check=False), 60, "jobs do not stop")
+    for name in ("slurmd", "slurmctld", "munged"):
         pid = FOLDER / f"{name}.pid"
         process = Path("/proc", pid.read_text().strip()) if pid.exists() else None
         if process and process.is_dir() and (process / "comm").read_text().strip() == name:
-            os.kill(int(process.name), signal.SIGTERM)
-            wait(lambda process=process: not process.exists(), 30, f"{name} does not stop")
+            os.kill(int(process.name), signal.SIGKILL)  # nothing of theirs is kept
     for name in ("slurm.conf", "gres.conf"):
         if (ETC / name).is_symlink() and (ETC / name).readlink() == FOLDER / name:
             (ETC / name).unlink()
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
-def jobs() -> dict[str, dict[str, str]]:
-    """Return what Slurm knows of every job since it was started, by the comment that the executor gives it."""
-    known = {}
-    for line in run("scontrol", "--oneliner", "show", "job").splitlines():
-        fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        known[fields["Comment"]] = fields
-    return known
+def jobs() -> list[dict[str, str]]:
+    """Return what Slurm knows of every job since it was started, and as ``Devices`` which GPUs it had."""
+    lines = run("scontrol", "--oneliner", "show", "job").splitlines()
+    known = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+    devices = dict(line.partition(" ")[::2] for line in (FOLDER / "devices").read_text().splitlines())
+    return [job | {"Devices": devices[job["JobId"]]} for job in known]
 
 
 def run(*command: str, check: bool = True) -> str:

@@ -1,9 +1,12 @@
 """On a CUDA device: merges give the CPU's tensors to the bit (those of matrices its numbers to 1e-5),
 calibrations its numbers to 1e-4. `make test-cuda`."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
-from support import load_tensors
+from support import ROOT, load_tensors
 from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
 from test_matrix_methods import MATRIX_RECIPES
 from test_methods import RECIPES, merge
@@ -47,3 +50,16 @@ def test_calibrations_on_cuda_have_the_cpus_numbers(tmp_path, texts, kind):  # n
     assert on_cpu.keys() == on_cuda.keys()
     for name, value in on_cpu.items():
         torch.testing.assert_close(torch.as_tensor(on_cuda[name]), torch.as_tensor(value), rtol=1e-4, atol=1e-7)
+
+
+def test_leased_gpu_is_the_only_one_that_torch_sees():
+    code = """if True:
+        from l2s.gpus import lease
+        lease(1)
+        import os, subprocess, torch
+        leased = ["nvidia-smi", "-i", os.environ["CUDA_VISIBLE_DEVICES"], "--query-gpu=uuid", "--format=csv,noheader"]
+        (uuid,) = subprocess.check_output(leased, text=True).split()
+        assert torch.cuda.device_count() == 1
+        assert uuid == f"GPU-{torch.cuda.get_device_properties(0).uuid}", uuid
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", check=True, timeout=300)

@@ -230,9 +230,6 @@ def test_lock_folder_of_another_user_is_refused(machine, monkeypatch, tmp_path):
         gpus._wait_for([gpus.Device("0", "GPU-00")], 1)
 
 
-def test_fewer_gpus_than_needed_granted_by_snakemake_is_an_error():
-    gpus.check_granted(2, 2)
-    gpus.check_granted(2, None)
-    gpus.check_granted(0, 1)
+def test_request_that_snakemake_cut_down_is_an_error():
     with pytest.raises(UserError, match="GPUs needed: 2, granted by Snakemake: 1; run it with --resources gpu=2"):
-        gpus.check_granted(2, 1)
+        gpus.lease(2, 1)

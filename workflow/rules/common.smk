@@ -1,5 +1,6 @@
 # Helpers of the rules: the catalogue of configured studies, and paths. No rules here.
 
+import json
 import sys
 from pathlib import Path
 
@@ -94,6 +95,23 @@ def demonstrations_asked(wildcards):
     few_shot = catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
     sets = sorted(set(few_shot.sets.values())) if few_shot else []
     return [f"{RESULTS}/demonstrations/{few_shot.demonstrations}/{name}.parquet" for name in sets]
+
+
+def decode_memory(wildcards, input):
+    """Return the memory of a decode job in MB: the weights on their way to the engine, and 8 GB for each process.
+
+    While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
+    """
+    settings = catalog.decoding_of(wildcards.checkpoint, wildcards.decoding)
+    with open(input.manifest) as stream:
+        weights = sum(file["bytes"] for file in json.load(stream)["files"].values())
+    widened = weights * (2 if settings.dtype == "float32" else 1)
+    return 8000 * max(1, settings.gpus) + round(1.25 * widened / 1e6)
+
+
+def decode_minutes(wildcards):
+    """Return the time limit of a decode job: four times what config/throughput.yaml makes of it, and half an hour."""
+    return 30 + round(4 * costs.decode_seconds(wildcards.checkpoint, wildcards.decoding) / 60)
 
 
 def responses_path(study, checkpoint):

@@ -20,6 +20,8 @@ rule decode:
     threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
     resources:
         gpu=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
+        mem_mb=decode_memory,
+        runtime=decode_minutes,
     params:
         code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
         settings=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
