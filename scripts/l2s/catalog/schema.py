@@ -13,6 +13,7 @@ class MainConfig(StrictModel):
     results: str = Field(min_length=1, description="folder of everything that a run makes")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
     prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
+    decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
