@@ -55,6 +55,8 @@ class Catalog:
             for member in study.studies:
                 self._add_study(member, where)
         elif isinstance(study, MeasuredStudy):
+            if self.config.decoding is not None:
+                study = self.studies[name] = study.model_copy(update={"decoding": self.config.decoding})
             self._check_measured(study, where)
             self.lines[name] = list(self._lines(study, where))
             _check_distinct(self.lines[name], where)

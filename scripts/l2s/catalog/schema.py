@@ -17,6 +17,7 @@ class MainConfig(StrictModel):
     scratch: str | None = Field(
         None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
     )
+    decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
