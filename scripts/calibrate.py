@@ -25,6 +25,7 @@ from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry
 from l2s.errors import UserError
 from l2s.files import sha256_file
+from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table
 from l2s.sources.benchmarks import rows_digest
@@ -58,12 +59,13 @@ def main(
 
 
 class Work(NamedTuple):
-    """What a calibration runs on: device, threads, and the room for hidden states (see ``kept.Room``)."""
+    """What a calibration runs on: device, threads, room for hidden states (see ``kept.Room``), Snakemake's GPUs."""
 
     device: Device
     threads: int
     budget: int
     scratch: Path | None
+    granted: int | None = None
 
 
 def calibrate_job(
@@ -113,8 +115,10 @@ def calibrate(
     wanted = 2 if kind == "logit_distances" else 1
     if len(checkpoints) != wanted:
         raise UserError(f"--model: {kind} are measured on {wanted} model(s), found {len(checkpoints)}")
-    if work.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
+    if work.device == "cuda":
+        lease(1, work.granted)
+        if not torch.cuda.is_available():
+            raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
     torch.set_num_threads(work.threads)
     rows, text = samples.to_pylist(), getattr(entry.texts, answer)
     tokenizer = read_tokenizer(checkpoints[0].companions())
@@ -161,6 +165,7 @@ if "snakemake" in globals():
             snakemake.threads,
             int(snakemake.config["calibration_gb"] * 1e9),
             Path(snakemake.output.manifest).with_suffix(".scratch"),
+            snakemake.resources.gpu,
         ),
     )
 elif __name__ == "__main__":

@@ -7,27 +7,43 @@ By hand, benchmarks and decode settings are names of entries under ``config/`` o
 
 import importlib
 import time
-from importlib.metadata import version
+from contextlib import ExitStack
+from enum import StrEnum
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
 
+from l2s.checkpoints.manifest import TOKENIZER_NAMES, read_json
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, validate
+from l2s.decoding.prompts import Demonstration, Prompt
 from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
-from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
+from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
+from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
 from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
+from l2s.sources.demonstrations import DEMONSTRATIONS, DemonstrationsEntry, load_demonstrations
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
-ENGINE_PACKAGES = {"transformers": ("transformers", "torch")}
+ENGINE_PACKAGES = {"transformers": ("transformers", "torch"), "vllm": ("vllm", "transformers", "torch")}
+
+
+class EngineChoice(StrEnum):
+    """What ``--engine`` takes."""
+
+    TRANSFORMERS = "transformers"
+    VLLM = "vllm"
+    AUTO = "auto"
 
 
 def main(
@@ -37,79 +53,146 @@ def main(
     decoding: Annotated[
         str | None, typer.Option(help="Decode settings: entry name or YAML file. Default: paper on a GPU, else cpu.")
     ] = None,
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option(
+            help="In place of the engine that the decode settings name, with its default options. auto, the default "
+            "without --decoding: vllm if it is installed and the device is cuda, else transformers."
+        ),
+    ] = None,
+    role: Annotated[
+        Role | None, typer.Option(help="What the model is, where settings go by role. Default: merged, if it is.")
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")
     ] = None,
 ) -> None:
     """Decode every question of the benchmarks with a model."""
-    decoding = decoding or choose_settings()
+    if decoding is None:
+        decoding, engine = choose_settings(), engine or EngineChoice.AUTO
     settings = read_entry(entry_path(CONFIG / "decoding", decoding, "--decoding"), DecodingEntry)
-    prompt = read_entry(entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}"), PromptEntry)
-    tables = []
-    for name in benchmark:
-        path = entry_path(CONFIG / "benchmarks", name, "--benchmark")
-        tables.append(load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)))
-    if len(set(benchmark)) < len(benchmark):
+    if engine is not None:
+        settings = choose_engine(settings, engine)
+    checkpoint = Checkpoint.from_folder(locate(model))
+    settings = settings.for_roles([role or role_of(checkpoint, settings)])
+    prompt_path = entry_path(CONFIG / "prompts", settings.prompt, f"decode settings {decoding}")
+    prompt = read_entry(prompt_path, PromptEntry)
+    paths = [entry_path(CONFIG / "benchmarks", name, "--benchmark") for name in benchmark]
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
         raise UserError("--benchmark: one is given twice")
+    prompt.check_benchmarks(names, str(prompt_path))
     if out.suffix != ".parquet":
         raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
-    checkpoint = Checkpoint.from_folder(locate(model))
-    decode(checkpoint, tables, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
+    tables = [load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)) for path in paths]
+    shown = load_sets(prompt.for_benchmarks(names), str(prompt_path))
+    decode(checkpoint, tables, shown, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
 
 
 def choose_settings() -> str:
     """Name the decode settings for this machine, and say so."""
     import torch
 
-    chosen = "paper" if torch.cuda.is_available() else "cpu"
+    # Not torch.cuda.is_available(): it makes CUDA read CUDA_VISIBLE_DEVICES, before a lease has set it.
+    chosen = "paper" if torch.cuda.device_count() > 0 else "cpu"
     print(f"decode settings: {chosen} (config/decoding/{chosen}.yaml); choose others with --decoding")
     return chosen
 
 
+def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntry:
+    """Return the settings with the engine that was asked for, or that suits this machine, and say so."""
+    if engine is EngineChoice.AUTO:
+        suits = settings.device == "cuda" and find_spec("vllm")
+        engine = EngineChoice.VLLM if suits else EngineChoice.TRANSFORMERS
+    print(f"engine: {engine}")
+    return settings if settings.engine == engine else settings.with_engine(engine)
+
+
+def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
+    """Load the demonstrations that a prompt needs, none for a zero-shot one."""
+    if prompt.few_shot is None:
+        return []
+    path = entry_path(CONFIG / "demonstrations", prompt.few_shot.demonstrations, asked_by)
+    entry = read_entry(path, DemonstrationsEntry)
+    return [load_demonstrations(name, entry, str(path)) for name in sorted(set(prompt.few_shot.sets.values()))]
+
+
+def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
+    """Return a model's role as far as its files tell, which matters only if settings go by role."""
+    if checkpoint.manifest.kind == "fetched" and settings.by_role:
+        raise UserError("the decode settings go by role: say --role quick, --role slow or --role merged")
+    return Role.MERGED
+
+
 def decode_job(
-    manifest: Path, questions: list[Path], settings: dict[str, Any], prompt: dict[str, Any], store: Path, out: Path
+    manifest: Path,
+    questions: list[Path],
+    demonstrations: list[Path],
+    settings: dict[str, Any],
+    prompt: dict[str, Any],
+    store: Path,
+    out: Path,
+    gpus: int,
+    scratch: Path | None,
 ) -> None:
     """Decode inside the workflow, where the checkpoint has a manifest and the benchmarks are tables of questions.
 
     Args:
         manifest: The checkpoint's manifest; its weights are made again if they are not there.
         questions: Parquet files with the schema QUESTIONS, one per benchmark.
+        demonstrations: Parquet files with the schema DEMONSTRATIONS, one per set that the prompt shows.
         settings: Decode settings, resolved.
         prompt: The prompt's entry.
         store: Folder of the response store.
         out: Parquet file to write, with a JSON sidecar beside it.
+        gpus: How many Snakemake granted.
+        scratch: Folder for merged weights that are not kept; None: they are.
     """
     decode(
         Checkpoint.from_manifest(manifest),
         [read_table(path, QUESTIONS) for path in questions],
+        [read_table(path, DEMONSTRATIONS) for path in demonstrations],
         validate(DecodingEntry, settings, "decode settings of this job"),
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
         out,
+        gpus,
+        scratch,
     )
 
 
 def decode(
     checkpoint: Checkpoint,
-    tables: list[pa.Table],
+    questions: list[pa.Table],
+    demonstrations: list[pa.Table],
     settings: DecodingEntry,
     prompt: PromptEntry,
     store: Path,
     out: Path,
+    granted: int | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
     model = read_model(checkpoint.companions(), settings)
-    identity = {name: version(name) for name in ENGINE_PACKAGES[settings.engine]}
-    identity["code"] = module_digest(settings.engine_module)
-    numeric = numeric_settings(settings, identity, model)
+    stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
+    settings = complete(settings, checkpoint, model)
+    numeric = numeric_settings(settings, engine_identity(settings), model.window, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    session = Session(model, settings, prompt, responses, lambda: start_engine(checkpoint, settings, model))
-    table = session.run([questions_of(table) for table in tables])
+    rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
+
+    with ExitStack() as loan:
+
+        def start() -> Any:
+            return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
+
+        session = Session(model.window, settings, rendered, stops, responses, start)
+        table = session.run([questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
-        "prompt": prompt.model_dump(),
+        "prompt": prompt.model_dump(mode="json"),
+        "tokenizer": checkpoint_tokenizer(checkpoint),
         "seconds": round(time.monotonic() - started, 3),
         **session.facts,
     }
@@ -118,10 +201,44 @@ def decode(
     print(f"{out}: {len(table)} responses")
 
 
-def start_engine(checkpoint: Checkpoint, settings: DecodingEntry, model: Model) -> Any:
-    """Start the engine that the settings name, on the checkpoint's weights."""
-    folder = checkpoint.checked_weights()
-    return importlib.import_module(settings.engine_module).start(folder, settings, model.stop_ids)
+def complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:
+    """Return the settings with the model's window and, by hand, a number of devices that suits its size."""
+    files = checkpoint.manifest.files
+    size = sum(record.bytes for name, record in files.items() if name.endswith(".safetensors"))
+    heads = read_json(checkpoint.companions() / "config.json").get("num_attention_heads")
+    return settings.model_copy(update={"window": model.window}).for_checkpoint(size, heads)
+
+
+def engine_identity(settings: DecodingEntry) -> dict[str, str]:
+    """Return the versions of the engine's packages and the digests of its modules.
+
+    Raises:
+        UserError: The engine is not installed.
+    """
+    code = {"code": settings.engine_module, "stopping": "l2s.decoding.stopping"}
+    identity = {part: module_digest(module) for part, module in code.items()}
+    distributions = packages_distributions()  # vLLM's build for CPUs is distributed under another name
+    for package in ENGINE_PACKAGES[settings.engine]:
+        if package not in distributions:
+            raise UserError(
+                f"engine '{settings.engine}': the package {package} is not installed here; 'make setup-cuda' installs "
+                "vLLM for GPUs, 'make setup-vllm' for CPUs, each into an environment of its own"
+            )
+        identity[package] = version(distributions[package][0])
+    return identity
+
+
+def start_engine(folder: Path, settings: DecodingEntry, stops: Stops, granted: int | None) -> Any:
+    """Start the engine that the settings name, on the weights in a folder and on GPUs of its own."""
+    if settings.gpus:
+        lease(settings.gpus, granted)
+    return importlib.import_module(settings.engine_module).start(folder, settings, stops)
+
+
+def checkpoint_tokenizer(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return what pins the tokenizer that renders: the sha256 of each of its files in the checkpoint."""
+    files = checkpoint.manifest.files
+    return {name: files[name].sha256 for name in TOKENIZER_NAMES if name in files}
 
 
 def questions_of(table: pa.Table) -> list[Question]:
@@ -129,16 +246,28 @@ def questions_of(table: pa.Table) -> list[Question]:
     return [Question(row["benchmark"], row["question_id"], row["question"]) for row in table.to_pylist()]
 
 
-if "snakemake" in globals():
+def sets_of(tables: list[pa.Table]) -> dict[str, list[Demonstration]]:
+    """Return sets of demonstrations by name from their tables."""
+    sets: dict[str, list[Demonstration]] = {}
+    for row in (row for table in tables for row in table.to_pylist()):
+        sets.setdefault(row["set"], []).append(Demonstration(row["question"], row["answer"]))
+    return sets
+
+
+# A worker process of vLLM imports this file again, as __mp_main__.
+if "snakemake" in globals() and __name__ == "__main__":
     run_job(
         decode_job,
         snakemake,
         manifest=Path(snakemake.input.manifest),
         questions=[Path(path) for path in snakemake.input.questions],
+        demonstrations=[Path(path) for path in snakemake.input.demonstrations],
         settings=snakemake.params.settings,
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),
+        gpus=snakemake.resources.gpu,
+        scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -36,6 +36,7 @@ def main(
     rebuild: Annotated[
         Path | None, typer.Option(help="Manifest of a merged checkpoint whose weights are to be made again beside it.")
     ] = None,
+    into: Annotated[Path | None, typer.Option(help="With --rebuild: folder to put the weights into instead.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
     calibration: Annotated[
@@ -52,7 +53,7 @@ def main(
         # Manifests of the workflow name calibrations relative to the project.
         files = {record.name: PROJECT / record.path for record in expected.calibrations}
         read = read_calibrations(parsed, files, parents)
-        merge_checkpoint(parsed, parents, rebuild.parent, Workers(threads, device), expected, read)
+        merge_checkpoint(parsed, parents, into or rebuild.parent, Workers(threads, device), expected, read)
     elif recipe and out:
         parsed = parse_recipe(read_yaml(recipe), str(recipe))
         out = out.resolve()
@@ -65,7 +66,7 @@ def main(
 
 
 def merge_job(
-    recipe: dict[str, Any], manifests: dict[str, str], calibrations: dict[str, str], out: Path, threads: int
+    recipe: dict[str, Any], manifests: dict[str, str], calibrations: dict[str, str], out: Path, workers: Workers
 ) -> None:
     """Merge inside the workflow, where every parent has a manifest.
 
@@ -74,7 +75,7 @@ def merge_job(
         manifests: Path of the manifest of each of these sources.
         calibrations: Path of the manifest of each calibration, by the method's names.
         out: Folder of the merged checkpoint.
-        threads: Tensors worked on at a time.
+        workers: What to run on, and whether to keep the weights.
     """
     parsed = parse_recipe(recipe, "recipe of this job")
     parents = []
@@ -83,7 +84,7 @@ def merge_job(
         known = checkpoint.manifest
         parent = Parent(role=role, source=source, content_id=known.content_id, licence=known.licence)
         parents.append((parent, checkpoint.weights()))
-    finish(parsed, parents, {name: Path(path) for name, path in calibrations.items()}, out, Workers(threads))
+    finish(parsed, parents, {name: Path(path) for name, path in calibrations.items()}, out, workers)
 
 
 def finish(
@@ -175,7 +176,7 @@ if "snakemake" in globals():
         manifests=dict(zip(snakemake.params.sources, snakemake.input.parents, strict=True)),
         calibrations=dict(zip(snakemake.params.calibrations, snakemake.input.calibrations, strict=True)),
         out=Path(snakemake.output.manifest).parent,
-        threads=snakemake.threads,
+        workers=Workers(snakemake.threads, keep=snakemake.config["keep_checkpoints"]),
     )
 elif __name__ == "__main__":
     run_cli(main)

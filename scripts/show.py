@@ -42,7 +42,7 @@ def main(
     # Narrower, the table's cells would break; a file or a pipe has no width of its own.
     console = Console(width=max(Console().width, NARROWEST))
     console.print(table)
-    console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .csv, .parquet", highlight=False, soft_wrap=True)
+    console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .tex, .csv, .parquet", highlight=False, soft_wrap=True)
     for figure in sorted((results / "figures" / study).glob("*.html")):
         console.print(f"Figure: {figure.with_suffix('')}.html, .svg, .png", highlight=False, soft_wrap=True)
 

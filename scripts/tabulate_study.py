@@ -12,13 +12,15 @@ from typing import Annotated, Any
 import typer
 from pydantic import Field
 
+from l2s.analysis.paper_layout import Cell, layout_note, wide_frame
 from l2s.analysis.summary import Row, summarise
-from l2s.analysis.tables import caption, write_csv, write_html, write_markdown
+from l2s.analysis.tables import caption, display_frame, write_csv, write_html, write_latex, write_markdown
 from l2s.config import StrictModel, read_yaml, validate
 from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table, write_table
+from l2s.sources.benchmarks import QUESTIONS
 
 
 class Files(StrictModel):
@@ -35,6 +37,8 @@ class Spec(StrictModel):
     title: str
     reference: str = Field(description="how the table's note names what lengths are compared with")
     benchmarks: tuple[str, ...] = Field(min_length=1)
+    cell: Cell | None = Field(None, description="what a cell of the paper's layout holds; absent: no such table")
+    questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions, for their levels")
     rows: tuple[Row, ...] = Field(min_length=1)
     checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
 
@@ -43,24 +47,31 @@ def main(
     spec: Annotated[Path, typer.Option(help="YAML file of what the table is made from.")],
     out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
 ) -> None:
-    """Write a study's table as Parquet, CSV, Markdown and HTML."""
+    """Write a study's table as Parquet, CSV, Markdown, HTML and LaTeX."""
     tabulate(read_yaml(spec), str(spec), out)
 
 
 def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
-    """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md and .html."""
+    """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md, .html and .tex."""
     spec = validate(Spec, values, where)
     read = {
         name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
         for name, files in spec.checkpoints.items()
     }
-    summary = summarise(spec.study, spec.rows, spec.benchmarks, read)
+    questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]
+    levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
+    summary = summarise(spec.study, spec.rows, spec.benchmarks, read, levels)
     note = caption(summary, spec.reference)
-    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "html")}
+    tables = [display_frame(summary)]
+    if spec.cell:
+        tables.insert(0, wide_frame(summary, spec.cell))
+        note = layout_note(spec.cell) + note
+    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "html", "tex")}
     write_table(summary, files["parquet"], {"title": spec.title, "note": note})
     write_csv(summary, files["csv"])
-    write_markdown(summary, spec.title, note, files["md"])
-    write_html(summary, spec.title, note, files["html"])
+    write_markdown(tables, spec.title, note, files["md"])
+    write_html(tables, spec.title, note, files["html"])
+    write_latex(tables[0], spec.title, files["tex"])
     print(f"{out}: {len(summary)} lines")
 
 

@@ -37,8 +37,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside ``folder``; on success it takes the place of ``folder``, else it is removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
-    prefix = f".{folder.name}.{platform.node()}.{os.getpid()}."
-    partial = Path(tempfile.mkdtemp(prefix=prefix, suffix=".partial", dir=folder.parent))
+    partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), suffix=".partial", dir=folder.parent))
     try:
         yield partial
         for file in partial.iterdir():
@@ -50,6 +49,23 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yield an empty folder in ``parent`` and remove it at the end; killed processes' ones of that name go first."""
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(parent / name)
+    folder = Path(tempfile.mkdtemp(prefix=_partial_prefix(parent / name), suffix=".partial", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _partial_prefix(folder: Path) -> str:
+    """Return how temporary folders of this process begin that stand for ``folder``."""
+    return f".{folder.name}.{platform.node()}.{os.getpid()}."
 
 
 def _remove_abandoned(folder: Path) -> None:

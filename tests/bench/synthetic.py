@@ -77,6 +77,21 @@ SHAPES = {
 }
 
 
+def build_model(shape: Shape, folder: Path) -> None:
+    """Write one model of a shape; one that is there already is kept."""
+    if (folder / "config.json").is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    planned = {name: Planned("BF16", size) for name, size in shape.tensors()}
+    generator = torch.Generator().manual_seed(0)
+    with TensorWriter(folder, planned, 5 * 10**9) as writer:
+        for name, tensor in planned.items():
+            for first in range(0, tensor.nbytes // 2, PIECE):
+                values = torch.randn(min(PIECE, tensor.nbytes // 2 - first), generator=generator).mul_(0.02)
+                writer.write(name, 2 * first, memoryview(values.bfloat16().view(torch.uint8).numpy()))
+    (folder / "config.json").write_text(json.dumps(shape.config()))
+
+
 def build_pair(shape: Shape, folder: Path) -> tuple[Path, Path]:
     """Write a quick and a slow model of a shape; what is there already is kept."""
     paths = folder / "quick", folder / "slow"

@@ -2,12 +2,13 @@
 
 import pytest
 
-from l2s.analysis.figures import accuracy_length
+from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.names import MEAN
+from l2s.analysis.paper_layout import wide_frame
 from l2s.analysis.reflection import count_keywords
-from l2s.analysis.statistics import Interval, mean_of_shares, wilson
+from l2s.analysis.statistics import Interval, mean_of_intervals, wilson
 from l2s.analysis.summary import SUMMARY, Row, summarise
-from l2s.analysis.tables import caption, display_frame, write_html, write_markdown
+from l2s.analysis.tables import caption, display_frame, write_html, write_latex, write_markdown
 from l2s.decoding.responses import RESPONSES
 from l2s.errors import UserError
 from l2s.grading.grades import GRADES
@@ -23,11 +24,11 @@ def test_wilson_interval_equals_published_example():
 
 def test_mean_of_one_share_is_that_share():
     part = wilson(7, 20)
-    assert mean_of_shares([part]) == pytest.approx(part)
+    assert mean_of_intervals([part]) == pytest.approx(part)
 
 
-def test_mean_of_shares_combines_distances_in_quadrature():
-    mean = mean_of_shares([Interval(0.5, 0.47, 0.54), Interval(0.7, 0.66, 0.73)])
+def test_mean_of_intervals_combines_distances_in_quadrature():
+    mean = mean_of_intervals([Interval(0.5, 0.47, 0.54), Interval(0.7, 0.66, 0.73)])
     assert mean == pytest.approx((0.6, 0.6 - 0.05 / 2, 0.6 + 0.05 / 2))
 
 
@@ -50,6 +51,7 @@ def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
         key = {"benchmark": benchmark, "question_id": str(number), "sample": 0}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
+        filler |= {"thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
         grades.append({**key, "budget": 8, "outcome": outcome, "answer": "1", "gold": "1"})
     return responses, grades
@@ -115,7 +117,7 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
 
 
 def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html(summary, "Title", caption(summary, "slow"), tmp_path / "table.html")
+    write_html([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.html")
     chart = accuracy_length.chart(summary, "Title")
     chart.save(str(tmp_path / "figure.html"), inline=True)
     for page in ("table.html", "figure.html"):
@@ -124,10 +126,41 @@ def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
-    write_markdown(summary, "Title", caption(summary, "slow"), tmp_path / "table.md")
+    write_markdown([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
     assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "first", "average"),
+    [
+        ("length", "25.0 (20.0)", "62.5"),
+        ("reflection", "25.0 (20.0) [0; 0.0]", "62.5"),
+        ("reflective", "0.0", "0.0"),
+    ],
+)
+def test_papers_layout_has_a_row_for_each_model_and_a_column_for_each_benchmark(summary, cell, first, average):
+    wide = wide_frame(summary, cell)
+    change = [] if cell == "reflective" else ["Length"]
+    assert list(wide.columns) == ["Model", "b", "c", "Avg.", *change]
+    assert wide["Model"].tolist() == ["slow", "ties"]
+    assert wide.iloc[1]["b"] == first
+    assert wide.iloc[1]["Avg."] == average
+    if change:
+        assert wide["Length"].tolist() == ["+0.0 %", "−50.0 %"]
+
+
+def test_papers_layout_counts_reflective_responses(summary):
+    assert wide_frame(summary, "reflection").iloc[0]["b"] == "100.0 (40.0) [4; 2.0]"
+
+
+def test_latex_escapes_what_it_must(summary, tmp_path):
+    write_latex(wide_frame(summary, "length"), "100 % of a_b", tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text()
+    assert "100 \\% of a\\_b" in text
+    assert "-50.0 \\%" in text
+    assert "\\toprule" in text
 
 
 def test_reference_need_not_be_a_line_of_the_table_but_must_be_read():
@@ -146,10 +179,83 @@ def test_figure_of_a_table_without_a_reference_is_a_clear_error():
         accuracy_length.chart(table, "Title")
 
 
+def swept(values, method="m"):
+    rows = [
+        Row(pair="p", method=method, recipe=str(n), hyper_parameters=value, checkpoint=str(n), reference="0")
+        for n, value in enumerate(values)
+    ]
+    return summarise("s", rows, ["b"], {row.checkpoint: read(tables(["correct"] * 3, [4, 5, 6])) for row in rows})
+
+
+def test_sweep_draws_each_hyper_parameter_that_varies():
+    table = swept([{"scale": s, "of": {"keep_fraction": k}} for s in (0.5, 0.7) for k in (0.1, 0.2)])
+    chart = sweep.chart(table, "Title").to_dict()
+    panels = [column["vconcat"][0] for column in chart["hconcat"]]
+    assert [panel["layer"][-1]["encoding"]["x"]["title"] for panel in panels] == ["of.keep_fraction", "scale"]
+    series = {row["series"] for rows in chart["datasets"].values() for row in rows if "series" in row}
+    assert series == {"of.keep_fraction 0.1", "of.keep_fraction 0.2", "scale 0.5", "scale 0.7"}
+    limits = [(row["mean_tokens_low"], row["mean_tokens_high"]) for row in table.to_pylist()]
+    assert all(low < 5 < high for low, high in limits)
+
+
+def test_sweep_over_names_keeps_their_order():
+    chart = sweep.chart(swept([{"samples": name} for name in ("s1k-10", "s1k-20", "s1k")]), "Title").to_dict()
+    across = chart["hconcat"][0]["vconcat"][0]["layer"][-1]["encoding"]["x"]
+    assert (across["type"], across["sort"]) == ("ordinal", ["s1k-10", "s1k-20", "s1k"])
+
+
+def test_sweep_without_anything_that_varies_is_a_clear_error():
+    with pytest.raises(UserError, match="no hyper-parameter of the study has two values; give one a list or a range"):
+        sweep.chart(swept([{"scale": 0.5}]), "Title")
+
+
+def summary_with_levels():
+    read_tables = {
+        "slow": read(tables(["correct"] * 4, [40, 30, 20, 10], "wait")),
+        "m": read(tables(["wrong"] * 4, [9] * 4)),
+    }
+    rows = [Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow") for name in read_tables]
+    questions = read_tables["m"][0]["question_id"].to_pylist()
+    levels = {("b", question): 1 + number // 2 for number, question in enumerate(questions)}
+    return summarise("s", rows, ["b"], read_tables, levels)
+
+
+def test_levels_have_lines_of_their_own_behind_those_over_all_questions():
+    lines = summary_with_levels().to_pylist()
+    assert [(line["recipe"], line["level"]) for line in lines] == [
+        ("slow", None), ("m", None), ("slow", 1), ("slow", 2), ("m", 1), ("m", 2)
+    ]  # fmt: skip
+    assert [line["mean_tokens"] for line in lines] == [25, 9, 35, 15, 9, 9]
+    assert [line["questions"] for line in lines] == [4, 4, 2, 2, 2, 2]
+    assert lines[5]["length_change"] == pytest.approx(9 / 15 - 1)
+    assert len(display_frame(summary_with_levels())) == 2
+
+
+def test_figure_by_level_draws_every_level():
+    spec = by_level.chart(summary_with_levels(), "Title").to_dict()
+    rows = [row for data in spec["datasets"].values() for row in data]
+    assert {(row["recipe"], row["level"]) for row in rows} == {
+        (name, level) for name in ("slow", "m") for level in (1, 2)
+    }
+    with pytest.raises(UserError, match="no benchmark of the study has levels"):
+        by_level.chart(swept([{}]), "Title")
+
+
+def test_radar_closes_every_models_line_and_needs_three_benchmarks():
+    parts = [tables(["correct", "wrong"], [3, 4], benchmark=name) for name in ("x", "y", "z")]
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
+    spec = radar.chart(summarise("s", [row], ["x", "y", "z"], {"m": read(*parts)}), "Title").to_dict()
+    (drawn,) = [data for data in spec["datasets"].values() if "recipe" in data[0]]
+    assert [round((line["x"] ** 2 + line["y"] ** 2) ** 0.5, 9) for line in drawn] == [0.5] * 4
+    assert (drawn[0]["x"], drawn[0]["y"]) == (drawn[-1]["x"], drawn[-1]["y"])
+    with pytest.raises(UserError, match="needs at least three benchmarks"):
+        radar.chart(swept([{}]), "Title")
+
+
 def test_labels_with_markup_stay_text(tmp_path):
     row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
     table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
-    write_markdown(table, "T", "n", tmp_path / "t.md")
-    write_html(table, "A < B", "n", tmp_path / "t.html")
+    write_markdown([display_frame(table)], "T", "n", tmp_path / "t.md")
+    write_html([display_frame(table)], "A < B", "n", tmp_path / "t.html")
     assert "a \\| <b>" in (tmp_path / "t.md").read_text()
     assert "<title>A &lt; B</title>" in (tmp_path / "t.html").read_text()

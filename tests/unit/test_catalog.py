@@ -48,6 +48,8 @@ def edit(file, changes):
         ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
         ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine'"),
         ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
+        ("decoding/demo", {"prompt": "cot"}, r"cot.yaml: key 'few_shot.sets' names no .* for benchmark 'demo_arith"),
+        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: .*give either 'template' or 'chat'"),
         ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
         ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
         ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
@@ -147,3 +149,73 @@ def test_two_entries_may_name_the_same_model(project):
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "again.yaml")
     edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
     assert Catalog(DEMO_CONFIG, project).merges
+
+
+def few_shot(project, sets, **demonstrations):
+    """Give the demo's prompt demonstrations."""
+    (project / "demonstrations" / "mine.yaml").write_text(
+        yaml.safe_dump({"sets": {"easy": "0" * 64}, **demonstrations})
+    )
+    shown = {"demonstrations": "mine", "template": "{question} {answer}", "separator": " ", "sets": sets}
+    edit(project / "prompts" / "demo.yaml", {"few_shot": shown})
+
+
+def test_demonstrations_are_checked_before_anything_runs(project):
+    few_shot(project, {"demo_arithmetic": "esay"}, url="https://example.org/demos.json")
+    with pytest.raises(
+        UserError, match=r"prompts/demo.yaml: key 'few_shot.sets': there is no set 'esay'; did you mean"
+    ):
+        Catalog(DEMO_CONFIG, project)
+    module.read_once.cache_clear()
+    few_shot(project, {"demo_arithmetic": "easy"}, path="no.json")
+    with pytest.raises(UserError, match=r"demonstrations/mine.yaml: key 'path': there is no file no.json"):
+        Catalog(DEMO_CONFIG, project)
+
+
+def test_prompt_of_a_checkpoint_names_the_sets_of_its_benchmarks_only(project):
+    few_shot(project, {"demo_arithmetic": "easy", "gsm8k": "easy"}, url="https://example.org/demos.json")
+    catalog = Catalog(DEMO_CONFIG, project)
+    assert catalog.prompt_of("models/demo-slow", "demo").few_shot.sets == {"demo_arithmetic": "easy"}
+
+
+def test_budget_follows_the_role_and_is_the_larger_of_two(project):
+    edit(project / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
+    edit(project / "pairs" / "demo.yaml", {"reference": "third"})
+    config = {**DEMO_CONFIG, "studies": ["demo"]}
+    catalog = Catalog(config, project)
+    budgets = {name: catalog.decoding_of(name, "demo").max_new_tokens for name, _ in catalog.asked}
+    (merged,) = catalog.merges
+    assert budgets == {"models/demo-quick": 80, "models/demo-slow": 100, "models/third": 100, merged: 120}
+
+    (project / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
+    edit(project / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
+    catalog = Catalog(config, project)
+    assert catalog.decoding_of("models/demo-quick", "demo").max_new_tokens == 100
+
+
+def test_prompt_follows_the_role(project):
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "deepseek-math"}})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    (merged,) = catalog.merges
+    prompts = {name: catalog.prompt_of(name, "demo") for name, _ in catalog.asked}
+    assert prompts["models/demo-quick"].template.startswith("Question: ")
+    assert prompts["models/demo-slow"].chat is not None
+    assert prompts[merged].template.startswith("User: ")
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
+    with pytest.raises(UserError, match=r"decoding/demo.yaml: 'dep' is unknown"):
+        module.read_once.cache_clear()
+        Catalog(DEMO_CONFIG, project)
+
+
+def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
+    (project / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo, demo_sweep]\n")
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow"]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["both"]}, project)
+    assert list(catalog.studies) == ["both", "demo", "demo_sweep"]
+    assert [line.method for line in catalog.lines["demo"][:2]] == ["slow", "average"]
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
+    with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
+        Catalog(DEMO_CONFIG, project)

@@ -9,11 +9,13 @@ from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
 from l2s.decoding.engines import transformers_engine
-from l2s.decoding.engines.interface import Request
+from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.prompts import Prompt
 from l2s.decoding.responses import RESPONSES
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
-from l2s.decoding.settings import DecodingEntry, PromptEntry, Sampling
-from l2s.decoding.store import ResponseStore, request_key
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role, Sampling
+from l2s.decoding.stopping import Stops
+from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 
 PROMPT = PromptEntry(template="Question: {question}\nAnswer:")
@@ -35,11 +37,13 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None):
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT):
         model = read_model(SLOW, chosen)
-        keep = ResponseStore(tmp_path / store, "c" * 64, numeric_settings(chosen, {"torch": "x"}, model))
-        begin = start or (lambda: transformers_engine.start(SLOW, chosen, model.stop_ids))
-        session = Session(model, chosen, PROMPT, keep, begin)
+        stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
+        numeric = numeric_settings(chosen, {"torch": "x"}, model.window, stops)
+        keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
+        begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
+        session = Session(model.window, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
@@ -56,7 +60,7 @@ def test_batched_greedy_equals_one_at_a_time_generation_by_transformers(decode):
     model = AutoModelForCausalLM.from_pretrained(SLOW, dtype=torch.float32)
     tokenizer = read_model(SLOW, settings()).tokenizer
     for row, question in zip(rows, questions(), strict=True):
-        prompt = torch.tensor([tokenizer.encode(PROMPT.render(question.text))])
+        prompt = torch.tensor([tokenizer.encode(Prompt(PROMPT, tokenizer).text("chains", question.text))])
         expected = model.generate(prompt, max_new_tokens=160, do_sample=False)[0, prompt.shape[1] :].tolist()
         assert row["output_ids"] == expected
         assert row["output_tokens"] == len(expected)
@@ -80,6 +84,14 @@ def test_a_further_benchmark_decodes_only_its_own_questions(decode):
     assert [row["benchmark"] for row in rows] == ["chains"] * 4 + ["others"]
 
 
+def test_a_question_of_two_benchmarks_is_decoded_and_counted_once(decode, capsys):
+    rows, session = decode(settings(), [questions(2), questions(2, "again")])
+    assert [row["output_ids"] for row in rows[:2]] == [row["output_ids"] for row in rows[2:]]
+    assert session.facts["decoded_now"] == 2
+    assert session.facts["output_tokens"] == sum(row["output_tokens"] for row in rows[:2])
+    assert "100% of 2 responses" in capsys.readouterr().out
+
+
 def test_responses_lost_from_the_store_come_out_the_same(decode, tmp_path):
     first, session = decode(settings(), [questions()])
     chunks = sorted(session.store.folder.glob("*.parquet"))
@@ -87,17 +99,6 @@ def test_responses_lost_from_the_store_come_out_the_same(decode, tmp_path):
     again, session = decode(settings(), [questions()])
     assert again == first
     assert 0 < session.facts["decoded_now"] < len(first)
-
-
-def test_damaged_chunk_is_reported_and_decoded_again(decode, capsys):
-    first, session = decode(settings(), [questions()])
-    chunk = sorted(session.store.folder.glob("*.parquet"))[0]
-    data = bytearray(chunk.read_bytes())
-    data[len(data) // 2] ^= 1
-    chunk.write_bytes(data)
-    again, _ = decode(settings(), [questions()])
-    assert again == first
-    assert f"{chunk}: damaged" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("changed", [{"max_new_tokens": 150}, {"dtype": "bfloat16"}, {"batch_size": 2}])
@@ -116,8 +117,104 @@ def test_budget_and_window_are_told_apart(decode):
     assert all(row["prompt_tokens"] + row["output_tokens"] == longest + 3 for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("room", "reason", "tokens"), [(6, "length", 5), (5, "length", 5), (4, "window", 4), (1, "window", 1)]
+)
+def test_what_does_not_fit_shortens_the_response_and_says_so(decode, room, reason, tokens):
+    ((row,), _) = decode(settings(max_new_tokens=5), [questions(1)])
+    window = row["prompt_tokens"] + room
+    ((row,), _) = decode(settings(max_new_tokens=5, window=window), [questions(1)])
+    assert (row["finish_reason"], row["output_tokens"]) == (reason, tokens)
+
+
+@pytest.mark.parametrize("stop", ["Wait", "k. 3*4", "=2. 2+9=1. Wait, let me"])
+def test_stop_string_ends_a_response_with_the_token_that_completes_it(decode, stop):
+    ((free,), _) = decode(settings(), [questions(1)])
+    ((row,), _) = decode(settings(), [questions(1)], prompt=PROMPT.model_copy(update={"stop": (stop,)}))
+    assert row["finish_reason"] == "stop"
+    assert row["text"] == free["text"][: free["text"].index(stop)]
+    assert row["output_ids"] == free["output_ids"][: row["output_tokens"]]
+    spelt = read_model(SLOW, settings()).tokenizer.decode
+    assert stop in spelt(row["output_ids"]) and stop not in spelt(row["output_ids"][:-1])
+
+
+def test_stop_string_on_the_last_token_of_the_budget_ends_the_response_by_itself(decode):
+    stopping = PROMPT.model_copy(update={"stop": ("Wait",)})
+    ((row,), _) = decode(settings(), [questions(1)], prompt=stopping)
+    ((again,), _) = decode(settings(max_new_tokens=row["output_tokens"]), [questions(1)], prompt=stopping)
+    ((cut,), _) = decode(settings(max_new_tokens=row["output_tokens"] - 1), [questions(1)], prompt=stopping)
+    assert (again["finish_reason"], again["output_ids"]) == ("stop", row["output_ids"])
+    assert (cut["finish_reason"], cut["output_ids"]) == ("length", row["output_ids"][:-1])
+
+
+class Scripted:
+    """An engine that gives every request the same answer."""
+
+    def __init__(self, output_ids, reason):
+        self.output_ids, self.reason = tuple(output_ids), reason
+
+    def facts(self):
+        return {}
+
+    def decode(self, batches):
+        for batch in batches:
+            yield [Completion(request.key, self.output_ids, self.reason) for request in batch]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "closed", "period"),
+    [
+        ("<think>3*4=2.</think> 2", "stop", True, None),
+        ("<think>" + "3*4=2. " * 100, "length", False, 7),
+        ("3*4=2. " * 100, "window", None, 7),
+        ("3*4=2. " * 100, "stop", None, None),
+        ("3*4=2. " * 3, "length", None, None),
+    ],
+)
+def test_rows_say_whether_thinking_was_closed_and_a_cut_response_loops(decode, text, reason, closed, period):
+    ids = read_model(SLOW, settings()).tokenizer.encode(text)
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, reason))
+    assert (row["thinking_closed"], row["repetition"], row["text"]) == (closed, period, text)
+
+
+def test_thinking_that_the_prompt_opens_counts(decode):
+    opening = PromptEntry(template="{question}<think>\n")
+    ((row,), _) = decode(settings(), [questions(1)], prompt=opening, start=lambda: Scripted([40], "length"))
+    assert row["thinking_closed"] is False
+
+
+def test_budget_goes_by_role_and_the_largest_counts():
+    budgets = settings(max_new_tokens={"quick": 8, "slow": 10, "merged": 9})
+    assert [budgets.for_roles([role]).max_new_tokens for role in Role] == [8, 10, 9]
+    assert budgets.for_roles({Role.QUICK, Role.SLOW}).max_new_tokens == 10
+    assert settings().for_roles([Role.QUICK]) == settings()
+
+
+def test_window_may_go_by_role_and_is_the_models_where_it_says_nothing():
+    windows = settings(window={"quick": 100, "merged": 200})
+    assert [windows.for_roles([role]).window for role in Role] == [100, None, 200]
+    assert windows.for_roles({Role.QUICK, Role.MERGED}).window == 200
+    assert windows.for_roles({Role.QUICK, Role.SLOW}).window is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({"quick": 8, "slow": 10}, "'max_new_tokens' by role needs each of quick, slow, merged"),
+        ({"quick": 8, "slow": 10, "merged": 0}, "key 'max_new_tokens.merged'"),
+        ({"quick": 8, "slow": 10, "merge": 9}, "key 'max_new_tokens.merge"),
+        (0, "key 'max_new_tokens': Input should be greater than 0"),
+        ("many", "key 'max_new_tokens'"),
+    ],
+)
+def test_wrong_budget_is_named_by_key(budget, message):
+    with pytest.raises(UserError, match=message):
+        validate(DecodingEntry, {**settings().model_dump(mode="json"), "max_new_tokens": budget}, "d.yaml")
+
+
 def test_prompt_that_leaves_no_room_is_kept_as_too_long(decode):
-    shortest = len(read_model(SLOW, settings()).tokenizer.encode(PROMPT.render(questions()[1].text)))
+    tokenizer = read_model(SLOW, settings()).tokenizer
+    shortest = len(tokenizer.encode(Prompt(PROMPT, tokenizer).text("chains", questions()[1].text)))
     rows, _ = decode(settings(window=shortest), [questions()], start=must_not_start)
     assert {(row["finish_reason"], row["output_tokens"], row["text"]) for row in rows} == {("prompt_too_long", 0, "")}
 
@@ -137,7 +234,7 @@ def test_model_without_end_token_or_tokenizer_is_refused(tmp_path):
 def test_missing_cuda_device_is_an_error_and_no_fallback(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="there is no CUDA device"):
-        transformers_engine.start(SLOW, settings(device="cuda"), frozenset({0}))
+        transformers_engine.start(SLOW, settings(device="cuda"), Stops(frozenset({0}), (), None))
 
 
 def test_sampled_responses_repeat_by_seed_and_differ_by_sample(decode):
@@ -170,33 +267,15 @@ def test_sampling_inverts_the_cumulative_distribution(sampling, draw, token):
     assert chosen.tolist() == [token]
 
 
-def test_request_keys_depend_on_prompt_and_sample():
-    keys = {request_key([1, 2], 0), request_key([1, 2], 1), request_key([1, 258], 0), request_key([1], 0)}
-    assert len(keys) == 4
-
-
 def test_any_text_can_be_a_prompt():
     tokenizer = read_model(SLOW, settings()).tokenizer
     for text in ("naïve café – 你好 🙂", "\\frac{1}{2} $x^2$", "tabs\t\nand  spaces\x00"):
         ids = tokenizer.encode(text, add_special_tokens=False)
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
-    engine = transformers_engine.start(SLOW, settings(), frozenset({tokenizer.eos_token_id}))
+    engine = transformers_engine.start(SLOW, settings(), Stops.of(tokenizer, [tokenizer.eos_token_id], []))
     request = Request("k", tuple(tokenizer.encode("你好 🙂")), 4, "length")
     (completions,) = engine.decode([[request]])
     assert len(completions[0].output_ids) <= 4
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"template": "no place"}, "must hold {question} exactly once"),
-        ({"template": "{question} {question}"}, "must hold {question} exactly once"),
-        ({"template": "{question}", "stop": []}, "unknown key 'stop'"),
-    ],
-)
-def test_wrong_prompt_entry_is_refused(values, message):
-    with pytest.raises(UserError, match=message):
-        validate(PromptEntry, values, "prompt.yaml")
 
 
 def test_greedy_with_several_samples_is_refused():

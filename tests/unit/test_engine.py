@@ -11,15 +11,17 @@ from test_methods import RECIPES, merge
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.checkpoints.weights import Checkpoint
 from l2s.errors import UserError
+from l2s.merging.engine.contract import Method
 from l2s.merging.engine.plan import plan_merge
 from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.stream import StreamingMerge
+from l2s.methods import method_class
 
 
 def stream(recipe, base, slow, folder, threads, chunk):
     folder.mkdir()
-    models = [base, *slow] if recipe["method"] == "average" else slow
-    base = None if recipe["method"] == "average" else base
+    needs_base = method_class("merging", Method, recipe["method"], "test").needs_base
+    models, base = (slow, base) if needs_base else ([base, *slow], None)
     named = {**recipe, "models": list(map(str, models)), **({"base": str(base)} if base else {})}
     plan = plan_merge(parse_recipe(named, "test"), base, models)
     return StreamingMerge(plan, folder, threads, chunk_elements=chunk).run()

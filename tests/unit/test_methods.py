@@ -6,9 +6,11 @@ import torch
 from support import load_tensors
 
 from l2s.checkpoints.manifest import Parent
+from l2s.merging.engine.contract import Method
 from l2s.merging.engine.noise import keep_mask
-from l2s.merging.engine.recipe import known_methods, parse_recipe
+from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.run import Workers, merge_checkpoint
+from l2s.methods import method_class, method_names
 
 RECIPES = [
     {"method": "average"},
@@ -19,19 +21,19 @@ RECIPES = [
     {"method": "dare_ta", "drop_rate": 0.3, "scale": 0.7},
     {"method": "dare_ties", "drop_rate": 0.3, "keep_fraction": 0.5, "scale": 0.9},
 ]
-WITH_CALIBRATIONS = {"aim", "sens"}  # in test_calibrated_methods.py
+ELSEWHERE = {"aim", "sens", "lore", "twin"}  # in test_calibrated_methods.py and test_matrix_methods.py
 
 
-def merge(recipe, base, slow, out, threads=2):
+def merge(recipe, base, slow, out, threads=2, device="cpu"):
     """Merge model folders by a recipe's values; the base comes first."""
-    if recipe["method"] == "average":
+    if not method_class("merging", Method, recipe["method"], "test").needs_base:
         parsed = parse_recipe({**recipe, "models": [str(base), *map(str, slow)]}, "test")
         parents = [(Parent(role="model", source=str(path)), path) for path in (base, *slow)]
     else:
         parsed = parse_recipe({**recipe, "base": str(base), "models": list(map(str, slow))}, "test")
         parents = [(Parent(role="base", source=str(base)), base)]
         parents += [(Parent(role="model", source=str(path)), path) for path in slow]
-    return merge_checkpoint(parsed, parents, out, Workers(threads))
+    return merge_checkpoint(parsed, parents, out, Workers(threads, device))
 
 
 def reference(recipe, base, slow):
@@ -79,7 +81,7 @@ def trim(deltas, keep_fraction, scope):
 
 
 def test_every_method_is_compared_with_a_reference():
-    assert {recipe["method"] for recipe in RECIPES} | WITH_CALIBRATIONS == set(known_methods())
+    assert {recipe["method"] for recipe in RECIPES} | ELSEWHERE == set(method_names("merging"))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

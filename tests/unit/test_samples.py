@@ -52,7 +52,7 @@ def test_a_digest_pins_the_samples(source, capsys):
     ("changes", "message"),
     [
         ({"samples": 21}, r"set.yaml .*: has 20 rows, 'samples' asks for 21; ask for fewer"),
-        ({"slow": {"column": "lon"}}, r"row 1: there is no column 'lon'; did you mean 'long'"),
+        ({"samples": 5, "slow": {"column": "lon"}}, r"row 1: there is no column 'lon'; did you mean 'long'"),
         ({"texts": {"quick": "{answer} {question}"}}, r"key 'texts': 'quick' must hold {question} once and end in"),
         ({"sampels": 3}, r"unknown key 'sampels'; did you mean 'samples'"),
     ],

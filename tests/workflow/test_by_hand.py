@@ -11,6 +11,7 @@ from support import DEMO, ROOT
 from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
 from l2s.parquet import read_table
+from l2s.sources.benchmarks import rows_digest
 
 DECODE = ["--decoding", "demo", "--out", "x.parquet"]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
@@ -74,6 +75,31 @@ def test_decoding_again_by_hand_takes_responses_from_the_store(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["decoded_now"] == 0
 
 
+def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
+    rows = [{"question": "1+1", "answer": "\\boxed{2}"}]
+    shown = {"sets": {"demo_validation": "sums"}, "template": "Q: {question} A: {answer}", "separator": "\n"}
+    entries = {
+        "demos.json": {"sums": rows},
+        "mine.yaml": {"path": str(tmp_path / "demos.json"), "sets": {"sums": rows_digest(rows)}},
+        "shots.yaml": {
+            "template": "Q: {question} A:",
+            "few_shot": {"demonstrations": f"{tmp_path}/mine.yaml", **shown},
+        },
+        "short.yaml": {**yaml.safe_load((ROOT / "config/decoding/demo.yaml").read_text()), "max_new_tokens": 2},
+    }
+    entries["short.yaml"]["prompt"] = f"{tmp_path}/shots.yaml"
+    for name, values in entries.items():
+        (tmp_path / name).write_text(json.dumps(values))  # JSON is YAML
+    options = ["--model", DEMO / "quick", "--decoding", tmp_path / "short.yaml", "--out", tmp_path / "r.parquet"]
+    done = script("decode.py", *options, "--benchmark", "demo_validation")
+    assert done.returncode == 0, done.stderr
+    prompt = json.loads((tmp_path / "r.json").read_text())["first_prompt"]
+    assert prompt.startswith("Q: 1+1 A: \\boxed{2}\nQ: From left to right, modulo 10: ")
+    done = script("decode.py", *options, "--benchmark", "demo_arithmetic")
+    assert done.returncode == 1
+    assert "shots.yaml: key 'few_shot.sets' names no demonstrations for benchmark 'demo_arithmetic'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -124,6 +150,10 @@ def test_merge_replaces_an_earlier_merge_but_not_its_own_input_or_a_users_files(
         ("decode.py", [*DECODE, "--model", "absent", "--benchmark", "demo_validation"], "absent: no such model"),
         ("decode.py", [*DECODE, "--model", DEMO / "quick", "--benchmark", "demo_validation", "--out", "x.json"],
          "--out must end in .parquet"),
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--decoding", "paper", "--out",
+                       "x.parquet"], "the decode settings go by role: say --role quick, --role slow or --role merged"),
+        ("demonstrations.py", ["--entry", ROOT / "config/demonstrations/qwen25-math.yaml", "--set", "gsm9k", "--out",
+                               "x"], "key 'sets' does not name the set 'gsm9k'; did you mean 'gsm8k'?"),
         ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),
         ("grade.py", ["--responses", ROOT / "Makefile", "--out", "x"], "not a readable Parquet file"),
         ("benchmark.py", ["--entry", ROOT / "config/pairs/demo.yaml", "--out", "x"], "unknown key 'quick'"),

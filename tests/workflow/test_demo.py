@@ -13,6 +13,7 @@ from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
 from l2s.parquet import read_table
 from l2s.sources.benchmarks import QUESTIONS
+from l2s.sources.samples import SAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,8 @@ def results(finished_demo):
 
 @pytest.fixture(scope="module")
 def lines(results):
-    return {line["recipe"]: line for line in read_table(results / "tables" / "demo.parquet", SUMMARY).to_pylist()}
+    tables = [read_table(results / "tables" / f"{study}.parquet", SUMMARY) for study in ("demo", "demo_sweep")]
+    return {line["recipe"]: line for table in tables for line in table.to_pylist()}
 
 
 def test_slow_is_right_and_long_and_quick_is_neither(lines):
@@ -50,7 +52,8 @@ def test_accuracy_and_length_rise_gradually_with_the_scale(lines):
 
 def test_every_stage_writes_its_declared_schema(results):
     files = {schema: list(results.glob(pattern)) for pattern, schema in PATTERNS}
-    assert [len(found) for found in files.values()] == [1, 13, 13, 1]
+    checkpoints = len(list(results.glob("checkpoints/**/manifest.json")))
+    assert [len(found) for found in files.values()] == [1, 1, checkpoints, checkpoints, 2]
     for schema, found in files.items():
         for path in found:
             assert len(read_table(path, schema)) > 0
@@ -58,6 +61,7 @@ def test_every_stage_writes_its_declared_schema(results):
 
 PATTERNS = [
     ("benchmarks/*.parquet", QUESTIONS),
+    ("calibration/data/*.parquet", SAMPLES),
     ("responses/**/*.parquet", RESPONSES),
     ("grades/**/*.parquet", GRADES),
     ("tables/*.parquet", SUMMARY),
@@ -71,7 +75,7 @@ def test_responses_cover_every_question_with_ids_and_endings(results):
         assert all(len(row["output_ids"]) == row["output_tokens"] > 0 for row in rows)
         sidecar = json.loads(path.with_suffix(".json").read_text())
         assert sidecar["settings"]["engine"] == "transformers"
-        assert sidecar["settings"]["engine_identity"].keys() == {"torch", "transformers", "code"}
+        assert sidecar["settings"]["engine_identity"].keys() == {"torch", "transformers", "code", "stopping"}
         # Average and task arithmetic at scale 0.5 are the same tensors: whichever comes second finds its responses.
         if "average" not in str(path) and "scale=0.5" not in str(path):
             assert sidecar["decoded_now"] == 600
@@ -80,6 +84,7 @@ def test_responses_cover_every_question_with_ids_and_endings(results):
 
 def test_figure_and_tables_come_in_every_format(results):
     for suffix in ("html", "svg", "png"):
+        assert (results / "figures" / "demo_sweep" / f"sweep.{suffix}").stat().st_size > 1000
         assert (results / "figures" / "demo" / f"accuracy_length.{suffix}").stat().st_size > 1000
     for suffix in ("csv", "md", "html"):
         assert "task_arithmetic, scale 0.7" in (results / "tables" / f"demo.{suffix}").read_text()

@@ -101,5 +101,5 @@ def test_parent_that_changes_meanwhile_is_noticed(pair, tmp_path):
             break
     said, _ = running.communicate()
     assert running.returncode == 1
-    assert f"{weights}: changed while it was merged" in said
+    assert f"{weights}: changed while it was read" in said
     assert list(tmp_path.iterdir()) == []

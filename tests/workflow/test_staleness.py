@@ -4,10 +4,11 @@ import json
 import os
 
 import yaml
+from support import ROOT
 
 from l2s.checkpoints.manifest import read_manifest
 
-TAIL = ["draw accuracy_length of demo", "tabulate demo"]
+CONFIG = (ROOT / "config" / "demo.yaml").read_text()
 
 
 def kinds(jobs):
@@ -16,6 +17,16 @@ def kinds(jobs):
     for job in jobs:
         counted[job.split()[0]] = counted.get(job.split()[0], 0) + 1
     return counted
+
+
+def with_studies(names):
+    """Return the demo's configuration with other studies."""
+    return CONFIG.replace("studies: [demo, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
+
+
+def checkpoints(demo):
+    """Count the demo's checkpoints, fetched ones included."""
+    return len(list(demo.folder.glob("results/demo/checkpoints/**/manifest.json")))
 
 
 def test_a_second_run_has_nothing_to_do(finished_demo):
@@ -48,18 +59,32 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
     demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
     jobs = demo.stale()
-    assert kinds(jobs) == {"merge": 2, "decode": 2, "grade": 2, "tabulate": 1, "draw": 3}
-    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:"}
+    assert kinds(jobs) == {"merge": 3, "decode": 3, "grade": 3, "tabulate": 1, "draw": 4}
+    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "aim:"}
+
+
+def test_editing_a_calibration_measures_it_again_and_no_other(demo):
+    demo.edit("scripts/l2s/calibration/logit_distances.py", "total.mean()", "1.0 * total.mean()")
+    jobs = demo.stale()
+    assert kinds(jobs) == {"measure": 2, "merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
+    assert all("logit_distances" in job for job in jobs if job.startswith("measure"))
+
+
+def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
+    demo.edit(
+        "config/studies/demo.yaml", "{recipe: aim, samples: demo}", "{recipe: aim, samples: demo, omega: [0.4, 0.6]}"
+    )
+    assert kinds(demo.stale()) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
 
 
 def test_editing_the_grader_grades_again_without_decoding(demo):
     demo.edit("scripts/l2s/grading/graders/math_verify.py", "SECONDS = 5", "SECONDS = 6")
-    assert kinds(demo.stale()) == {"grade": 13, "tabulate": 1, "draw": 1}
+    assert kinds(demo.stale()) == {"grade": checkpoints(demo), "tabulate": 2, "draw": 2}
 
 
 def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
     demo.edit("scripts/l2s/analysis/figures/accuracy_length.py", "size=90", "size=91")
-    assert demo.stale() == TAIL[:1]
+    assert demo.stale() == ["draw accuracy_length of demo"]
 
 
 def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
@@ -71,10 +96,12 @@ def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
 
 def test_changing_the_prompt_decodes_again_but_merges_nothing(demo):
     demo.edit("config/prompts/demo.yaml", "Answer:", "Answer: ")
-    assert kinds(demo.stale()) == {"decode": 13, "grade": 13, "tabulate": 1, "draw": 1}
+    count = checkpoints(demo)
+    assert kinds(demo.stale()) == {"decode": count, "grade": count, "tabulate": 2, "draw": 2}
 
 
 def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):
+    demo.write("config/demo.yaml", with_studies("demo"))
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": ["ties"]}))
     demo.run()
@@ -106,7 +133,7 @@ def test_one_study_after_another_never_undoes_the_others_work(demo):
     ):
         entry = {**study, "benchmarks": [benchmark], "recipes": recipes}
         demo.write(f"config/studies/{name}.yaml", yaml.safe_dump(entry))
-    demo.write("config/both.yaml", "results: results/demo\nstudies: [one, two]\nmerge_threads: 1\n")
+    demo.write("config/both.yaml", with_studies("one, two"))
     both = {"config": "config/both.yaml"}
     demo.run("--", "one", **both)
     demo.run("--", "two", **both)
@@ -114,6 +141,7 @@ def test_one_study_after_another_never_undoes_the_others_work(demo):
 
 
 def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
+    demo.write("config/demo.yaml", with_studies("demo"))
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     demo.write("config/studies/demo.yaml", yaml.safe_dump({**study, "recipes": []}))
     demo.run()
@@ -126,7 +154,7 @@ def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
 def test_studies_whose_names_differ_behind_a_dot_have_tables_of_their_own(demo):
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     demo.write("config/studies/demo.1.yaml", yaml.safe_dump({**study, "title": "Other", "recipes": ["ties"]}))
-    demo.write("config/both.yaml", "results: results/demo\nstudies: [demo, demo.1]\nmerge_threads: 1\n")
+    demo.write("config/both.yaml", with_studies("demo, demo.1"))
     demo.run(config="config/both.yaml")
     assert "Other" in (demo.folder / "results/demo/tables/demo.1.md").read_text()
     assert "Other" not in (demo.folder / "results/demo/tables/demo.md").read_text()

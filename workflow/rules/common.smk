@@ -1,5 +1,6 @@
 # Helpers of the rules: the catalogue of configured studies, and paths. No rules here.
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,9 +9,13 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from l2s import gpus
 from l2s.catalog import Catalog
+from l2s.catalog.costs import Costs
+from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
+from l2s.planning.estimates import Throughput
 from l2s.provenance import code_digest
 
 
@@ -25,6 +30,10 @@ def load_catalog():
 
 
 catalog = load_catalog()
+# Scripts see the configuration with its defaults.
+config.update(catalog.config.model_dump(mode="json"))
+config["scratch"] = config["scratch"] or f"{catalog.config.results}/scratch"
+costs = Costs(catalog, read_entry(Path("config/throughput.yaml"), Throughput))
 RESULTS = catalog.config.results
 
 
@@ -42,6 +51,8 @@ wildcard_constraints:
     kind="activations|sensitivities|logit_distances",
     # one model, or two for logit distances
     measured=r"[^/]+(/[^/]+)?",
+    demonstrations=r"[^/]+",
+    set_name=r"[^/]+",
     figure=r"[^/]+",
     # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
@@ -59,8 +70,12 @@ def manifest_of_model(model):
 
 def calibration_path(calibration):
     """Return the path of a calibration's manifest."""
-    models = "/".join(calibration.models)
-    return f"{RESULTS}/calibration/{calibration.kind}/{models}/{calibration.samples}-{calibration.answer}.json"
+    return f"{RESULTS}/calibration/{calibration.name}.json"
+
+
+def used_calibrations():
+    """Return the names of all calibrations that the studies' merges read."""
+    return sorted({c.name for merge in catalog.merges.values() for c in merge.calibrations.values()})
 
 
 def local_model_files(wildcards):
@@ -73,6 +88,30 @@ def questions_asked(wildcards):
     """Return the question tables of all benchmarks that the studies ask of this checkpoint."""
     benchmarks = catalog.asked[wildcards.checkpoint, wildcards.decoding]
     return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in benchmarks]
+
+
+def demonstrations_asked(wildcards):
+    """Return the sets of demonstrations that the prompt shows before the questions asked of this checkpoint."""
+    few_shot = catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
+    sets = sorted(set(few_shot.sets.values())) if few_shot else []
+    return [f"{RESULTS}/demonstrations/{few_shot.demonstrations}/{name}.parquet" for name in sets]
+
+
+def decode_memory(wildcards, input):
+    """Return the memory of a decode job in MB: the weights on their way to the engine, and 8 GB for each process.
+
+    While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
+    """
+    settings = catalog.decoding_of(wildcards.checkpoint, wildcards.decoding)
+    with open(input.manifest) as stream:
+        weights = sum(file["bytes"] for file in json.load(stream)["files"].values())
+    widened = weights * (2 if settings.dtype == "float32" else 1)
+    return 8000 * max(1, settings.gpus) + round(1.25 * widened / 1e6)
+
+
+def decode_minutes(wildcards):
+    """Return the time limit of a decode job: four times what config/throughput.yaml makes of it, and half an hour."""
+    return 30 + round(4 * costs.decode_seconds(wildcards.checkpoint, wildcards.decoding) / 60)
 
 
 def responses_path(study, checkpoint):
@@ -96,6 +135,11 @@ def table_inputs(wildcards, path):
     return [path(wildcards.study, checkpoint) for checkpoint in study_checkpoints(wildcards.study)]
 
 
+def study_questions(study):
+    """Return the question tables of a study's benchmarks."""
+    return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in catalog.studies[study].benchmarks]
+
+
 def table_spec(wildcards):
     """Return what a study's table is made from."""
     study, entry = wildcards.study, catalog.studies[wildcards.study]
@@ -108,6 +152,8 @@ def table_spec(wildcards):
         "title": entry.title,
         "reference": catalog.reference_name(study),
         "benchmarks": list(entry.benchmarks),
+        "cell": entry.cell,
+        "questions": study_questions(study),
         "rows": [line._asdict() for line in catalog.lines[study]],
         "checkpoints": checkpoints,
     }
@@ -124,7 +170,40 @@ def table_outputs(study):
     ]
 
 
-OUTPUTS_OF_KIND = {"table": table_outputs}
+def noise_pairs(study):
+    """Return (checkpoint, decode settings) of all responses that a noise study compares, its lines in order."""
+    entry = catalog.studies[study]
+    names = dict.fromkeys(line.checkpoint for line in catalog.lines[study])
+    return [(name, decoding) for name in names for decoding in entry.decodings]
+
+
+def noise_inputs(wildcards, kind):
+    """Return the responses or grades (by ``kind``) that a noise study compares."""
+    grader = f"/{catalog.studies[wildcards.study].grader}" if kind == "grades" else ""
+    return [f"{RESULTS}/{kind}/{name}/{decoding}{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+
+
+def noise_outputs(study):
+    """Return a noise study's table."""
+    return [f"{RESULTS}/noise/{study}.parquet"]
+
+
+def group_outputs(group):
+    """Return what the studies of a group are for."""
+    return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
+
+
+def stop_without_gpus(dag):
+    """Stop a run on this machine before its first job if jobs need a GPU and there is none."""
+    needy = [job.rule.name for job in dag.needrun_jobs() if job.resources.get("gpu")]
+    if needy and workflow.local_exec and not gpus.count():
+        raise WorkflowError(
+            f"{len(needy)} jobs ({', '.join(sorted(set(needy)))}) need a GPU, and this machine has none: run them where "
+            "there is one, on a cluster (--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)"
+        )
+
+
+OUTPUTS_OF_KIND = {"table": table_outputs, "noise": noise_outputs, "group": group_outputs}
 
 
 def study_outputs(study):

@@ -5,6 +5,7 @@ rule decode:
     input:
         manifest=f"{RESULTS}/checkpoints/{{checkpoint}}/manifest.json",
         questions=questions_asked,
+        demonstrations=demonstrations_asked,
     output:
         responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
         sidecar=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.json",
@@ -12,17 +13,21 @@ rule decode:
         f"{RESULTS}/logs/decode/{{checkpoint}}/{{decoding}}.log",
     benchmark:
         f"{RESULTS}/timings/decode/{{checkpoint}}/{{decoding}}.tsv"
+    # The longest jobs first, so that several GPUs finish together.
+    priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
         "../../envs/cpu.yaml"
     threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
     resources:
-        gpu=lambda wildcards: catalog.entries.decoding(wildcards.decoding).gpus,
+        gpu=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
+        mem_mb=decode_memory,
+        runtime=decode_minutes,
     params:
         code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: catalog.entries.decoding(wildcards.decoding).model_dump(mode="json"),
-        prompt=lambda wildcards: catalog.entries.prompt(wildcards.decoding).model_dump(mode="json"),
+        settings=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        prompt=lambda wildcards: catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         store=f"{RESULTS}/store",
     message:
-        "decode with {wildcards.checkpoint}"
+        "decode with {wildcards.checkpoint}, {wildcards.decoding}"
     script:
         "../../scripts/decode.py"

@@ -5,10 +5,12 @@ rule tabulate:
     input:
         responses=lambda wildcards: table_inputs(wildcards, responses_path),
         grades=lambda wildcards: table_inputs(wildcards, grades_path),
+        questions=lambda wildcards: study_questions(wildcards.study),
     output:
         table=f"{RESULTS}/tables/{{study}}.parquet",
         csv=f"{RESULTS}/tables/{{study}}.csv",
         markdown=f"{RESULTS}/tables/{{study}}.md",
+        latex=f"{RESULTS}/tables/{{study}}.tex",
         html=report(
             f"{RESULTS}/tables/{{study}}.html",
             caption="../report/table.rst",
@@ -54,3 +56,32 @@ rule draw:
         "draw {wildcards.figure} of {wildcards.study}"
     script:
         "../../scripts/draw_figure.py"
+
+
+rule compare_noise:
+    input:
+        responses=lambda wildcards: noise_inputs(wildcards, "responses"),
+        grades=lambda wildcards: noise_inputs(wildcards, "grades"),
+    output:
+        table=f"{RESULTS}/noise/{{study}}.parquet",
+        markdown=f"{RESULTS}/noise/{{study}}.md",
+        html=report(
+            f"{RESULTS}/noise/{{study}}.html",
+            caption="../report/noise.rst",
+            category="{study}",
+            labels={"output": "noise"},
+        ),
+    log:
+        f"{RESULTS}/logs/compare_noise/{{study}}.log",
+    benchmark:
+        f"{RESULTS}/timings/compare_noise/{{study}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("compare_noise.py"),
+        title=lambda wildcards: catalog.studies[wildcards.study].title,
+        pairs=lambda wildcards: noise_pairs(wildcards.study),
+    message:
+        "compare repeated decoding: {wildcards.study}"
+    script:
+        "../../scripts/compare_noise.py"

@@ -1,4 +1,4 @@
-# Models, benchmarks and calibration sets, from the hub or from local files.
+# Models, benchmarks, demonstrations and calibration sets, from the hub or from local files.
 
 
 rule fetch:
@@ -39,6 +39,28 @@ rule benchmark:
         "load the questions of {wildcards.benchmark}"
     script:
         "../../scripts/benchmark.py"
+
+
+rule demonstrations:
+    input:
+        file=lambda wildcards: catalog.entries.demonstrations(wildcards.demonstrations).path or [],
+    output:
+        demonstrations=f"{RESULTS}/demonstrations/{{demonstrations}}/{{set_name}}.parquet",
+    log:
+        f"{RESULTS}/logs/demonstrations/{{demonstrations}}/{{set_name}}.log",
+    benchmark:
+        f"{RESULTS}/timings/demonstrations/{{demonstrations}}/{{set_name}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("demonstrations.py"),
+        entry=lambda wildcards: catalog.entries.demonstrations(wildcards.demonstrations)
+        .only(wildcards.set_name)
+        .model_dump(mode="json"),
+    message:
+        "load the demonstrations {wildcards.set_name} of {wildcards.demonstrations}"
+    script:
+        "../../scripts/demonstrations.py"
 
 
 rule calibration_data:

@@ -1,16 +1,18 @@
-"""Intervals for accuracies."""
+"""Intervals for accuracies and lengths."""
 
 from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
+import numpy as np
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """A share with its 95 % interval, all in [0, 1]."""
+    """A share or a mean with its 95 % interval."""
 
     value: float
     low: float
@@ -29,8 +31,17 @@ def wilson(successes: float, trials: int) -> Interval:
     return Interval(successes / trials, float(low), float(high))
 
 
-def mean_of_shares(intervals: Sequence[Interval]) -> Interval:
-    """Return the unweighted mean of independent shares with its interval.
+def mean_of(values: Sequence[float]) -> Interval:
+    """Return the mean of independent values with its interval by Student's t; with one value, the value alone."""
+    stats = DescrStatsW(np.asarray(values, dtype=float))
+    if stats.nobs < 2:
+        return Interval(float(stats.mean), float(stats.mean), float(stats.mean))
+    low, high = stats.tconfint_mean(alpha=1 - CONFIDENCE)
+    return Interval(float(stats.mean), float(low), float(high))
+
+
+def mean_of_intervals(intervals: Sequence[Interval]) -> Interval:
+    """Return the unweighted mean of independent shares or means with its interval.
 
     The limits are combined by the method of variance estimates recovery (Zou & Donner 2008, doi 10.1002/sim.3095): the
     distances of the mean's limits are the root sum of squares of the parts' distances, over their number.

@@ -1,14 +1,21 @@
-"""How a study's table looks to people: Markdown, HTML, and the terminal."""
+"""How a study's table looks to people: Markdown, HTML, LaTeX, and the terminal."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
+if TYPE_CHECKING:
+    from great_tables import GT
+
 from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
 from l2s.files import write_text
 
+WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
     "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens; change against {reference}. "
     "Truncated: share of responses cut by budget or window. Reflective: share of responses with a reflection keyword, "
@@ -18,7 +25,7 @@ NOTE = (
 
 def display_frame(summary: pa.Table) -> pd.DataFrame:
     """Return the table as text cells, one row for each checkpoint and benchmark."""
-    frame = summary.to_pandas()
+    frame = overall(summary)
     shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "Benchmark": frame["benchmark"]})
     shown["Accuracy %"] = [
         f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
@@ -42,31 +49,41 @@ def change_text(change: float) -> str:
 
 def caption(summary: pa.Table, reference: str) -> str:
     """Say what the columns are and how many questions stand behind the numbers."""
-    frame = summary.to_pandas()
+    frame = overall(summary)
     counts = frame[frame["benchmark"] != MEAN].groupby("benchmark", sort=False)["questions"].first()
     asked = ", ".join(f"{benchmark}: {count:,} questions" for benchmark, count in counts.items())
     return f"{asked}. {NOTE.format(reference=reference)}"
 
 
-def write_markdown(summary: pa.Table, title: str, note: str, path: Path) -> None:
-    """Write the table as Markdown."""
-    shown = display_frame(summary).map(lambda cell: cell.replace("|", "\\|"))
-    table = shown.to_markdown(index=False, disable_numparse=True)
-    write_text(path, f"## {title}\n\n{table}\n\n{note}\n")
+def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
+    """Write tables of text cells as Markdown, one under the other."""
+    shown = [table.map(lambda cell: cell.replace("|", "\\|")) for table in tables]
+    texts = [table.to_markdown(index=False, disable_numparse=True) for table in shown]
+    write_text(path, "\n\n".join([f"## {title}", *texts, note]) + "\n")
 
 
-def write_html(summary: pa.Table, title: str, note: str, path: Path) -> None:
-    """Write the table as a page of its own, without anything loaded from elsewhere."""
-    from great_tables import GT
-
-    shown = display_frame(summary)
-    numbers = [name for name in shown.columns if name not in ("Pair", "Model", "Benchmark")]
-    table = GT(shown, groupname_col="Pair" if "Pair" in shown else None)
-    table = table.tab_header(title).tab_source_note(note).cols_align("right", numbers)
+def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
+    """Write tables of text cells as a page of its own, without anything loaded from elsewhere."""
+    parts = [_styled(table).tab_options(table_font_size="14px") for table in tables]
+    parts[0] = parts[0].tab_header(title)
+    parts[-1] = parts[-1].tab_source_note(note)
     name = html.escape(title)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
-    body = table.tab_options(table_font_size="14px").as_raw_html()
+    body = "\n<br>\n".join(part.as_raw_html() for part in parts)
     write_text(path, f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n')
+
+
+def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
+    """Write a table of text cells as LaTeX (package booktabs)."""
+    plain = table.map(lambda cell: cell.replace("−", "-"))
+    write_text(path, _styled(plain).tab_header(title).as_latex())
+
+
+def _styled(table: pd.DataFrame) -> "GT":
+    from great_tables import GT
+
+    numbers = [name for name in table.columns if name not in WORDS]
+    return GT(table, groupname_col="Pair" if "Pair" in table else None).cols_align("right", numbers)
 
 
 def write_csv(summary: pa.Table, path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
-from l2s.catalog.schema import Line, MainConfig, Study, TableStudy
+from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, Study, StudyGroup, TableStudy
 from l2s.catalog.sweeps import expand
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.merging.engine.recipe import hyper_parameters
@@ -42,35 +44,55 @@ class Catalog:
         self.lines: dict[str, list[Line]] = {}
         self.merges: dict[str, Merge] = {}
         for name in self.config.studies:
-            study = self.studies[name] = self.entries.study(name, "key 'studies' of the configuration")
-            where = str(self.entries.file("studies", name))
-            if isinstance(study, TableStudy):
-                self._check_table(study, where)
-                self.lines[name] = list(self._lines(study, where))
-                _check_distinct(self.lines[name], where)
+            self._add_study(name, "key 'studies' of the configuration")
 
-    def _check_table(self, study: TableStudy, where: str) -> None:
+    def _add_study(self, name: str, asked_by: str) -> None:
+        if name in self.studies:
+            return
+        study = self.studies[name] = self.entries.study(name, asked_by)
+        where = str(self.entries.file("studies", name))
+        if isinstance(study, StudyGroup):
+            for member in study.studies:
+                self._add_study(member, where)
+        elif isinstance(study, MeasuredStudy):
+            if self.config.decoding is not None:
+                study = self.studies[name] = study.model_copy(update={"decoding": self.config.decoding})
+            self._check_measured(study, where)
+            self.lines[name] = list(self._lines(study, where))
+            _check_distinct(self.lines[name], where)
+
+    def _check_measured(self, study: MeasuredStudy, where: str) -> None:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
-        self.entries.decoding(study.decoding, where)
-        self.entries.prompt(study.decoding)
+        for decoding in study.decodings:
+            for prompt in self.entries.decoding(decoding, where).prompts:
+                self.entries.prompt(prompt, str(self.entries.file("decoding", decoding)), study.benchmarks)
         grader_module(study.grader, where)
+        if not isinstance(study, TableStudy):
+            return
         known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
         for figure in study.figures:
             if figure not in known:
                 raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
-    def _lines(self, study: TableStudy, where: str) -> Iterator[Line]:
+    def _lines(self, study: MeasuredStudy, where: str) -> Iterator[Line]:
+        shown = set(study.models or ())
         for pair_name in study.pairs:
             pair = self.entries.pair(pair_name, where)
             reference = f"{MODELS}/{pair.reference_model}"
             roles = {**dict.fromkeys(pair.slow, "slow"), pair.quick: "quick"}
             for model in dict.fromkeys(model for model in (pair.quick, *pair.slow) if model):
-                label = self.entries.model(model).label or model
-                yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
+                if study.models is None or model in shown:
+                    label = self.entries.model(model).label or model
+                    yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
+                    shown.discard(model)
             for number, asked in enumerate(study.recipes, start=1):
                 for values, source in self._recipes(asked, f"{where}, recipe {number}"):
                     yield self._merge_line(pair_name, pair, values, source, reference)
+        if shown:
+            raise UserError(
+                f"{where}: key 'models': {min(shown)} is in none of the study's pairs; correct or remove it"
+            )
 
     def _recipes(self, asked: str | dict[str, Any], where: str) -> Iterator[tuple[Any, str]]:
         """Yield the values of each recipe that a study's item stands for, and what messages call their source."""
@@ -105,15 +127,65 @@ class Catalog:
         return self.entries.model(name).label or name
 
     @cached_property
+    def checkpoints(self) -> list[str]:
+        """Every checkpoint that a study uses, the models that merges are made of included."""
+        parents = {f"{MODELS}/{model}" for merge in self.merges.values() for model in merge.models.values()}
+        return sorted(parents.union(*(_checkpoints(lines) for lines in self.lines.values())))
+
+    @cached_property
     def asked(self) -> dict[tuple[str, str], list[str]]:
         """Benchmarks asked of each (checkpoint, decode settings), over all configured studies."""
         asked: dict[tuple[str, str], set[str]] = {}
         for name, lines in self.lines.items():
             study = self.studies[name]
-            for line in lines:
-                for checkpoint in (line.checkpoint, line.reference):
-                    asked.setdefault((checkpoint, study.decoding), set()).update(study.benchmarks)
+            for checkpoint, decoding in product(_checkpoints(lines), study.decodings):
+                asked.setdefault((checkpoint, decoding), set()).update(study.benchmarks)
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
+
+    @cached_property
+    def roles(self) -> dict[str, set[Role]]:
+        """What each checkpoint is, over all configured studies; a reference that is no line of any table is slow."""
+        lines = [line for lines in self.lines.values() for line in lines]
+        roles: dict[str, set[Role]] = {}
+        for line in lines:
+            role = Role(line.method) if line.checkpoint.startswith(f"{MODELS}/") else Role.MERGED
+            roles.setdefault(line.checkpoint, set()).add(role)
+        for line in lines:
+            roles.setdefault(line.reference, {Role.SLOW})
+        return roles
+
+    def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
+        """Return a checkpoint's decode settings: budget and window of its role, devices for its size."""
+        settings = self.entries.decoding(decoding).for_roles(self.roles[checkpoint])
+        if settings.gpus is not None:
+            return settings
+        size = self.size(checkpoint)
+        if size is None:
+            file = self.entries.file("decoding", decoding)
+            raise UserError(
+                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in its "
+                "models' entries, or a number of devices"
+            )
+        return settings.for_checkpoint(size, heads=None)
+
+    def size(self, checkpoint: str) -> int | None:
+        """Return the bytes of a checkpoint's weights, of a merge at most, as far as the configuration tells."""
+        merge = self.merges.get(checkpoint)
+        if merge is None:
+            return self.entries.model_bytes(checkpoint.removeprefix(f"{MODELS}/"))
+        sizes = [self.entries.model_bytes(name) for name in merge.models.values()]
+        # Published weights have 16 bits.
+        return None if None in sizes else max(sizes) * (2 if merge.recipe.inputs.dtype == "float32" else 1)
+
+    def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
+        """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
+        name = self.decoding_of(checkpoint, decoding).prompt
+        return self.entries.prompt(name, decoding).for_benchmarks(self.asked[checkpoint, decoding])
+
+
+def _checkpoints(lines: list[Line]) -> set[str]:
+    """Return the checkpoints of a study's lines, references included."""
+    return {name for line in lines for name in (line.checkpoint, line.reference)}
 
 
 def _check_distinct(lines: list[Line], where: str) -> None:

@@ -1,5 +1,6 @@
 """Entries of ``config/``, each read once and checked with what it refers to."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.sources.benchmarks import BenchmarkEntry
+from l2s.sources.demonstrations import DemonstrationsEntry
 from l2s.sources.samples import SamplesEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
@@ -49,6 +51,13 @@ class Entries:
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
         return entry
 
+    def model_bytes(self, name: str) -> int | None:
+        """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
+        entry = self.model(name)
+        if entry.bytes is None and entry.path is not None:
+            return sum(file.stat().st_size for file in Path(entry.path).glob("*.safetensors"))
+        return entry.bytes
+
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
         if name in TAKEN_NAMES:
@@ -81,10 +90,25 @@ class Entries:
         """Return decode settings by name."""
         return self._entry("decoding", name, DecodingEntry, asked_by)
 
-    def prompt(self, decoding: str) -> PromptEntry:
-        """Return the prompt that decode settings name."""
-        asked_by = str(self.file("decoding", decoding))
-        return self._entry("prompts", self.decoding(decoding).prompt, PromptEntry, asked_by)
+    def prompt(self, name: str, asked_by: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
+        """Return a prompt; where it shows demonstrations, it must have them for these benchmarks, and the sets must
+        exist."""
+        file = self.file("prompts", name)
+        entry = self._entry("prompts", name, PromptEntry, asked_by)
+        entry.check_benchmarks(benchmarks, str(file))
+        if entry.few_shot:
+            known = list(self.demonstrations(entry.few_shot.demonstrations, str(file)).sets)
+            for wanted in entry.few_shot.sets.values():
+                if wanted not in known:
+                    hint = suggestion(wanted, known, f"those of '{entry.few_shot.demonstrations}' are")
+                    raise UserError(f"{file}: key 'few_shot.sets': there is no set '{wanted}'{hint}")
+        return entry
+
+    def demonstrations(self, name: str, asked_by: str = "demonstrations") -> DemonstrationsEntry:
+        """Return a source of demonstrations; a local file must exist."""
+        entry = self._entry("demonstrations", name, DemonstrationsEntry, asked_by)
+        self._check_file(entry.path, "demonstrations", name, "path")
+        return entry
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
         """Return the values of a recipe's file, and the file's name for messages."""
@@ -94,10 +118,10 @@ class Entries:
     def _entry(self, kind: str, name: str, schema: type[Entry], asked_by: str) -> Entry:
         return read_once(find_entry(self.folder / kind, name, asked_by), schema)
 
-    def _check_file(self, path: str | None, kind: str, name: str) -> None:
+    def _check_file(self, path: str | None, kind: str, name: str, key: str = "source.path") -> None:
         if path is not None and not Path(path).is_file():
             file = self.file(kind, name)
-            raise UserError(f"{file}: key 'source.path': there is no file {path}; put it there or correct it")
+            raise UserError(f"{file}: key '{key}': there is no file {path}; put it there or correct it")
 
 
 @cache

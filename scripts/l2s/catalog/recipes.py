@@ -20,6 +20,11 @@ class Calibration(NamedTuple):
     samples: str
     answer: str
 
+    @property
+    def name(self) -> str:
+        """Where it lies under ``calibration/``, without suffix."""
+        return "/".join([self.kind, *self.models, f"{self.samples}-{self.answer}"])
+
 
 @dataclass(frozen=True)
 class Merge:

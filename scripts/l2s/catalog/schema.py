@@ -12,14 +12,20 @@ class MainConfig(StrictModel):
 
     results: str = Field(min_length=1, description="folder of everything that a run makes")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
+    prune: Literal["list", "delete"] = Field("list", description="what 'snakemake prune' does")
+    keep_checkpoints: bool = Field(True, description="false: merged weights exist only while they are decoded")
+    scratch: str | None = Field(
+        None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
+    )
+    decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
     )
-    calibration_device: Literal["cpu", "cuda"] = Field(description="where calibrations are measured")
-    calibration_threads: int = Field(gt=0, description="threads of a calibration job on the CPU")
+    calibration_device: Literal["cpu", "cuda"] = Field("cpu", description="where calibrations are measured")
+    calibration_threads: int = Field(1, gt=0, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(
-        gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
+        16, gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )
 
 
@@ -27,9 +33,8 @@ class Study(StrictModel):
     """What every kind of study has."""
 
     title: str
-    pairs: tuple[str, ...] = Field(min_length=1)
 
-    @field_validator("pairs", "benchmarks", "figures", check_fields=False)
+    @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
     @classmethod
     def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -37,21 +42,56 @@ class Study(StrictModel):
         return names
 
 
-class TableStudy(Study):
-    """One table and its figures: pairs × recipes × benchmarks, decode settings, grader."""
+class MeasuredStudy(Study):
+    """A study of responses: pairs × recipes × benchmarks, decode settings, grader."""
 
-    kind: Literal["table"] = "table"
+    pairs: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] | None = Field(
+        None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
+    )
     recipes: tuple[str | dict[str, Any], ...] = Field(
-        description="entries of config/recipes, or recipes written out, where a list stands for each of its values; "
-        "the pair's own models always come first"
+        description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
     )
     benchmarks: tuple[str, ...] = Field(min_length=1)
     decoding: str = Field(description="entry of config/decoding")
     grader: str
+
+    @property
+    def decodings(self) -> tuple[str, ...]:
+        """The decode settings that every checkpoint is asked with."""
+        return (self.decoding,)
+
+
+class TableStudy(MeasuredStudy):
+    """One table and its figures."""
+
+    kind: Literal["table"] = "table"
+    cell: Literal["length", "reflection", "reflective"] | None = Field(
+        None, description="what a cell of a table in the paper's layout holds, see analysis/paper_layout.py"
+    )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
 
-STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy}
+class NoiseStudy(MeasuredStudy):
+    """How much responses and grades change if they are decoded again with settings that should not matter."""
+
+    kind: Literal["noise"]
+    again: tuple[str, ...] = Field(min_length=1, description="entries of config/decoding to compare with the first")
+
+    @property
+    def decodings(self) -> tuple[str, ...]:
+        """The decode settings that every checkpoint is asked with."""
+        return (self.decoding, *self.again)
+
+
+class StudyGroup(Study):
+    """Several studies under one name."""
+
+    kind: Literal["group"]
+    studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
+
+
+STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy, "noise": NoiseStudy, "group": StudyGroup}
 
 
 class Line(NamedTuple):

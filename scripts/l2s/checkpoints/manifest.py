@@ -16,10 +16,7 @@ from l2s.errors import UserError
 from l2s.files import canonical_json, digest_of, sha256_file, write_text
 
 MANIFEST_NAME = "manifest.json"
-# What a model is besides its tensors: architecture, generation defaults, tokenizer.
-COMPANION_NAMES = (
-    "config.json",
-    "generation_config.json",
+TOKENIZER_NAMES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -29,6 +26,8 @@ COMPANION_NAMES = (
     "tokenizer.model",
     "chat_template.jinja",
 )
+# What a model is besides its tensors: architecture, generation defaults, tokenizer.
+COMPANION_NAMES = ("config.json", "generation_config.json", *TOKENIZER_NAMES)
 
 
 class TensorRecord(StrictModel):
@@ -40,14 +39,14 @@ class TensorRecord(StrictModel):
 
 
 class FileRecord(StrictModel):
-    """One file: its size, and its sha256 where the file as such is pinned (null for shards of merged weights)."""
+    """One file: its size, and its sha256 where the file as such is pinned (null for shards of weights made here)."""
 
     bytes: int
     sha256: str | None = None
 
 
 class Parent(StrictModel):
-    """A model that a merged checkpoint was made of."""
+    """A model that a merged or trained checkpoint was made of."""
 
     role: Literal["base", "model"]
     source: str = Field(description="repo@revision, or a local directory")
@@ -67,16 +66,19 @@ class Manifest(StrictModel):
     """What a checkpoint is."""
 
     format: Literal[1] = 1
-    kind: Literal["fetched", "merged"]
+    kind: Literal["fetched", "merged", "trained"]
     content_id: str
     source: str | None = Field(None, description="for a fetched model: repo@revision, or a local directory")
     licence: str | None = Field(None, description="SPDX identifier of a fetched model's licence, if known")
-    recipe: dict[str, Any] | None = Field(None, description="for a merged model: the resolved recipe")
+    recipe: dict[str, Any] | None = Field(None, description="for a merged or trained model: the resolved recipe")
     parents: tuple[Parent, ...] = ()
     calibrations: tuple[CalibrationRecord, ...] = ()
     policies: dict[str, str] = Field({}, description="what was done about each difference between the parents")
     tensors: dict[str, TensorRecord]
     files: dict[str, FileRecord]
+    adapter: dict[str, FileRecord] = Field(
+        {}, description="for a trained model: the files beside the manifest that its weights are made again from"
+    )
 
 
 def content_id(tensors: dict[str, TensorRecord], files: dict[str, FileRecord]) -> str:

@@ -74,11 +74,12 @@ class TensorWriter(_Files):
         folder: An existing folder.
         tensors: Every tensor, in the order of the files.
         max_shard_bytes: A shard is closed before it would exceed this (a larger tensor gets a shard of its own).
+        keep: False leaves files of the right size without data, for who only wants to know what they would be.
     """
 
-    def __init__(self, folder: Path, tensors: Mapping[str, Planned], max_shard_bytes: int) -> None:
+    def __init__(self, folder: Path, tensors: Mapping[str, Planned], max_shard_bytes: int, keep: bool = True) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.keep = folder, keep
         self.places: dict[str, TensorPlace] = {}
         shards = _shards(tensors, max_shard_bytes)
         self.files = [folder / _shard_name(number, len(shards)) for number in range(1, len(shards) + 1)]
@@ -118,7 +119,7 @@ class TensorWriter(_Files):
             OSError: The disk is full, or another fault of the file system.
         """
         place = self.places[name]
-        done = 0
+        done = 0 if self.keep else len(data)
         while done < len(data):
             done += os.pwrite(self.descriptors[place.file], data[done:], place.start + first_byte + done)
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +18,12 @@ from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import COMPANION_NAMES, MANIFEST_NAME, Manifest, read_manifest
 from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
+from l2s.files import temporary_folder
 
 SCRIPTS = Path(__file__).resolve().parents[2]
+REBUILDING_SCRIPTS = {"fetched": "fetch.py", "merged": "merge.py", "trained": "train.py"}
 LOCK_NAME = ".rebuild.lock"
+ID_DIGITS = 16
 # Weights, companions, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
 
@@ -54,8 +59,8 @@ class Checkpoint:
     def weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, made again if any is missing.
 
-        A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a fetched one fetched again by
-        ``scripts/fetch.py``; both check the content_id.
+        A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a trained one from its adapter by
+        ``scripts/train.py``, a fetched one fetched again by ``scripts/fetch.py``; all check the content_id.
 
         Raises:
             UserError: They could not be made again, or came out different.
@@ -72,7 +77,7 @@ class Checkpoint:
     def checked_weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, every tensor compared with its digest.
 
-        A merged checkpoint's weights that differ are made again; of others they are an error.
+        Weights made here that differ are made again; of a fetched model they are an error.
 
         Raises:
             UserError: The tensors are not those of the manifest.
@@ -81,16 +86,37 @@ class Checkpoint:
         if digest_tensors(folder) == self.manifest.tensors:
             return folder
         print(f"{folder}: the weights are not those of the manifest", flush=True)
-        if self.manifest.kind == "merged":
+        if self.manifest.kind != "fetched":
             folder = self._make_again()
             if digest_tensors(folder) == self.manifest.tensors:
                 return folder
-        raise UserError(f"{folder}: the weights are not those of the manifest; fetch or merge the model again")
+        raise UserError(f"{folder}: the weights are not those of the manifest; make the checkpoint again")
+
+    @contextmanager
+    def lent(self, scratch: Path | None) -> Iterator[Path]:
+        """Lend a folder with all of the checkpoint's files, every tensor compared with its digest.
+
+        Args:
+            scratch: Where a merged checkpoint's weights that are not beside its manifest are made for the time of the
+                loan; None has them made beside it, to stay.
+
+        Raises:
+            UserError: They could not be made again, or came out different.
+        """
+        if scratch is None or self.manifest.kind != "merged" or self._find(list(self.manifest.files)):
+            yield self.checked_weights()
+            return
+        with temporary_folder(scratch, self.manifest.content_id[:ID_DIGITS]) as folder:
+            print(f"weights of {self.manifest_path.parent} are made in {folder}", flush=True)
+            run_script("merge.py", "--rebuild", str(self.manifest_path), "--into", str(folder))
+            if any(not (folder / name).is_file() for name in self.manifest.files):
+                raise UserError(f"{self.manifest_path}: the checkpoint could not be made again; see the lines above")
+            yield folder
 
     def _find(self, names: list[str]) -> Path | None:
         """Return the folder if each of these files is there with its size, else None."""
-        merged = self.manifest.kind == "merged"
-        folder = self.manifest_path.parent if merged else local_folder(self.manifest.source)
+        fetched = self.manifest.kind == "fetched"
+        folder = local_folder(self.manifest.source) if fetched else self.manifest_path.parent
         if folder is None:
             return None
         sizes = {name: self.manifest.files[name].bytes for name in names}
@@ -98,7 +124,7 @@ class Checkpoint:
         return folder if whole else None
 
     def _make_again(self) -> Path:
-        script = "merge.py" if self.manifest.kind == "merged" else "fetch.py"
+        script = REBUILDING_SCRIPTS[self.manifest.kind]
         print(f"files of {self.manifest_path.parent} are not there: {script} makes them again", flush=True)
         run_script(script, "--rebuild", str(self.manifest_path))
         folder = self._find(list(self.manifest.files))

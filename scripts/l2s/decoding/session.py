@@ -2,12 +2,13 @@
 
 The engine starts at most once, and only if the store lacks a response. Batches are fixed by a benchmark's questions and
 the settings alone (sorted by prompt length, then by order), never by what is missing, so that a repeated or resumed run
-sees the same batches and gives the same tokens.
+sees the same batches and gives the same tokens. An engine that forms batches itself is given what is missing.
 """
 
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +17,13 @@ import pyarrow as pa
 
 from l2s.checkpoints.manifest import read_json
 from l2s.decoding.engines.interface import Completion, Engine, Request
-from l2s.decoding.responses import RESPONSES
-from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.decoding.prompts import Prompt
+from l2s.decoding.repetition import loop_period
+from l2s.decoding.responses import CUT, RESPONSES
+from l2s.decoding.settings import DecodingEntry
+from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, ids_bytes, request_key
+from l2s.decoding.thinking import thinking_closed
 from l2s.errors import UserError
 from l2s.parquet import table_of
 from l2s.progress import Progress
@@ -32,13 +37,22 @@ class Question(NamedTuple):
     text: str
 
 
+class Asked(NamedTuple):
+    """A sample of a question that is asked for: the prompt's text, and the request that it makes."""
+
+    question: Question
+    sample: int
+    prompt: str
+    request: Request
+
+
 @dataclass(frozen=True)
 class Model:
     """What a session knows of a model before its weights are loaded.
 
     Attributes:
         tokenizer: The checkpoint's own tokenizer, from transformers.
-        stop_ids: Tokens that end a response: the generation config's and the tokenizer's.
+        stop_ids: Tokens that end a response: the generation config's and the tokenizer's; a prompt may add more.
         window: Prompt and response together, in tokens.
     """
 
@@ -74,39 +88,45 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     return Model(tokenizer, frozenset(stop_ids), settings.window or longest)
 
 
-def numeric_settings(settings: DecodingEntry, engine: dict[str, str], model: Model) -> dict[str, Any]:
+def numeric_settings(settings: DecodingEntry, engine: dict[str, str], window: int, stops: Stops) -> dict[str, Any]:
     """Return everything that a completion depends on besides checkpoint, prompt ids and sample index.
 
     Args:
-        settings: Decode settings.
-        engine: What identifies the engine: its packages' versions and the digest of its module.
-        model: For the window and the stop tokens.
+        settings: Decode settings, with a number as budget.
+        engine: What identifies the engine: its packages' versions and the digests of its modules.
+        window: Prompt and response together, in tokens.
+        stops: What ends a response.
     """
-    values = settings.model_dump(mode="json", exclude={"prompt", "window"})
+    # How much memory there is decides at most which requests run together, as what a resumed run lacks does.
+    memory = {"device_memory_gb", "memory_utilization"}
+    values = settings.model_dump(mode="json", exclude={"prompt": True, "window": True, "vllm": memory})
     del values["sampling"]["samples"]
-    return {**values, "engine_identity": engine, "window": model.window, "stop_ids": sorted(model.stop_ids)}
+    ends = {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
+    return {**values, "engine_identity": engine, "window": window, **ends}
 
 
 class Session:
     """Decodes questions, through the store.
 
     Args:
-        model: Tokenizer, stop tokens, window.
-        settings: Decode settings.
+        window: Prompt and response together, in tokens.
+        settings: Decode settings, with a number as budget.
         prompt: The prompt that the settings name.
+        stops: What ends a response.
         store: Where completions are kept.
         start_engine: Starts the engine; called at most once, only if something is missing.
     """
 
     def __init__(
         self,
-        model: Model,
+        window: int,
         settings: DecodingEntry,
-        prompt: PromptEntry,
+        prompt: Prompt,
+        stops: Stops,
         store: ResponseStore,
         start_engine: Callable[[], Engine],
     ) -> None:
-        self.model, self.settings, self.prompt, self.store = model, settings, prompt, store
+        self.window, self.settings, self.prompt, self.stops, self.store = window, settings, prompt, stops, store
         self.start_engine = start_engine
         self.facts: dict[str, Any] = {}
 
@@ -116,59 +136,55 @@ class Session:
         Returns:
             A table with the schema ``RESPONSES``: benchmarks, questions, samples in order.
         """
-        asked = [self._requests(questions) for questions in benchmarks]
-        batches = [batch for requests in asked for batch in self._batches(list(requests.values()))]
-        missing = [batch for batch in batches if any(request.key not in self.store.known for request in batch)]
+        asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
+        batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
         wanted = {request.key for batch in batches for request in batch}
-        absent = len(wanted - self.store.known.keys())
-        print(f"{len(wanted) - absent} of {len(wanted)} responses are in the store, {absent} are to be decoded")
-        self.facts = {"responses": len(wanted), "decoded_now": absent}
-        if missing:
-            self._decode(missing, absent)
-        rows = [
-            self._row(question, sample, request)
-            for questions, requests in zip(benchmarks, asked, strict=True)
-            for (question, sample), request in zip(self._slots(questions), requests.values(), strict=True)
-        ]
-        return table_of(rows, RESPONSES)
+        with self.store.locked() if wanted - self.store.known.keys() else nullcontext():
+            missing = wanted - self.store.known.keys()  # another job may have decoded them before the lock was ours
+            present = len(wanted) - len(missing)
+            print(f"{present} of {len(wanted)} responses are in the store, {len(missing)} are to be decoded")
+            self.facts = {"responses": len(wanted), "decoded_now": len(missing)}
+            if missing:
+                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
+        rows = [one for part in asked for one in part]
+        self.facts["first_prompt"] = rows[0].prompt
+        return table_of([self._row(one) for one in rows], RESPONSES)
 
     def _slots(self, questions: list[Question]) -> list[tuple[Question, int]]:
         return [(question, sample) for question in questions for sample in range(self.settings.sampling.samples)]
 
-    def _requests(self, questions: list[Question]) -> dict[tuple[str, int], Request]:
-        requests = {}
-        for question, sample in self._slots(questions):
-            text = self.prompt.render(question.text)
-            ids = tuple(self.model.tokenizer.encode(text, add_special_tokens=self.prompt.add_special_tokens))
-            room = self.model.window - len(ids)
-            by_window = room < self.settings.max_new_tokens
-            requests[question.question_id, sample] = Request(
-                key=request_key(ids, sample),
-                prompt_ids=ids,
-                budget=min(room, self.settings.max_new_tokens),
-                cut_reason="window" if by_window else "length",
-            )
-        return requests
+    def _ask(self, question: Question, sample: int) -> Asked:
+        text = self.prompt.text(question.benchmark, question.text)
+        ids = self.prompt.ids(text)
+        room = self.window - len(ids)
+        request = Request(
+            key=request_key(ids, sample),
+            prompt_ids=ids,
+            budget=min(room, self.settings.max_new_tokens),
+            cut_reason="window" if room < self.settings.max_new_tokens else "length",
+        )
+        return Asked(question, sample, text, request)
 
     def _batches(self, requests: list[Request]) -> list[list[Request]]:
         # Questions with the same text share a request.
         fitting = list({request.key: request for request in requests if request.budget > 0}.values())
         # Python's sort is stable: among prompts of one length the questions' order decides.
         fitting.sort(key=lambda request: len(request.prompt_ids))
-        size = self.settings.batch_size
+        size = self.settings.batch_size or 1
         return [fitting[first : first + size] for first in range(0, len(fitting), size)]
 
-    def _decode(self, batches: list[list[Request]], absent: int) -> None:
+    def _decode(self, batches: list[list[Request]], missing: int) -> None:
         started = time.monotonic()
         engine = self.start_engine()
         ready = time.monotonic()
-        progress = Progress("decode", absent, "responses")
+        progress = Progress("decode", missing, "responses")
         tokens = 0
         for completions in engine.decode(batches):
             new = [completion for completion in completions if completion.key not in self.store.known]
             self.store.add(new)
-            tokens += sum(len(completion.output_ids) for completion in new)
-            progress.add(len(new))
+            new_tokens = sum(len(completion.output_ids) for completion in new)
+            tokens += new_tokens
+            progress.add(len(new), tokens=new_tokens)
         seconds = time.monotonic() - ready
         print(f"decoded {tokens:,} tokens in {seconds:.1f} s, {tokens / max(seconds, 1e-9):,.0f} tokens/s")
         self.facts.update(
@@ -178,19 +194,23 @@ class Session:
             output_tokens=tokens,
         )
 
-    def _row(self, question: Question, sample: int, request: Request) -> dict[str, Any]:
+    def _row(self, asked: Asked) -> dict[str, Any]:
+        question, sample, prompt, request = asked
         if request.budget > 0:
             completion = self.store.known[request.key]
         else:
             completion = Completion(request.key, (), "prompt_too_long")
+        ids = list(completion.output_ids)
         return {
             "benchmark": question.benchmark,
             "question_id": question.question_id,
             "sample": sample,
             "prompt_sha256": hashlib.sha256(ids_bytes(request.prompt_ids)).hexdigest(),
             "prompt_tokens": len(request.prompt_ids),
-            "text": self.model.tokenizer.decode(list(completion.output_ids), skip_special_tokens=True),
-            "output_ids": list(completion.output_ids),
-            "output_tokens": len(completion.output_ids),
+            "text": self.stops.text(ids),
+            "output_ids": ids,
+            "output_tokens": len(ids),
             "finish_reason": completion.finish_reason,
+            "thinking_closed": thinking_closed(prompt, self.stops.spell(ids, special=True)),
+            "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
         }

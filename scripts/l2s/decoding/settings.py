@@ -1,32 +1,105 @@
 """Decode settings and prompts (``config/decoding/``, ``config/prompts/``)."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from l2s.config import StrictModel
+from l2s.decoding.parallel import tensor_parallel
+from l2s.errors import UserError
 
-PLACEHOLDER = "{question}"
+QUESTION, ANSWER = "{question}", "{answer}"
 COLDEST = 0.01
+# The key that holds each engine's own options.
+ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
+
+
+def _check_once(text: str, place: str, key: str) -> None:
+    if text.count(place) != 1:
+        raise ValueError(f"'{key}' must hold {place} exactly once")
+
+
+class FewShot(StrictModel):
+    """Worked examples that stand before the question: a set of them for every benchmark."""
+
+    demonstrations: str = Field(description="entry of config/demonstrations")
+    sets: dict[str, str] = Field(min_length=1, description="benchmark → name of the set that it is shown")
+    template: str = Field(description="one demonstration: {question} … {answer}")
+    separator: str = Field(description="text between demonstrations, and between the last one and the question")
+    count: int | None = Field(None, gt=0, description="take so many of each set, from its start; all if absent")
+
+    @model_validator(mode="after")
+    def _has_both_places(self) -> "FewShot":
+        for place in (QUESTION, ANSWER):
+            _check_once(self.template, place, "template")
+        return self
+
+
+class Chat(StrictModel):
+    """Messages for the model's own chat template."""
+
+    user: str = Field(description="the user's message, with {question} where the question goes")
+    system: str | None = Field(None, description="the system's message; if absent none is given to the template")
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> "Chat":
+        _check_once(self.user, QUESTION, "user")
+        return self
 
 
 class PromptEntry(StrictModel):
-    """A prompt: the text around a question."""
+    """A prompt: the text around a question, as a template or by the model's own chat template, and where answers end.
 
-    template: str = Field(description="the whole prompt, with {question} where the question goes")
+    It is rendered and encoded by the checkpoint's own tokenizer; a recipe's key 'tokenizer' says which one a merge has.
+    """
+
+    template: str | None = Field(None, description="the whole prompt, with {question} where the question goes")
+    chat: Chat | None = Field(None, description="messages that the tokenizer's chat template renders, ready to answer")
+    few_shot: FewShot | None = Field(None, description="demonstrations before the template")
+    stop: tuple[str, ...] = Field(
+        (), description="strings that end a response; one that is a token of the checkpoint's tokenizer ends it as such"
+    )
     add_special_tokens: bool = Field(
-        False, description="whether the tokenizer adds its own (a begin-of-sequence token that the template lacks)"
+        False, description="whether the tokenizer adds its own (a begin-of-sequence token that the text lacks)"
+    )
+    parse_special_tokens: bool = Field(
+        True,
+        description="whether special tokens written in the text become tokens; else they are mere characters",
     )
 
     @model_validator(mode="after")
-    def _has_one_placeholder(self) -> "PromptEntry":
-        if self.template.count(PLACEHOLDER) != 1:
-            raise ValueError(f"'template' must hold {PLACEHOLDER} exactly once")
+    def _is_one_kind(self) -> "PromptEntry":
+        if (self.template is None) == (self.chat is None):
+            raise ValueError("give either 'template' or 'chat'")
+        if self.template is not None:
+            _check_once(self.template, QUESTION, "template")
+        elif self.few_shot:
+            raise ValueError("'few_shot' goes with 'template'; a chat template has no place for demonstrations")
+        if "" in self.stop:
+            raise ValueError("an empty string in 'stop' would end every response before it begins")
         return self
 
-    def render(self, question: str) -> str:
-        """Return the prompt's text for a question; braces in the question stay as they are."""
-        return self.template.replace(PLACEHOLDER, question)
+    def check_benchmarks(self, benchmarks: Iterable[str], where: str) -> None:
+        """Check that every benchmark has its demonstrations.
+
+        Raises:
+            UserError: A few-shot prompt has no set for one of them.
+        """
+        lacking = [name for name in benchmarks if self.few_shot and name not in self.few_shot.sets]
+        if lacking:
+            raise UserError(
+                f"{where}: key 'few_shot.sets' names no demonstrations for benchmark '{lacking[0]}'; "
+                f"give it a set, or use another prompt (it names {', '.join(sorted(self.few_shot.sets))})"
+            )
+
+    def for_benchmarks(self, benchmarks: Iterable[str]) -> "PromptEntry":
+        """Return the prompt with the sets of these benchmarks only, so that others' make no response stale."""
+        if self.few_shot is None:
+            return self
+        sets = {name: self.few_shot.sets[name] for name in sorted(benchmarks)}
+        return self.model_copy(update={"few_shot": self.few_shot.model_copy(update={"sets": sets})})
 
 
 class Sampling(StrictModel):
@@ -47,20 +120,87 @@ class Sampling(StrictModel):
         return self
 
 
+class Role(StrEnum):
+    """What a checkpoint is in its pair."""
+
+    QUICK = "quick"
+    SLOW = "slow"
+    MERGED = "merged"
+
+
+class VllmOptions(StrictModel):
+    """How vLLM uses its devices."""
+
+    tensor_parallel: PositiveInt | Literal["auto"] = Field(
+        "auto", description="devices that share a model's weights; auto: the fewest that hold its bytes (on a CPU 1)"
+    )
+    device_memory_gb: float = Field(80.0, gt=0, description="memory of a device in 10^9 bytes, which 'auto' goes by")
+    memory_utilization: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
+        "machine's for the cache (0.1 if absent)",
+    )
+    max_num_seqs: int = Field(256, gt=0, description="responses decoded together, at most")
+    enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
+
+
 class DecodingEntry(StrictModel):
     """Decode settings: prompt, sampling, budget, window, engine."""
 
-    prompt: str = Field(description="name of the prompt's entry")
-    max_new_tokens: int = Field(gt=0, description="budget: tokens that a response may have")
-    window: int | None = Field(None, gt=0, description="prompt and response together, in tokens; the model's if absent")
+    prompt: str | dict[Role, str] = Field(
+        description="name of the prompt's entry; one name, or one for each of quick, slow, merged"
+    )
+    max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
+        description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
+    )
+    window: PositiveInt | dict[Role, PositiveInt] | None = Field(
+        None,
+        description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
+        "the model's where absent",
+    )
     sampling: Sampling = Sampling()
-    engine: Literal["transformers"] = Field(description="what runs the model")
+    engine: Literal["transformers", "vllm"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(description="dtype of weights and arithmetic")
-    batch_size: int = Field(64, gt=0, description="responses decoded together")
+    batch_size: int | None = Field(
+        default_factory=lambda given: 64 if given.get("engine") == "transformers" else None,
+        gt=0,
+        description="responses that the engine transformers decodes together; 64 if absent",
+    )
+    vllm: VllmOptions | None = Field(
+        default_factory=lambda given: VllmOptions() if given.get("engine") == "vllm" else None,
+        description="options of the engine vllm",
+    )
     cpu_threads: int = Field(
         1, gt=0, description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it"
     )
+
+    @model_validator(mode="after")
+    def _all_roles(self) -> "DecodingEntry":
+        for key in ("prompt", "max_new_tokens"):
+            value = getattr(self, key)
+            if isinstance(value, dict) and set(value) != set(Role):
+                raise ValueError(f"'{key}' by role needs each of {', '.join(Role)}")
+        return self
+
+    @model_validator(mode="after")
+    def _options_of_its_engine(self) -> "DecodingEntry":
+        for engine, key in ENGINE_OPTIONS.items():
+            if (getattr(self, key) is not None) != (self.engine == engine):
+                raise ValueError(f"'{key}' goes with the engine '{engine}' and no other (found {self.engine})")
+        return self
+
+    @property
+    def by_role(self) -> bool:
+        """Whether anything depends on the checkpoint's role."""
+        return any(isinstance(value, dict) for value in (self.prompt, self.max_new_tokens, self.window))
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The names of all prompts."""
+        return tuple(dict.fromkeys(self.prompt.values())) if isinstance(self.prompt, dict) else (self.prompt,)
 
     @property
     def engine_module(self) -> str:
@@ -68,6 +208,42 @@ class DecodingEntry(StrictModel):
         return f"l2s.decoding.engines.{self.engine}_engine"
 
     @property
-    def gpus(self) -> int:
-        """How many GPUs a job needs."""
-        return 1 if self.device == "cuda" else 0
+    def gpus(self) -> int | None:
+        """How many GPUs a job needs; None if the checkpoint's size decides, see ``for_checkpoint``."""
+        if self.device == "cpu":
+            return 0
+        devices = self.vllm.tensor_parallel if self.vllm else 1
+        return None if devices == "auto" else devices
+
+    def with_engine(self, engine: str) -> "DecodingEntry":
+        """Return the settings with another engine and that engine's default options."""
+        return DecodingEntry(**self.model_dump(exclude={"engine", *ENGINE_OPTIONS.values()}), engine=engine)
+
+    def for_checkpoint(self, size: int, heads: int | None) -> "DecodingEntry":
+        """Return the settings for a checkpoint: a number in place of ``tensor_parallel: auto``.
+
+        Args:
+            size: Bytes of the checkpoint's weights as stored.
+            heads: Its attention heads; None where they are not known yet.
+        """
+        if self.gpus is not None:
+            return self
+        devices = tensor_parallel(size, heads, round(self.vllm.device_memory_gb * 1e9))
+        return self.model_copy(update={"vllm": self.vllm.model_copy(update={"tensor_parallel": devices})})
+
+    def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
+        """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and window.
+
+        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt, the largest
+        budget and the largest window count.
+        """
+        roles = sorted(roles, key=list(Role).index)
+        chosen = {}
+        if isinstance(self.prompt, dict):
+            chosen["prompt"] = self.prompt[roles[-1]]
+        if isinstance(self.max_new_tokens, dict):
+            chosen["max_new_tokens"] = max(self.max_new_tokens[role] for role in roles)
+        if isinstance(self.window, dict):
+            limited = all(role in self.window for role in roles)
+            chosen["window"] = max(self.window[role] for role in roles) if limited else None
+        return self.model_copy(update=chosen)

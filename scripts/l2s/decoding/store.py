@@ -3,22 +3,29 @@
 It lies outside every declared output, so that neither a failed job nor a changed rule loses it. A store belongs to one
 checkpoint (by content_id) and one set of numeric decode settings; in it, chunk files hold completions by key. A chunk
 is written once, by rename, and named after its own sha256: a damaged one is found when it is read, and decoded again.
+
+Who decodes holds the store's lock, so that jobs which need the same responses (equal merges have equal content_ids)
+decode them once. Readers need no lock.
 """
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from l2s.decoding.engines.interface import Completion
+from l2s.errors import UserError
 from l2s.files import atomic_path, digest_of, pretty_json, write_text
 from l2s.parquet import Column, schema_of, table_of
 
 ID_DIGITS = 16
+LOCK_NAME = ".lock"
 
 COMPLETIONS = schema_of(
     [
@@ -52,15 +59,53 @@ class ResponseStore:
         self.folder = root / content_id[:ID_DIGITS] / digest_of(settings)[:ID_DIGITS]
         self.settings = {"content_id": content_id, "settings": settings}
         self.known: dict[str, Completion] = {}
-        for chunk in sorted(self.folder.glob("*.parquet")):
+        self._loaded: set[Path] = set()
+        self._load_new()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store against other processes that decode, after waiting for them; take in what they have added.
+
+        The lock is flock's, which the kernel frees when its holder dies. It holds between machines where the file
+        system passes it on: NFS (version 4, or 3 with lockd) does, Lustre if mounted with 'flock'.
+
+        Raises:
+            UserError: The file system has no locks.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / LOCK_NAME, fallback_to_soft=False)
+        try:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                print(f"{self.folder}: another job is decoding the same responses; waiting for it", flush=True)
+                lock.acquire()
+        except OSError as error:
+            raise UserError(
+                f"{self.folder}: cannot be locked ({error.strerror}); put 'results' on a file system with flock"
+            ) from None
+        try:
+            for abandoned in self.folder.glob(".*.partial"):
+                abandoned.unlink()
+            self._load_new()
+            yield
+        finally:
+            lock.release()
+
+    def _load_new(self) -> None:
+        for chunk in sorted(set(self.folder.glob("*.parquet")) - self._loaded):
             self._load(chunk)
 
     def _load(self, chunk: Path) -> None:
-        data = chunk.read_bytes()
+        try:
+            data = chunk.read_bytes()
+        except FileNotFoundError:
+            return  # another job found it damaged first
         if hashlib.sha256(data).hexdigest() != chunk.stem:
             print(f"{chunk}: damaged (its sha256 is not its name); deleted, its responses are decoded again")
-            chunk.unlink()
+            chunk.unlink(missing_ok=True)
             return
+        self._loaded.add(chunk)
         for row in pq.read_table(io.BytesIO(data)).to_pylist():
             self.known[row["key"]] = Completion(row["key"], tuple(row["output_ids"]), row["finish_reason"])
 
@@ -75,6 +120,8 @@ class ResponseStore:
         buffer = io.BytesIO()
         pq.write_table(table_of([completion._asdict() for completion in new], COMPLETIONS), buffer, compression="zstd")
         data = buffer.getvalue()
-        with atomic_path(self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet") as partial:
+        chunk = self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet"
+        with atomic_path(chunk) as partial:
             partial.write_bytes(data)
+        self._loaded.add(chunk)
         self.known.update((completion.key, completion) for completion in new)

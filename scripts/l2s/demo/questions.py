@@ -52,6 +52,7 @@ class CalibrationRow(TypedDict):
 
     question: str
     quick: str
+    steps: str
     slow: str
 
 
@@ -156,13 +157,14 @@ def benchmark_rows(split: str, questions: list[Question]) -> list[BenchmarkRow]:
 
 
 def calibration_rows(seed: int, held_out: Set[Question]) -> list[CalibrationRow]:
-    """Draw questions outside the benchmarks, each with the quick and the slow model's kind of answer."""
+    """Draw questions outside the benchmarks, each answered at once, in steps, and with two checks."""
     rng = random.Random(f"calibration {seed}")
     questions = [_draw_outside(rng, level, held_out) for level in list(LEVELS) * CALIBRATION_PER_LEVEL]
     return [
         {
             "question": q.text,
             "quick": q.response(Style.DIRECT).strip(),
+            "steps": q.response(Style.STEPS).strip(),
             "slow": q.response(Style.TWO_CHECKS).strip(),
         }
         for q in questions

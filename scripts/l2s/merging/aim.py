@@ -17,13 +17,15 @@ to the output's dtype, here everything is float32 until the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.errors import UserError
-from l2s.merging.engine.contract import Answer, Chunk, Method, SideInput, Tally
+from l2s.merging.engine.contract import Answer, Chunk, Cost, Method, SideInput, Tally
 from l2s.merging.engine.recipe import Nested
 
 if TYPE_CHECKING:
@@ -76,9 +78,14 @@ class Aim(Method):
             factors[name] = 1 - importance * (1 - self.omega)
         return factors, self.of.prepare(calibrations, shapes)
 
-    def check_tensors(self, tensors: Iterable[str]) -> None:
+    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Let the inner method check."""
-        self.of.check_tensors(tensors)
+        self.of.check_tensors(shapes)
+
+    def cost(self, shape: tuple[int, ...], models: int) -> Cost:
+        """Return the inner method's cost and that of two vectors more: the base, and the factor of each element."""
+        inner = self.of.cost(shape, models if self.of.needs_base else models + 1)
+        return inner._replace(nbytes=inner.nbytes + 2 * prod(shape) * ITEM_BYTES["F32"])
 
     def tally(self, models: int, released: bool) -> Tally | None:
         """Return the inner method's tally."""

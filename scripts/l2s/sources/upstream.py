@@ -23,20 +23,34 @@ def fetch_file(url: str, sha256: str) -> Path:
         OSError: The file could not be downloaded.
     """
     from huggingface_hub import cached_assets_path
-    from huggingface_hub.utils import hf_raise_for_status, http_backoff
 
     file = cached_assets_path("long2short", "files", sha256) / url.rsplit("/", 1)[1]
     if file.is_file() and sha256_file(file) == sha256:
         return file
-    print(f"downloading {url}", flush=True)
-    response = http_backoff("GET", url, timeout=TIMEOUT_SECONDS)
-    hf_raise_for_status(response)
-    digest = hashlib.sha256(response.content).hexdigest()
+    content = download(url)
+    digest = hashlib.sha256(content).hexdigest()
     if digest != sha256:
         raise UserError(
             f"{url}: the sha256 of the file is {digest}, the entry's 'file_sha256' says {sha256}; it was altered on "
             "the way or at its source, and was not kept: try again, or give another 'url' of the pinned file"
         )
     with atomic_path(file) as partial:
-        partial.write_bytes(response.content)
+        partial.write_bytes(content)
     return file
+
+
+def download(url: str) -> bytes:
+    """Return what lies at an address; the caller checks it.
+
+    Raises:
+        OSError: It could not be downloaded.
+    """
+    from huggingface_hub.utils import hf_raise_for_status, http_backoff
+
+    print(f"downloading {url}", flush=True)
+    try:
+        response = http_backoff("GET", url, timeout=TIMEOUT_SECONDS)
+        hf_raise_for_status(response)
+    except Exception as error:  # the client's own kinds, which change with its version
+        raise OSError(str(error).splitlines()[0] if str(error) else type(error).__name__) from None
+    return response.content

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
 from l2s.errors import UserError
 
 WIDTH, HEIGHT = 620, 420
@@ -19,7 +20,7 @@ FIRST_NAME, NEXT_NAME = 9, 12  # pixels from a point to its name, and from a nam
 
 def chart(summary: pa.Table, title: str) -> alt.LayerChart:
     """Return the chart; checkpoints without a reference are left out."""
-    points = _points(summary.to_pandas())
+    points = _points(overall(summary))
     # The room around the points reaches beyond 100 %, where there is nothing to read.
     axis = alt.Axis(format="%", labelExpr="datum.value > 1 ? '' : datum.label")
     room = alt.Scale(zero=False, nice=False, padding=ROOM)

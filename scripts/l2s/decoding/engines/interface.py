@@ -1,5 +1,6 @@
 """What an engine is to a decode job."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -19,9 +20,13 @@ class Request(NamedTuple):
     budget: int
     cut_reason: str
 
+    def stream(self, seed: int) -> bytes:
+        """Return the 16 bytes that its random stream starts from."""
+        return hashlib.sha256(f"{seed}/{self.key}".encode()).digest()[:16]
+
 
 class Completion(NamedTuple):
-    """What came of a request: its token ids (the stop token included) and the finish reason."""
+    """What came of a request: its token ids (a stop token, or those of a stop string, included), finish reason."""
 
     key: str
     output_ids: tuple[int, ...]

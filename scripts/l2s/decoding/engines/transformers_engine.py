@@ -4,7 +4,6 @@ Prompts of a batch are padded on the left; a sequence that has ended leaves the 
 address (seed, request, step), so that a response does not depend on what else is in the batch beyond rounding.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ import transformers
 
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.settings import DecodingEntry, Sampling
+from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
 
 
-def start(folder: Path, settings: DecodingEntry, stop_ids: frozenset[int]) -> "TransformersEngine":
+def start(folder: Path, settings: DecodingEntry, stops: Stops) -> "TransformersEngine":
     """Start the engine; what every engine module offers."""
-    return TransformersEngine(folder, settings, stop_ids)
+    return TransformersEngine(folder, settings, stops)
 
 
 class TransformersEngine:
@@ -29,19 +29,19 @@ class TransformersEngine:
     Args:
         folder: The checkpoint's files.
         settings: Decode settings; device, dtype, threads and sampling are read.
-        stop_ids: Tokens that end a response.
+        stops: What ends a response.
 
     Raises:
         UserError: The device is not there, or the model does not load.
     """
 
-    def __init__(self, folder: Path, settings: DecodingEntry, stop_ids: frozenset[int]) -> None:
+    def __init__(self, folder: Path, settings: DecodingEntry, stops: Stops) -> None:
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise UserError("device 'cuda' is configured but there is no CUDA device; set 'device: cpu' or use a GPU")
         torch.set_num_threads(settings.cpu_threads)
         self.sampling = settings.sampling
         self.device = torch.device(settings.device)
-        self.stop_ids = torch.tensor(sorted(stop_ids), device=self.device)
+        self.stops = stops
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=getattr(torch, settings.dtype), local_files_only=True
@@ -73,6 +73,7 @@ class TransformersEngine:
         cache = transformers.DynamicCache(config=self.model.config)
         choose = _Chooser(self.sampling, batch)
         outputs: list[list[int]] = [[] for _ in batch]
+        watches = [Watch(self.stops) for _ in batch]
         active = list(range(len(batch)))
         while active:
             logits = self.model(
@@ -84,13 +85,13 @@ class TransformersEngine:
                 logits_to_keep=1,
             ).logits[:, -1]
             chosen = choose(logits, active, [len(outputs[row]) for row in active])
-            stopped = torch.isin(chosen, self.stop_ids).tolist()
             for row, token in zip(active, chosen.tolist(), strict=True):
                 outputs[row].append(token)
+                watches[row].sees(token)
             staying = [
                 place
                 for place, row in enumerate(active)
-                if not stopped[place] and len(outputs[row]) < batch[row].budget
+                if not watches[row].ended and len(outputs[row]) < batch[row].budget
             ]
             if len(staying) < len(active):
                 kept = torch.tensor(staying, device=self.device, dtype=torch.long)
@@ -100,7 +101,10 @@ class TransformersEngine:
             ids = chosen[:, None]
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
-        return [self._completion(request, output) for request, output in zip(batch, outputs, strict=True)]
+        return [
+            Completion(request.key, tuple(output), "stop" if watch.ended else request.cut_reason)
+            for request, output, watch in zip(batch, outputs, watches, strict=True)
+        ]
 
     def _pad_left(self, batch: list[Request]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return token ids and mask, int64 [batch, longest prompt]."""
@@ -111,10 +115,6 @@ class TransformersEngine:
             ids[row, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
             mask[row, longest - len(request.prompt_ids) :] = 1
         return ids.to(self.device), mask.to(self.device)
-
-    def _completion(self, request: Request, output: list[int]) -> Completion:
-        stopped = bool(torch.isin(torch.tensor(output[-1], device=self.device), self.stop_ids))
-        return Completion(request.key, tuple(output), "stop" if stopped else request.cut_reason)
 
 
 class _Chooser:
@@ -134,7 +134,7 @@ class _Chooser:
 
 def _uniforms(seed: int, request: Request) -> np.ndarray:
     """Return a request's random stream: float32 [budget], uniform in [0, 1)."""
-    key = np.frombuffer(hashlib.sha256(f"{seed}/{request.key}".encode()).digest()[:16], dtype="<u8")
+    key = np.frombuffer(request.stream(seed), dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key)).random(request.budget, dtype=np.float32)
 
 

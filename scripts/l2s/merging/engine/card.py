@@ -1,20 +1,17 @@
-"""The model card of a merged checkpoint, in the format of the Hugging Face hub."""
+"""The model card of a merged checkpoint."""
 
 from __future__ import annotations
 
 import yaml
 
-from l2s.checkpoints.entries import split_source
+from l2s.checkpoints.card import card_head, parents_table
 from l2s.checkpoints.manifest import Manifest
 
-CARD_NAME = "README.md"
 TEXT = """\
 # {name}
 
 Made by merging, without training: method `{method}`.
 
-| role | model | licence | content_id |
-|---|---|---|---|
 {parents}
 
 The weights are subject to the licences of all of these.
@@ -43,26 +40,12 @@ def model_card(manifest: Manifest, name: str) -> str:
         manifest: The merged checkpoint's.
         name: What to call it.
     """
-    sources = [split_source(parent.source) for parent in manifest.parents]
-    hub = [place[0] for place in sources if isinstance(place, tuple)]
-    licences = {parent.licence for parent in manifest.parents if parent.licence}
-    head = {
-        "library_name": "transformers",
-        "tags": ["merge", manifest.recipe["method"]],
-        **({"base_model": hub, "base_model_relation": "merge"} if hub else {}),
-        **({"license": licences.pop().lower()} if len(licences) == 1 else {}),
-    }
-    rows = [
-        f"| {parent.role} | {parent.source} | {parent.licence or 'not stated'} | {(parent.content_id or '')[:16]} |"
-        for parent in manifest.parents
-    ]
     policies = [f"- **{key}**: {policy}" for key, policy in manifest.policies.items()]
-    body = TEXT.format(
+    return card_head(manifest, "merge") + TEXT.format(
         name=name,
         method=manifest.recipe["method"],
-        parents="\n".join(rows),
+        parents=parents_table(manifest),
         recipe=yaml.safe_dump(manifest.recipe, sort_keys=False),
         policies="\n".join(policies),
         content_id=manifest.content_id,
     )
-    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n{body}"

@@ -9,8 +9,9 @@ per counting pass. Method modules import torch only inside functions, so that bu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Scope = Literal["tensor", "model"]
 Answer = Literal["quick", "slow"]
+PIECE_ELEMENTS = 1 << 19
 
 
 class SideInput(NamedTuple):
@@ -71,6 +73,28 @@ class Chunk:
             model.sub_(self.base)
         return self.models
 
+    def as_matrix(self, vector: Tensor) -> Tensor:
+        """Return a view of a whole tensor's vector [n] as a matrix; a tensor of one dimension is a single row."""
+        return vector.view(matrix_shape(self.shape))
+
+    def pieces(self) -> Iterator[slice]:
+        """Yield slices of a whole tensor's vectors, for steps whose temporary vectors must stay small."""
+        for start in range(0, prod(self.shape), PIECE_ELEMENTS):
+            yield slice(start, start + PIECE_ELEMENTS)
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of a tensor as a matrix; a tensor of one dimension is a single row."""
+    rows = shape[0] if len(shape) > 1 else 1
+    return rows, prod(shape) // rows
+
+
+class Cost(NamedTuple):
+    """What merging one whole tensor takes beside reading and writing it: bytes of memory, arithmetic operations."""
+
+    nbytes: int
+    operations: float
+
 
 class Tally(Protocol):
     """Statistics collected in counting passes over one tensor or the whole model, before anything is merged.
@@ -94,12 +118,18 @@ class Method(StrictModel, ABC):
     """A merging method with its hyper-parameters.
 
     Class attributes:
-        works_on: ``elements``: chunks are any run of elements; ``matrices``: a chunk is a whole tensor.
+        works_on: ``elements``: a chunk is any run of elements, and several are merged at a time, each by one thread;
+            ``matrices``: a chunk is a whole tensor, merged alone, with all threads for torch's operations. Such a
+            method has no tally, and says what a tensor costs.
         needs_base: Whether ``Chunk.base`` is read.
+        min_models: How many models a recipe must have.
+        fidelities: What a recipe's ``fidelity`` may be.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
     needs_base: ClassVar[bool] = True
+    min_models: ClassVar[int] = 1
+    fidelities: ClassVar[tuple[str, ...]] = ("exact", "released")
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 
@@ -119,8 +149,12 @@ class Method(StrictModel, ABC):
         """
         return None
 
-    def check_tensors(self, tensors: Iterable[str]) -> None:
-        """Refuse hyper-parameters that do not fit the models' tensors, given by name; called before a merge starts."""
+    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse hyper-parameters that do not fit the tensors, shapes by name; called before a merge starts."""
+
+    def cost(self, shape: tuple[int, ...], models: int) -> Cost:
+        """Return what ``merge`` takes for a whole tensor of this shape; only of interest for ``matrices``."""
+        return Cost(0, 0)
 
     def task_vectors(self, chunk: Chunk) -> list[Tensor]:
         """Return the task vectors that the method works on, float32 [n] each, in the chunk's own buffers."""

@@ -94,15 +94,15 @@ def plan_merge(
     policies: dict[str, str] = {}
     sources = _drop_heads(sources, policies) if recipe.released else _untie(sources, policies)
     _check_tensors(sources)
-    recipe.method.check_tensors(sources[-1].places)
+    shapes = {name: place.shape for name, place in sources[-1].places.items()}
+    recipe.method.check_tensors(shapes)
     config = _merge_configs(sources, recipe, policies)
     policies["tokenizer"] = recipe.inputs.tokenizer
     for finding in compare([source.folder for source in sources]):
         if finding.topic in NOT_IN_CONFIG and finding.differs:
             policies[finding.topic] = f"{finding.policy} ({'; '.join(finding.values)})"
     dtype = SAFETENSORS_DTYPE[recipe.inputs.dtype]
-    outputs = {name: Planned(dtype, place.shape) for name, place in sources[-1].places.items()}
-    shapes = {name: place.shape for name, place in sources[-1].places.items()}
+    outputs = {name: Planned(dtype, shape) for name, shape in shapes.items()}
     prepared = recipe.method.prepare(calibrations or {}, shapes)
     return MergePlan(recipe, tuple(sources), outputs, config, policies, prepared)
 

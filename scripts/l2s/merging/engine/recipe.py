@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, model_validator
 
-from l2s.config import StrictModel, suggestion, validate
+from l2s.config import StrictModel, validate
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Method
+from l2s.methods import method_class, method_names
 
-METHODS_FOLDER = Path(__file__).resolve().parents[1]
+STAGE = "merging"
 
 
 class Inputs(StrictModel):
@@ -51,6 +49,18 @@ class Recipe(StrictModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Recipe:
+        method, inputs = self.method, self.inputs
+        if len(inputs.models) < method.min_models:
+            raise ValueError(f"method '{method.method}' merges {method.min_models} models or more; give more 'models'")
+        if inputs.fidelity not in method.fidelities:
+            raise ValueError(
+                f"fidelity: method '{method.method}' has no '{inputs.fidelity}' variant; it can be "
+                f"{' or '.join(method.fidelities)}"
+            )
+        return self
+
     @property
     def released(self) -> bool:
         """Whether the released code is to be reproduced."""
@@ -78,8 +88,8 @@ def parse_recipe(values: Any, where: str) -> Recipe:
 def parse_method(values: dict[str, Any], where: str) -> Method:
     """Read a method with its hyper-parameters; ``method`` names its module."""
     if "method" not in values:
-        raise UserError(f"{where}: key 'method' is missing; the methods are {', '.join(known_methods())}")
-    return validate(method_class(values["method"], where), values, where)
+        raise UserError(f"{where}: key 'method' is missing; the methods are {', '.join(method_names(STAGE))}")
+    return validate(method_class(STAGE, Method, values["method"], where), values, where)
 
 
 def _parse_nested(values: Any) -> Any:
@@ -94,30 +104,6 @@ def _parse_nested(values: Any) -> Any:
 
 # A method with its hyper-parameters inside another one's.
 Nested = Annotated[SerializeAsAny[Method], BeforeValidator(_parse_nested)]
-
-
-def known_methods() -> list[str]:
-    """Return the names of all methods: the modules beside the engine."""
-    return sorted(file.stem for file in METHODS_FOLDER.glob("*.py") if file.stem != "__init__")
-
-
-def method_class(name: Any, where: str) -> type[Method]:
-    """Return the one Method that the module ``l2s.merging.<name>`` defines."""
-    known = known_methods()
-    if name not in known:
-        raise UserError(f"{where}: unknown method '{name}'{suggestion(str(name), known, 'the methods are')}")
-    module = importlib.import_module(f"l2s.merging.{name}")
-    found = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value)
-        and issubclass(value, Method)
-        and value.__module__ == module.__name__
-        and not inspect.isabstract(value)
-    ]
-    if len(found) != 1:
-        raise UserError(f"{module.__file__}: must define exactly one concrete Method, found {len(found)}")
-    return found[0]
 
 
 def method_modules(method: Method) -> list[str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import resource
-import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from l2s.checkpoints.calibrations import Calibration
+from l2s.checkpoints.card import CARD_NAME
 from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import (
     MANIFEST_NAME,
@@ -25,11 +23,12 @@ from l2s.checkpoints.manifest import (
     weight_records,
     write_manifest,
 )
+from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.checkpoints.statistics import STATISTICS_NAME
 from l2s.checkpoints.weights import LOCK_NAME
 from l2s.errors import UserError
-from l2s.files import atomic_folder, pretty_json, sync
-from l2s.merging.engine.card import CARD_NAME, model_card
+from l2s.files import atomic_folder, pretty_json
+from l2s.merging.engine.card import model_card
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge
@@ -39,19 +38,26 @@ from l2s.progress import clock
 SIDECAR_NAME = "merge.json"
 # What lies in a merged checkpoint's folder besides the files that its manifest names.
 BESIDE_WEIGHTS = (MANIFEST_NAME, SIDECAR_NAME, STATISTICS_NAME, CARD_NAME, LOCK_NAME)
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 330_000_000
 # Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
 RATE = 150e6
-SPARE_DISK = 1.02
+# Arithmetic operations of methods on matrices a second and thread, measured on the same machine with 7B shapes.
+OPERATIONS = 50e9
 
 
 class Workers(NamedTuple):
-    """What a merge runs on: how many tensors at a time, and where they are computed (``cpu`` or ``cuda``)."""
+    """What a merge runs on, and whether it leaves weights.
+
+    Attributes:
+        threads: How many tensors at a time.
+        device: Where they are computed: ``cpu`` or ``cuda``.
+        keep: False leaves manifest and companions only; the weights are computed, digested and never written.
+    """
 
     threads: int
     device: str = "cpu"
+    keep: bool = True
 
 
 def merge_checkpoint(
@@ -87,8 +93,8 @@ def merge_checkpoint(
     target = out.with_name(f"{out.name}.rebuilt") if expected else out
     sources = [folder for _, folder in parents]
     # The parents are looked at again before the result is put in place.
-    with _clear_disk_errors(target), atomic_folder(target) as folder, _unchanged(sources):
-        merge = StreamingMerge(plan, folder, *workers)
+    with clear_disk_errors(target), atomic_folder(target) as folder, unchanged(sources):
+        merge = StreamingMerge(plan, folder, workers.threads, workers.device, keep=workers.keep)
         _announce(plan, merge, folder)
         tensors = dict(merge.run())
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
@@ -97,20 +103,25 @@ def merge_checkpoint(
             (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
             (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
+            if not workers.keep:
+                _remove_weights(folder)
         else:
-            _put_beside_manifest(folder, out, manifest, expected)
+            put_beside_manifest(folder, out, manifest, expected)
     if expected:
         target.rmdir()
     return manifest
 
 
+def _remove_weights(folder: Path) -> None:
+    for file in weight_records(weight_files(folder), digests=False):
+        (folder / file).unlink()
+
+
 def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     """Say what memory, disk and time to expect, and stop if the disk is too small."""
-    output = sum(tensor.nbytes for tensor in plan.outputs.values())
-    free = shutil.disk_usage(folder).free
-    if output * SPARE_DISK > free:
-        raise UserError(f"{folder.parent}: the result takes {output / 1e9:.1f} GB but {free / 1e9:.1f} GB are free")
-    seconds = merge.elements * merge.passes / (RATE * merge.threads)
+    output = sum(tensor.nbytes for tensor in plan.outputs.values()) if merge.keep else 0
+    check_room(folder, output)
+    seconds = merge.elements * merge.passes / (RATE * merge.threads) + merge.operations / (OPERATIONS * merge.threads)
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
     print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 
@@ -135,17 +146,6 @@ def _describe(
     )
 
 
-def _put_beside_manifest(folder: Path, out: Path, manifest: Manifest, expected: Manifest) -> None:
-    if manifest.content_id != expected.content_id:
-        raise UserError(
-            f"{out}: the rebuilt weights have content_id {manifest.content_id}, the manifest says "
-            f"{expected.content_id}; a parent or the code has changed: delete {out} and run the workflow again"
-        )
-    for file in folder.iterdir():
-        sync(file)
-        file.replace(out / file.name)
-
-
 def _sidecar(workers: Workers, seconds: float) -> dict:
     return {
         **workers._asdict(),
@@ -153,29 +153,3 @@ def _sidecar(workers: Workers, seconds: float) -> dict:
         "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "torch": torch.__version__,
     }
-
-
-@contextmanager
-def _unchanged(folders: list[Path]) -> Iterator[None]:
-    """Fail if a parent's files change while they are read: the result would be a mixture that no manifest describes."""
-
-    def stamps() -> dict[Path, tuple[int, int, int]]:
-        files = [file for folder in folders for file in [*weight_files(folder), folder / "config.json"]]
-        return {file: (s.st_ino, s.st_size, s.st_mtime_ns) for file in files for s in [file.stat()]}
-
-    before = stamps()
-    yield
-    after = stamps()
-    for file, stamp in before.items():
-        if after.get(file) != stamp:
-            raise UserError(f"{file}: changed while it was merged; run again when nothing writes to it")
-
-
-@contextmanager
-def _clear_disk_errors(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        raise UserError(f"{out}: {error.strerror}; make room and run again (nothing was left behind)") from None

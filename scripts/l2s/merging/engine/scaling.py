@@ -9,7 +9,7 @@ different numbers is an error, as is a pattern that names no tensor, or a tensor
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated
 
@@ -36,7 +36,7 @@ class Scaled(Method):
         found = {value for pattern, value in self.scale.items() if pattern != OTHERS and matches(pattern, tensor)}
         return found.pop() if found else self.scale[OTHERS]
 
-    def check_tensors(self, tensors: Iterable[str]) -> None:
+    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Refuse a map that names a tensor twice, not at all, or has a pattern that names none.
 
         Raises:
@@ -45,7 +45,7 @@ class Scaled(Method):
         if not isinstance(self.scale, dict):
             return
         unused = set(self.scale) - {OTHERS}
-        for tensor in tensors:
+        for tensor in shapes:
             found = {p: value for p, value in self.scale.items() if p != OTHERS and matches(p, tensor)}
             unused -= found.keys()
             if len(set(found.values())) > 1:

@@ -1,8 +1,10 @@
 """The streaming merge: every tensor passes through fixed buffers, a chunk at a time.
 
 One thread works on one tensor from its first chunk to its last, so that the tensor's digest grows with it; threads take
-the largest tensors first. Memory is the buffers: threads × (models + 1) × chunk, whatever the model's size (for methods
-on whole matrices, the largest tensor instead of a chunk).
+the largest tensors first. Memory is the buffers: threads × (models + 1) × chunk, whatever the model's size.
+
+Methods on whole matrices get one tensor at a time, in buffers as large as the largest, and all threads. What they
+return goes through chunks like everything else, beside the sources, which are read again for it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,9 +24,10 @@ from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensors import TensorReader, TensorWriter
 from l2s.errors import UserError
-from l2s.merging.engine.contract import Chunk, Tally
+from l2s.merging.engine.contract import Chunk, Cost, Tally
 from l2s.merging.engine.plan import MergePlan
 from l2s.merging.engine.statistics import Meter, Sums, statistics_table
+from l2s.merging.engine.threads import torch_threads
 from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.
@@ -60,20 +64,29 @@ class StreamingMerge:
     Args:
         plan: What to read and write.
         folder: Existing folder that the weight files go into.
-        threads: Tensors worked on at the same time.
+        threads: Tensors worked on at the same time; for methods on matrices, threads of the work on one.
         device: Where methods compute; the same tensors come out on the CPU and on CUDA.
         chunk_elements: Elements per chunk; the result does not depend on it.
+        keep: Whether the weights are written; else they are only digested.
     """
 
     def __init__(
-        self, plan: MergePlan, folder: Path, threads: int, device: str = "cpu", chunk_elements: int = CHUNK_ELEMENTS
+        self,
+        plan: MergePlan,
+        folder: Path,
+        threads: int,
+        device: str = "cpu",
+        chunk_elements: int = CHUNK_ELEMENTS,
+        keep: bool = True,
     ) -> None:
-        self.plan = plan
+        self.plan, self.keep = plan, keep
         self.method = plan.recipe.method
         self.folder = folder
         self.threads = threads
-        largest = max(place.elements for place in plan.sources[-1].places.values())
-        self.chunk_elements = largest if self.method.works_on == "matrices" else min(chunk_elements, largest)
+        self.shapes = {name: planned.shape for name, planned in plan.outputs.items()}
+        self.largest = max(map(prod, self.shapes.values()))
+        self.chunk_elements = min(chunk_elements, self.largest)
+        self.whole_tensors = self.method.works_on == "matrices"
         self.device = torch.device(device)
         self.records: dict[str, TensorRecord] = {}
         self.sums: dict[str, Sums] = {}
@@ -92,7 +105,9 @@ class StreamingMerge:
         with ExitStack() as stack:
             self.readers = [stack.enter_context(TensorReader(source.folder)) for source in self.plan.sources]
             shard_bytes = int(self.plan.recipe.inputs.max_shard_gb * 1e9)
-            self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes))
+            self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes, self.keep))
+            if self.whole_tensors:
+                self.whole = [torch.empty(self.largest, device=self.device) for _ in self.plan.sources]
             if whole_model:
                 for _ in range(tally.passes):
                     self._for_each_tensor(lambda name: self._count(name, tally))
@@ -107,7 +122,7 @@ class StreamingMerge:
     @property
     def elements(self) -> int:
         """Number of elements of the result."""
-        return sum(place.elements for place in self.plan.sources[-1].places.values())
+        return sum(map(prod, self.shapes.values()))
 
     @property
     def passes(self) -> int:
@@ -116,17 +131,35 @@ class StreamingMerge:
         return 1 + (tally.passes if tally else 0)
 
     @property
+    def operations(self) -> float:
+        """Arithmetic operations on whole tensors, as the method estimates them."""
+        return sum(cost.operations for cost in self._costs())
+
+    @property
     def expected_bytes(self) -> int:
-        """Memory that the buffers of all threads will take."""
-        return self.threads * Buffers.expected_bytes(self.plan, self.chunk_elements)
+        """Memory that the buffers of all threads and the work on the most expensive whole tensor will take."""
+        if not self.whole_tensors:
+            return self.threads * Buffers.expected_bytes(self.plan, self.chunk_elements)
+        whole = self.largest * ITEM_BYTES["F32"] * len(self.plan.sources)
+        working = max(cost.nbytes for cost in self._costs())
+        return whole + working + Buffers.expected_bytes(self.plan, self.chunk_elements)
+
+    def _costs(self) -> list[Cost]:
+        models = len(self.plan.recipe.inputs.models)
+        return [self.method.cost(shape, models) for shape in self.shapes.values()]
 
     def _tally(self) -> Tally | None:
         return self.method.tally(len(self.plan.recipe.inputs.models), self.plan.recipe.released)
 
     def _for_each_tensor(self, work) -> None:
-        places = self.plan.sources[-1].places
-        largest_first = sorted(places, key=lambda name: -places[name].nbytes)
-        with single_threaded_torch(), ThreadPoolExecutor(self.threads) as pool:
+        largest_first = sorted(self.shapes, key=lambda name: -prod(self.shapes[name]))
+        if self.whole_tensors:
+            with torch_threads(self.threads):
+                for name in largest_first:
+                    work(name)
+            return
+        # Each with one torch thread: on chunks of this size that beats one operation on all cores.
+        with torch_threads(1), ThreadPoolExecutor(self.threads) as pool:
             futures = [pool.submit(work, name) for name in largest_first]
             try:
                 for future in futures:
@@ -146,10 +179,12 @@ class StreamingMerge:
         digest = hashlib.sha256()
         buffers = self._buffers()
         buffers.meter.reset()
+        whole = self._merge_whole(name) if self.whole_tensors else None
         for chunk in self._chunks(name):
             base = chunk.models[0] if chunk.base is None else chunk.base
             buffers.meter.before(base, chunk.models)
-            merged = self.method.merge(chunk, tally)
+            here = slice(chunk.offset, chunk.offset + len(base))
+            merged = self.method.merge(chunk, tally) if whole is None else whole[here]
             self._check_finite(chunk, merged)
             buffers.meter.after(merged)
             data = buffers.bytes[: len(merged) * item]
@@ -158,6 +193,18 @@ class StreamingMerge:
             self.writer.write(name, chunk.offset * item, data)
         self.sums[name] = buffers.meter.sums
         self.records[name] = TensorRecord(dtype=planned.dtype, shape=planned.shape, sha256=digest.hexdigest())
+
+    def _merge_whole(self, name: str) -> torch.Tensor:
+        """Merge a tensor as a whole, before its chunks pass by for statistics and writing."""
+        count = prod(self.shapes[name])
+        vectors = [vector[:count] for vector in self.whole]
+        for reader, source, vector in zip(self.readers, self.plan.sources, vectors, strict=True):
+            for offset in range(0, count, self.chunk_elements):
+                part = vector[offset : offset + self.chunk_elements]
+                if not _finite(_read(reader, source.places[name], offset, self._buffers(), part)):
+                    raise _not_finite(source.places[name], name)
+        base = vectors.pop(0) if self.method.needs_base else None
+        return self.method.merge(Chunk(name, self.shapes[name], 0, base, vectors, self.plan.prepared), None)
 
     def _buffers(self) -> Buffers:
         """Return this thread's buffers."""
@@ -184,14 +231,13 @@ class StreamingMerge:
             self.progress.add(count / 1e6)
 
     def _check_finite(self, chunk: Chunk, merged: torch.Tensor) -> None:
-        # A sum is finite unless a value is not (or the values are absurdly large): one cheap pass without a temporary.
-        if merged.sum().isfinite() or merged.isfinite().all():
+        if _finite(merged):
             return
         count, buffers = len(merged), self._buffers()
         for reader, source in zip(self.readers, self.plan.sources, strict=True):
             place = source.places[chunk.name]
-            if not _read(reader, place, chunk.offset, buffers, buffers.values[0][:count]).isfinite().all():
-                raise UserError(f"{place.file}: tensor '{chunk.name}' holds NaN or infinity; fetch the model again")
+            if not _finite(_read(reader, place, chunk.offset, buffers, buffers.values[0][:count])):
+                raise _not_finite(place, chunk.name)
         raise UserError(f"merged tensor '{chunk.name}' holds NaN or infinity; the hyper-parameters are too extreme")
 
 
@@ -203,12 +249,10 @@ def _read(reader: TensorReader, place: TensorPlace, offset: int, buffers: Buffer
     return into.copy_(buffers.raw[:nbytes].view(TORCH_DTYPE[place.dtype]))
 
 
-@contextmanager
-def single_threaded_torch() -> Iterator[None]:
-    """Let each Python thread use one torch thread: on chunks of this size that beats one operation on all cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _finite(values: torch.Tensor) -> bool:
+    # A sum is finite unless a value is not (or the values are absurdly large): one cheap pass without a temporary.
+    return bool(values.sum().isfinite() or values.isfinite().all())
+
+
+def _not_finite(place: TensorPlace, name: str) -> UserError:
+    return UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")

@@ -1,0 +1,50 @@
+"""Length, reflection and accuracy against the questions' level, for benchmarks with levels: the paper's figure 2."""
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+
+from l2s.errors import UserError
+
+WIDTH, HEIGHT = 300, 240
+MEASURES = (
+    ("mean_tokens", "Mean length in tokens", ",.0f", True),
+    ("reflective", "Reflective responses", "%", False),
+    ("accuracy", "Accuracy", "%", True),
+)
+
+
+def chart(summary: pa.Table, title: str) -> alt.VConcatChart:
+    """Return the chart.
+
+    Raises:
+        UserError: No benchmark of the study has levels.
+    """
+    frame = summary.to_pandas()
+    frame = frame[frame["level"].notna()].astype({"level": int})
+    if frame.empty:
+        raise UserError("figure 'by_level': no benchmark of the study has levels; name one that has")
+    rows = [
+        alt.hconcat(*(_panel(lines, measure) for measure in MEASURES)).properties(title=f"{pair}, {benchmark}")
+        for (pair, benchmark), lines in frame.groupby(["pair", "benchmark"], sort=False)
+    ]
+    return alt.vconcat(*rows).properties(title=title)
+
+
+def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool]) -> alt.LayerChart:
+    column, name, form, with_limits = measure
+    across = alt.X("level:O", title="Level", axis=alt.Axis(labelAngle=0))
+    up = alt.Y(f"{column}:Q", title=name, axis=alt.Axis(format=form))
+    models = alt.Color("recipe:N", title="Model", sort=list(dict.fromkeys(lines["recipe"])))
+    tooltip = [
+        alt.Tooltip("recipe:N", title="Model"),
+        alt.Tooltip("level:O", title="Level"),
+        alt.Tooltip("questions:Q", title="Questions"),
+        alt.Tooltip(f"{column}:Q", title=name, format=".1%" if form == "%" else ",.1f"),
+    ]
+    base = alt.Chart(lines).encode(across, color=models, tooltip=tooltip)
+    layers = [base.mark_line(point=True).encode(up)]
+    if with_limits:
+        low = alt.Y(f"{column}_low:Q", title=name)
+        layers.append(base.mark_rule(opacity=0.5).encode(low, alt.Y2(f"{column}_high:Q")))
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)

@@ -1,0 +1,101 @@
+"""Accuracy and length against a hyper-parameter, with 95 % intervals: one column for each hyper-parameter that varies.
+
+A study that gives a list or a range for a hyper-parameter draws itself. Where several vary, each combination of the
+others is a line of its own. The dashed lines are the pair's own models.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+
+from l2s.analysis.names import MEAN
+from l2s.analysis.summary import overall
+from l2s.errors import UserError
+
+WIDTH, HEIGHT = 320, 220
+MEASURES = (
+    ("accuracy", "Accuracy", "%"),
+    ("mean_tokens", "Mean length in tokens", ",.0f"),
+)
+
+
+def chart(summary: pa.Table, title: str) -> alt.HConcatChart:
+    """Return the chart.
+
+    Raises:
+        UserError: No hyper-parameter has two values.
+    """
+    frame = overall(summary)
+    several = (frame["benchmark"] == MEAN).any()
+    frame = frame[(frame["benchmark"] == MEAN) | (not several)]
+    columns = [
+        alt.vconcat(*(_panel(points, own, key, measure) for measure in MEASURES)) for points, own, key in _sweeps(frame)
+    ]
+    if not columns:
+        raise UserError("figure 'sweep': no hyper-parameter of the study has two values; give one a list or a range")
+    return alt.hconcat(*columns).properties(title=title)
+
+
+def _sweeps(frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, str]]:
+    """Yield the points of each (pair, method, hyper-parameter) that varies, the pair's own models, and its name."""
+    own = frame[frame["method"].isin(["quick", "slow"])]
+    for (pair, method), points in frame.drop(own.index).groupby(["pair", "method"], sort=False):
+        rows = [_flatten(json.loads(text)) for text in points["hyper_parameters"]]
+        settings = pd.DataFrame(rows, points.index)
+        varying = [key for key in settings if settings[key].map(str).nunique() > 1]
+        for key in varying:
+            others = [other for other in varying if other != key]
+            swept = points.assign(
+                value=settings[key],
+                series=[_describe({other: row[other] for other in others}) or method for row in rows],
+                heading=f"{pair}: {method}",
+            )
+            # A line through one point is none; it belongs to another hyper-parameter's sweep.
+            sizes = swept.groupby("series")["value"].transform("size")
+            if (sizes > 1).any():
+                yield swept[sizes > 1], own[own["pair"] == pair], key
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat.update(_flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return flat
+
+
+def _describe(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
+    )
+
+
+def _panel(points: pd.DataFrame, own: pd.DataFrame, key: str, measure: tuple[str, str, str]) -> alt.LayerChart:
+    column, name, form = measure
+    numeric = pd.api.types.is_numeric_dtype(points["value"])
+    kind, order = ("Q", None) if numeric else ("O", list(dict.fromkeys(points["value"])))
+    # Pandas' own types only: a column of mixed objects would not reach the page.
+    points = points.astype({"value": float if numeric else str})
+    axis = alt.Axis(format="%" if form == "%" else form)
+    across = alt.X(f"value:{kind}", title=key, sort=order, scale=alt.Scale(zero=not numeric))
+    up = alt.Y(f"{column}:Q", title=name, axis=axis, scale=alt.Scale(zero=False))
+    tooltip = [
+        alt.Tooltip("recipe:N", title="Model"),
+        alt.Tooltip(f"{column}:Q", title=name, format=".1%" if form == "%" else ",.1f"),
+        alt.Tooltip(f"{column}_low:Q", title="95 % interval, from", format=".1%" if form == "%" else ",.1f"),
+        alt.Tooltip(f"{column}_high:Q", title="to", format=".1%" if form == "%" else ",.1f"),
+    ]
+    several = points["series"].nunique() > 1
+    colour = alt.Color("series:N", title="with") if several else alt.value("#4c78a8")
+    base = alt.Chart(points).encode(across, color=colour, tooltip=tooltip)
+    lines = base.mark_line(point=True).encode(up)
+    bars = base.mark_rule().encode(alt.Y(f"{column}_low:Q", title=name), alt.Y2(f"{column}_high:Q"))
+    models = alt.Chart(own).encode(alt.Y(f"{column}:Q", title=name))
+    rules = models.mark_rule(strokeDash=[5, 4], color="grey").encode(tooltip="recipe:N")
+    names = models.mark_text(align="left", dx=4, dy=-5, color="grey", x=0).encode(text="recipe:N")
+    heading = points["heading"].iloc[0] if column == MEASURES[0][0] else ""
+    return alt.layer(rules, names, bars, lines).properties(width=WIDTH, height=HEIGHT, title=heading)

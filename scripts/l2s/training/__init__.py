@@ -1,0 +1,1 @@
+"""Training of the slow model, for the paper's trained row: one file a method."""

@@ -1,0 +1,161 @@
+"""A training from recipe to checkpoint: train or resume, merge the adapter, describe, and put in place as a whole."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import time
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock
+
+from l2s.checkpoints.card import CARD_NAME
+from l2s.checkpoints.headers import read_headers, weight_files
+from l2s.checkpoints.manifest import (
+    COMPANION_NAMES,
+    MANIFEST_NAME,
+    FileRecord,
+    Manifest,
+    Parent,
+    companion_records,
+    content_id,
+    read_json,
+    weight_records,
+    write_manifest,
+)
+from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
+from l2s.errors import UserError
+from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync
+from l2s.training.engine.card import model_card
+from l2s.training.engine.contract import Material
+from l2s.training.engine.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge_adapter
+from l2s.training.engine.recipe import TrainingRecipe
+
+SIDECAR_NAME = "train.json"
+ADAPTER_FOLDER = "adapter"
+LOCK_NAME = ".lock"
+PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate")
+
+
+class Job(NamedTuple):
+    """A training, completely described.
+
+    Attributes:
+        recipe: The recipe.
+        parent: The model that is trained.
+        material: Its folder and the preference pairs.
+        code: Digest of the code that trains.
+    """
+
+    recipe: TrainingRecipe
+    parent: Parent
+    material: Material
+    code: str
+
+    def described(self) -> dict[str, Any]:
+        """Return the recipe with the digest of the pairs as the model reads them, prompts included."""
+        pairs = [list(self.material.preferences), self.material.add_special_tokens]
+        return {**self.recipe.resolved(), "pairs_sha256": digest_of(pairs)}
+
+    def identity(self) -> str:
+        """Return what a training that was stopped is found again by, 16 hex digits."""
+        versions = {name: version(name) for name in PACKAGES}
+        recipe = {**self.described(), "model": self.parent.content_id or self.recipe.model}
+        return digest_of([recipe, self.code, versions])[:16]
+
+
+def train_checkpoint(job: Job, out: Path, progress: Path) -> Manifest:
+    """Train, and put the finished checkpoint at ``out``: weights, companions, adapter, manifest, card, sidecar.
+
+    Args:
+        job: What to train.
+        out: Folder of the checkpoint; what was there is replaced once the new one is whole.
+        progress: Folder in which a training that was stopped is kept until it is done.
+
+    Raises:
+        UserError: The model cannot be trained so, the disk is full, or the model's files changed meanwhile.
+    """
+    started = time.monotonic()
+    _check_modules(job)
+    kept = progress / job.identity()
+    kept.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept / LOCK_NAME), clear_disk_errors(out):
+        trained = job.recipe.method.train(job.material, kept)
+        with atomic_folder(out) as folder, unchanged([job.material.model]):
+            _copy_adapter(trained.adapter, folder / ADAPTER_FOLDER, job.recipe.model)
+            manifest = _describe(job.described(), job.parent, job.material.model, folder / ADAPTER_FOLDER, folder)
+            (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
+            sidecar = {**trained.facts, **_circumstances(time.monotonic() - started)}
+            (folder / SIDECAR_NAME).write_text(pretty_json(sidecar), encoding="utf-8")
+            write_manifest(manifest, folder / MANIFEST_NAME)
+        shutil.rmtree(kept)
+    with suppress(OSError):  # another training is in progress
+        progress.rmdir()
+    return manifest
+
+
+def rebuild_checkpoint(expected: Manifest, model: Path, out: Path) -> None:
+    """Make a trained checkpoint's weights again beside its manifest, from the model and the adapter that was kept.
+
+    Raises:
+        UserError: The adapter is gone or altered, or the weights come out with another content_id.
+    """
+    for name, record in expected.adapter.items():
+        if not (out / name).is_file() or sha256_file(out / name) != record.sha256:
+            raise UserError(f"{out / name}: gone or altered, and only training makes it again: delete {out} and re-run")
+    target = out.with_name(f"{out.name}.rebuilt")
+    with clear_disk_errors(target), atomic_folder(target) as folder, unchanged([model]):
+        manifest = _describe(expected.recipe, expected.parents[0], model, out / ADAPTER_FOLDER, folder)
+        put_beside_manifest(folder, out, manifest, expected)
+    target.rmdir()
+
+
+def _check_modules(job: Job) -> None:
+    """Refuse a layer's name that no tensor has: PEFT ignores one as long as another fits."""
+    names = read_headers(job.material.model)
+    for module in job.recipe.method.target_modules:
+        if not any(name.endswith(f".{module}.weight") for name in names):
+            raise UserError(f"recipe: key 'target_modules': {job.material.model} has no layer '{module}'")
+
+
+def _copy_adapter(adapter: Path, folder: Path, model: str) -> None:
+    """Copy an adapter's two files; its config names the model by source, not by this machine's path."""
+    folder.mkdir()
+    shutil.copyfile(adapter / ADAPTER_WEIGHTS, folder / ADAPTER_WEIGHTS)
+    config = {**read_json(adapter / ADAPTER_CONFIG), "base_model_name_or_path": model}
+    (folder / ADAPTER_CONFIG).write_text(pretty_json(config), encoding="utf-8")
+    for file in folder.iterdir():
+        sync(file)
+
+
+def _describe(recipe: dict[str, Any], parent: Parent, model: Path, adapter: Path, folder: Path) -> Manifest:
+    """Write weights and companions into ``folder`` and return their manifest."""
+    check_room(folder, sum(place.nbytes for place in read_headers(model).values()))
+    tensors = merge_adapter(model, adapter, folder)
+    for name in COMPANION_NAMES:
+        if (model / name).is_file():
+            shutil.copyfile(model / name, folder / name)
+    files = companion_records(folder) | weight_records(weight_files(folder), digests=False)
+    return Manifest(
+        kind="trained",
+        content_id=content_id(tensors, files),
+        recipe=recipe,
+        parents=(parent,),
+        tensors=tensors,
+        files=files,
+        adapter={
+            f"{ADAPTER_FOLDER}/{file.name}": FileRecord(bytes=file.stat().st_size, sha256=sha256_file(file))
+            for file in sorted(adapter.iterdir())
+        },
+    )
+
+
+def _circumstances(seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 3),
+        "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        **{name: version(name) for name in PACKAGES},
+    }

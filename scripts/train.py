@@ -1,0 +1,127 @@
+"""Train the slow model towards short answers: the train rule's script, and a command line of its own.
+
+    python scripts/train.py --recipe config/recipes/dpo.yaml --model DIR --out DIR
+
+A recipe names a method, its hyper-parameters, a calibration set whose quick answers are to be preferred to its slow
+ones, and a prompt; by hand, these two are names of entries under ``config/`` or paths of YAML files.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from l2s.checkpoints.entries import split_source
+from l2s.checkpoints.manifest import Parent, read_manifest
+from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.config import entry_path, read_entry, read_yaml, validate
+from l2s.decoding.settings import PromptEntry
+from l2s.errors import UserError
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_table
+from l2s.provenance import code_digest
+from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
+from l2s.training.engine.contract import Material, Preference
+from l2s.training.engine.recipe import TrainingRecipe, parse_training
+from l2s.training.engine.run import Job, rebuild_checkpoint, train_checkpoint
+
+CONFIG = Path(__file__).resolve().parents[1] / "config"
+
+
+def main(
+    recipe: Annotated[Path | None, typer.Option(help="YAML file: method, hyper-parameters, data, prompt.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="What is trained: a folder, or owner/name@<40-digit commit>.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the trained checkpoint.")] = None,
+    rebuild: Annotated[
+        Path | None, typer.Option(help="Manifest of a trained checkpoint whose weights are to be made again beside it.")
+    ] = None,
+) -> None:
+    """Train a model by a recipe (--recipe, --model, --out), or make a trained checkpoint's weights again (--rebuild).
+
+    A training that is stopped leaves its progress beside OUT and goes on when the command is repeated.
+    """
+    if rebuild:
+        expected = read_manifest(rebuild)
+        if expected.kind != "trained":
+            raise UserError(f"{rebuild}: describes no trained checkpoint; give the manifest of one")
+        rebuild_checkpoint(expected, locate(expected.parents[0].source), rebuild.parent)
+    elif recipe and model and out:
+        out = out.resolve()
+        if out.exists():
+            raise UserError(f"{out}: exists; choose another folder for --out")
+        folder = locate(model)
+        # Absolute, so that the weights can be made again from any working directory.
+        source = str(folder.resolve()) if isinstance(split_source(model), Path) else model
+        parsed = parse_training({**read_mapping(recipe), "model": source}, str(recipe))
+        samples = entry_path(CONFIG / "calibration", parsed.method.data, f"{recipe}: key 'data'")
+        prompt = entry_path(CONFIG / "prompts", parsed.method.prompt, f"{recipe}: key 'prompt'")
+        table = load_samples(read_entry(samples, SamplesEntry), str(samples))
+        material = Material(folder, *preferences(table, read_entry(prompt, PromptEntry), parsed))
+        finish(parsed, Checkpoint.from_folder(folder), material, out, out.with_name(f".{out.name}.training"))
+    else:
+        raise UserError("give --recipe, --model and --out, or --rebuild; --help explains them")
+
+
+def train_job(
+    recipe: dict[str, Any], manifest: Path, samples: Path, prompt: dict[str, Any], store: Path, out: Path
+) -> None:
+    """Train inside the workflow, where the model has a manifest and the calibration set is a table.
+
+    Args:
+        recipe: Resolved recipe whose ``model`` is a source (repo@revision or local directory).
+        manifest: The model's manifest.
+        samples: Parquet file of the calibration set, schema SAMPLES.
+        prompt: The prompt's entry.
+        store: Folder that keeps what must survive a retry.
+        out: Folder of the trained checkpoint.
+    """
+    parsed = parse_training(recipe, "recipe of this job")
+    checkpoint = Checkpoint.from_manifest(manifest)
+    asked = validate(PromptEntry, prompt, "prompt of this job")
+    material = Material(checkpoint.weights(), *preferences(read_table(samples, SAMPLES), asked, parsed))
+    finish(parsed, checkpoint, material, out, store / "training")
+
+
+def preferences(table: pa.Table, prompt: PromptEntry, recipe: TrainingRecipe) -> tuple[list[Preference], bool]:
+    """Return a calibration set's preference pairs, and whether the tokenizer adds its own tokens to their prompts."""
+    prefix = recipe.method.answer_prefix
+    pairs = [
+        Preference(prompt.render(row["question"]), prefix + row["quick_answer"], prefix + row["slow_answer"])
+        for row in table.to_pylist()
+    ]
+    return pairs, prompt.add_special_tokens
+
+
+def finish(recipe: TrainingRecipe, model: Checkpoint, material: Material, out: Path, progress: Path) -> None:
+    """Train and say what came out."""
+    known = model.manifest
+    parent = Parent(role="model", source=recipe.model, content_id=known.content_id, licence=known.licence)
+    job = Job(recipe, parent, material, code_digest("train.py", [recipe.module]))
+    manifest = train_checkpoint(job, out, progress)
+    print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping."""
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping with 'method' and its hyper-parameters")
+    return values
+
+
+if "snakemake" in globals():
+    run_job(
+        train_job,
+        snakemake,
+        recipe=snakemake.params.recipe,
+        manifest=Path(snakemake.input.model),
+        samples=Path(snakemake.input.samples),
+        prompt=snakemake.params.prompt,
+        store=Path(snakemake.params.store),
+        out=Path(snakemake.output.manifest).parent,
+    )
+elif __name__ == "__main__":
+    run_cli(main)

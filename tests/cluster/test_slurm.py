@@ -1,0 +1,97 @@
+"""A small study through profiles/slurm on a real Slurm: the same results, and every job with its line of the table."""
+
+import os
+import re
+import sys
+from collections import Counter
+
+import pyarrow.parquet as pq
+import pytest
+import slurm
+from project import new_project
+from support import ROOT
+
+STUDY = """
+title: Two models and a merge
+pairs: [demo]
+recipes: [ties]
+benchmarks: [demo_validation]
+decoding: demo
+grader: math_verify
+"""
+JOBS = {"fetch": 2, "benchmark": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 3, "tabulate": 1}
+COMPARED = ("checkpoints/**/manifest.json", "benchmarks/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Slurm that takes jobs."""
+    assert os.getuid() == 0, "only root can start a Slurm"
+    slurm.start()
+    yield
+    slurm.stop()
+
+
+def small_project(folder):
+    """A project with one small study, whose decode jobs get GPUs from Slurm (and leave them alone)."""
+    project = new_project(folder)
+    project.write("config/studies/small.yaml", STUDY)
+    demo = (project.folder / "config/demo.yaml").read_text()
+    project.write("config/demo.yaml", re.sub("(?m)^studies: .*", "studies: [small]", demo))
+    project.edit("profiles/slurm/config.yaml", "  decode:\n", "  decode:\n    gpu: 2\n")
+    return project
+
+
+@pytest.fixture(scope="module")
+def projects(cluster, tmp_path_factory):
+    """The project after a run on this machine, and after one on the cluster."""
+    here, there = (small_project(tmp_path_factory.mktemp(name)) for name in ("here", "there"))
+    here.run()
+    there.run("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
+    return here, there
+
+
+@pytest.fixture(scope="module")
+def jobs(projects):
+    """What Slurm knows of each job: (rule, facts)."""
+    return [(job["Comment"].removeprefix("rule_").split("_wildcards_")[0], job) for job in slurm.jobs()]
+
+
+def test_results_are_those_of_a_run_without_the_cluster(projects):
+    here, there = (project.folder / "results/demo" for project in projects)
+    files = [file.relative_to(here) for pattern in COMPARED for file in here.glob(pattern) if file.is_file()]
+    assert len(files) == 3 + 1 + 3 + 3 + 3
+    for file in files:
+        if file.suffix == ".parquet":
+            assert pq.read_table(here / file).equals(pq.read_table(there / file)), file
+        else:
+            assert (here / file).read_bytes() == (there / file).read_bytes(), file
+
+
+def test_every_job_went_through_slurm(jobs):
+    assert Counter(rule for rule, _ in jobs) == JOBS
+    assert {job["JobState"] for _, job in jobs} == {"COMPLETED"}
+
+
+def test_jobs_have_the_resources_of_the_profile(jobs):
+    asked = {rule: (job["Partition"], job["TimeLimit"], job["TRES"], job.get("TresPerJob")) for rule, job in jobs}
+    decode = asked.pop("decode")
+    assert decode[0] == "gpu" and decode[3] == "gres:gpu:2"
+    assert decode[1].startswith("00:3")  # half an hour and a few minutes
+    assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and a few MB
+    usual = "cpu=1,mem=4000M,node=1,billing=1"
+    assert asked.pop("fetch") == ("cpu", "08:00:00", usual, None)
+    assert asked.pop("merge") == ("cpu", "04:00:00", "cpu=1,mem=16000M,node=1,billing=1", None)
+    assert set(asked.values()) == {("cpu", "01:00:00", usual, None)}
+
+
+def test_decode_jobs_alone_had_gpus_and_two_each(jobs):
+    assert {len(set(job["Devices"].split(","))) for rule, job in jobs if rule == "decode"} == {2}
+    assert {job["Devices"] for rule, job in jobs if rule != "decode"} == {""}
+
+
+def test_lease_inside_a_slurm_job_is_what_slurm_gave(cluster):
+    lease = "import os; from l2s.gpus import lease; lease(2, 2); print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    shown = slurm.run("srun", "--gpus=2", f"--chdir={ROOT / 'scripts'}", sys.executable, "-c", lease)
+    given, visible = shown.splitlines()
+    assert given.startswith(f"GPUs {visible}: given by Slurm to job ") and len(visible.split(",")) == 2

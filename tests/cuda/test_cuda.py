@@ -1,0 +1,65 @@
+"""On a CUDA device: merges give the CPU's tensors to the bit (those of matrices its numbers to 1e-5),
+calibrations its numbers to 1e-4. `make test-cuda`."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from support import ROOT, load_tensors
+from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
+from test_matrix_methods import MATRIX_RECIPES
+from test_methods import RECIPES, merge
+
+from l2s.calibration import activations, sensitivities
+from l2s.calibration.streamed import StreamedModel
+
+
+@pytest.fixture(autouse=True, scope="module")
+def device():
+    assert torch.cuda.is_available(), "there is no CUDA device: run this where there is one"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+def test_merges_on_cuda_have_the_cpus_tensors(make_model, tmp_path, recipe):
+    base = make_model("base", 0)
+    slow = [make_model(f"slow{seed}", seed, near=base) for seed in (1, 2)]
+    manifests = [merge(recipe, base, slow, tmp_path / device, device=device) for device in ("cpu", "cuda")]
+    assert manifests[0].tensors == manifests[1].tensors
+
+
+@pytest.mark.parametrize("recipe", MATRIX_RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+def test_merges_of_matrices_on_cuda_have_the_cpus_numbers(make_model, tmp_path, recipe):
+    base = make_model("base", 0)
+    slow = make_model("slow", 1, near=base)
+    for device in ("cpu", "cuda"):
+        merge({**recipe, "dtype": "float32"}, base, [slow], tmp_path / device, device=device)
+    on_cuda = load_tensors(tmp_path / "cuda")
+    for name, tensor in load_tensors(tmp_path / "cpu").items():
+        torch.testing.assert_close(on_cuda[name], tensor, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [activations, sensitivities])
+def test_calibrations_on_cuda_have_the_cpus_numbers(tmp_path, texts, kind):  # noqa: F811
+    folder = random_model(tmp_path / "model")
+    measured = []
+    for device in ("cpu", "cuda"):
+        with StreamedModel(folder, device) as model:
+            measured.append(kind.measure(model, texts, ROOM))
+    on_cpu, on_cuda = measured
+    assert on_cpu.keys() == on_cuda.keys()
+    for name, value in on_cpu.items():
+        torch.testing.assert_close(torch.as_tensor(on_cuda[name]), torch.as_tensor(value), rtol=1e-4, atol=1e-7)
+
+
+def test_leased_gpu_is_the_only_one_that_torch_sees():
+    code = """if True:
+        from l2s.gpus import lease
+        lease(1)
+        import os, subprocess, torch
+        leased = ["nvidia-smi", "-i", os.environ["CUDA_VISIBLE_DEVICES"], "--query-gpu=uuid", "--format=csv,noheader"]
+        (uuid,) = subprocess.check_output(leased, text=True).split()
+        assert torch.cuda.device_count() == 1
+        assert uuid == f"GPU-{torch.cuda.get_device_properties(0).uuid}", uuid
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", check=True, timeout=300)

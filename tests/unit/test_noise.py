@@ -1,0 +1,40 @@
+"""What changed between two decodings is counted, benchmark by benchmark."""
+
+import pytest
+from test_analysis import read, tables
+
+from l2s.analysis.noise import NOISE, compare, display_frame
+from l2s.errors import UserError
+
+
+def decoded(outcomes, ids):
+    responses, grades = tables(outcomes, [len(each) for each in ids])
+    for row, each in zip(responses, ids, strict=True):
+        row["output_ids"] = each
+    return read((responses, grades))
+
+
+def test_changed_responses_lengths_and_grades_are_counted():
+    first = decoded(["correct", "correct", "wrong", "correct"], [[1, 2, 3], [1, 2], [5], [7, 8]])
+    again = decoded(["correct", "wrong", "correct", "correct"], [[1, 2, 3], [1, 9], [5, 6], [7, 8]])
+    noise = compare({("m", "a"): first, ("m", "b"): again})
+    assert noise.schema.equals(NOISE)
+    (line,) = noise.to_pylist()
+    assert (line["first"], line["again"], line["responses"]) == ("a", "b", 4)
+    assert (line["changed_responses"], line["changed_lengths"], line["changed_grades"]) == (2, 1, 2)
+    assert line["first_difference"] == 1
+    assert line["accuracy_difference"] == 0
+    assert line["length_difference"] == pytest.approx(9 / 8 - 1)
+
+
+def test_nothing_changed_is_said_as_such():
+    same = decoded(["correct"], [[1, 2]])
+    noise = compare({("m", "a"): same, ("m", "b"): same})
+    (line,) = noise.to_pylist()
+    assert (line["changed_responses"], line["first_difference"], line["length_difference"]) == (0, None, 0)
+    assert display_frame(noise).iloc[0]["First differing token"] == ""
+
+
+def test_other_questions_are_an_error():
+    with pytest.raises(UserError, match="'a' and 'b' did not answer the same questions"):
+        compare({("m", "a"): decoded(["correct"], [[1]]), ("m", "b"): decoded(["correct", "wrong"], [[1], [2]])})

@@ -1,0 +1,108 @@
+"""The response store: chunks that name their own content, and a lock, so that nothing is decoded or written twice."""
+
+import errno
+import threading
+
+import pytest
+
+from l2s.decoding import store as module
+from l2s.decoding.engines.interface import Completion
+from l2s.decoding.store import ResponseStore, request_key
+from l2s.errors import UserError
+
+COMPLETIONS = [Completion(f"key{number}", (number, 2, 3), "stop") for number in range(6)]
+
+
+def open_store(folder):
+    return ResponseStore(folder, "c" * 64, {"engine": "none"})
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(tmp_path)
+    store.add(COMPLETIONS[:3])
+    store.add(COMPLETIONS[3:5])
+    return store
+
+
+def chunks(store):
+    return sorted(store.folder.glob("*.parquet"))
+
+
+def test_what_was_added_is_there_for_the_next_job(store, tmp_path):
+    assert open_store(tmp_path).known == {one.key: one for one in COMPLETIONS[:5]}
+
+
+def test_what_is_known_is_not_written_again(store):
+    before = chunks(store)
+    store.add(COMPLETIONS[:5])
+    assert chunks(store) == before
+    store.add(COMPLETIONS)
+    assert len(chunks(store)) == len(before) + 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+        lambda data: data[:-100],
+        lambda data: b"",
+        lambda data: data + b"x",
+    ],
+    ids=["flipped bit", "cut off", "empty", "too long"],
+)
+def test_damaged_chunk_is_reported_and_given_up(store, tmp_path, capsys, damage):
+    chunk = chunks(store)[0]
+    chunk.write_bytes(damage(chunk.read_bytes()))
+    again = open_store(tmp_path)
+    assert f"{chunk}: damaged" in capsys.readouterr().out
+    assert not chunk.exists()
+    assert len(again.known) in (2, 3)
+    with again.locked():
+        again.add(COMPLETIONS[:5])
+    assert open_store(tmp_path).known == {one.key: one for one in COMPLETIONS[:5]}
+    assert chunk.exists()  # the same completions make the same chunk
+
+
+def test_request_keys_depend_on_prompt_and_sample():
+    keys = {request_key([1, 2], 0), request_key([1, 2], 1), request_key([1, 258], 0), request_key([1], 0)}
+    assert len(keys) == 4
+
+
+def test_second_job_waits_for_the_first_and_takes_in_what_it_decoded(store, tmp_path, capsys):
+    second, waited = open_store(tmp_path), threading.Event()
+
+    def wait():
+        with second.locked():
+            waited.set()
+
+    with store.locked():
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while "another job is decoding the same responses; waiting for it" not in capsys.readouterr().out:
+            assert waiting.is_alive()
+        store.add(COMPLETIONS[5:])
+        assert not waited.is_set()
+    waiting.join()
+    assert waited.is_set()
+    assert second.known == {one.key: one for one in COMPLETIONS}
+
+
+def test_files_that_a_killed_job_left_half_written_go_with_the_next_lock(store):
+    left = store.folder / ".abc.parquet.x1.partial"
+    left.write_bytes(b"half")
+    with store.locked():
+        assert not left.exists()
+    assert len(chunks(store)) == 2
+
+
+def test_file_system_without_locks_is_an_error(store, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(module.FileLock, "acquire", refuse)
+    with (
+        pytest.raises(UserError, match=r"cannot be locked \(No locks available\); put 'results' on a file system"),
+        store.locked(),
+    ):
+        pass

@@ -1,0 +1,31 @@
+"""What a decode job does about GPUs before its engine starts."""
+
+import pytest
+from project import new_project
+from test_gpus import Machine
+
+RESPONSES = "results/demo/responses/models/demo-quick/demo.parquet"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project whose decode settings ask for a GPU."""
+    project = new_project(tmp_path_factory.mktemp("gpu"))
+    project.edit("config/decoding/demo.yaml", "device: cpu", "device: cuda")
+    return project
+
+
+def test_request_that_snakemake_cut_down_stops_the_job_with_the_remedy(project):
+    done = project.snakemake("--resources", "gpu=0", "--", RESPONSES)
+    assert done.returncode == 1
+    assert "error: GPUs needed: 1, granted by Snakemake: 0; run it with --resources gpu=1" in done.stdout
+
+
+def test_job_leases_its_gpu_before_the_engine_starts(project, tmp_path):
+    machine = Machine(tmp_path, 1)
+    machine.devices = {"900": ["GPU-900", 1, 81559]}  # no index that a real device could have
+    machine.use({})
+    done = project.snakemake("--", RESPONSES, PATH=machine.path, CUDA_VISIBLE_DEVICES="900")
+    assert done.returncode == 1
+    log = (project.folder / "results/demo/logs/decode/models/demo-quick/demo.log").read_text()
+    assert log.index("GPUs 900: leased") < log.index("there is no CUDA device")

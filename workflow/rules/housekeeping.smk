@@ -1,0 +1,29 @@
+# Targets to be called by name; nothing depends on them.
+
+
+rule prune:
+    log:
+        f"{RESULTS}/logs/prune.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        results=RESULTS,
+        checkpoints=catalog.checkpoints,
+        calibrations=used_calibrations(),
+        responses=[f"{checkpoint}/{decoding}" for checkpoint, decoding in sorted(catalog.asked)],
+        delete=catalog.config.prune == "delete",
+    message:
+        "look for what no configured study uses"
+    script:
+        "../../scripts/prune.py"
+
+
+rule plan:
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        "../../envs/cpu.yaml"
+    message:
+        "estimate what a run would cost"
+    script:
+        "../../scripts/plan.py"
