@@ -1,12 +1,17 @@
-"""Fixtures: tiny models, the real benchmark files, and the finished demo that the workflow's tests start from."""
+"""Fixtures: tiny models, a mirror of the hub, the real benchmark files, and the finished demo."""
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
+import yaml
+from hub_mirror import COMMIT, SOURCE, HubMirror
 from project import new_project
-from support import CONFIG, FULL_SHAPES, REAL_DATA, SHAPES, load_tensors, save_model
+from support import CONFIG, FULL_SHAPES, REAL_DATA, ROOT, SHAPES, TOKEN, load_tensors, save_model
 
 
 @pytest.fixture
@@ -30,6 +35,47 @@ def make_model(tmp_path):
     return make
 
 
+@pytest.fixture
+def hub(make_model, tmp_path):
+    """A mirror of the hub on loopback that holds one tiny model, ``SOURCE``."""
+    repo = tmp_path / "hub" / "team" / "tiny"
+    repo.parent.mkdir(parents=True)
+    shutil.move(make_model("tiny", 0, shards=2), repo)
+    (repo / "README.md").write_text("not wanted")
+    with HubMirror(tmp_path / "hub", COMMIT) as mirror:
+        yield mirror
+
+
+@pytest.fixture
+def hub_environment(hub, tmp_path):
+    """Environment of a process whose hub is the mirror, over plain HTTP, with a cache of its own."""
+    return {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "cache"),
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+@pytest.fixture
+def fetch(hub_environment, tmp_path):
+    """Run scripts/fetch.py on the mirror's model, or on an entry, writing to tmp_path/out -> finished process."""
+
+    def run(source=SOURCE, entry=None, online=True, **environment):
+        environment = {**hub_environment, **environment}
+        if not online:
+            environment |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+        asked = ["--source", source]
+        if entry is not None:
+            (tmp_path / "entry.yaml").write_text(yaml.safe_dump(entry))
+            asked = ["--entry", str(tmp_path / "entry.yaml")]
+        command = [sys.executable, str(ROOT / "scripts/fetch.py"), *asked, "--out", str(tmp_path / "out")]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def real_data():
     """Folder of the real benchmark files, which are not part of the project."""
@@ -43,9 +89,9 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """A project in which the whole demo has run; tests must not change it."""
+    """A project in which the whole demo has run, with an access token set; tests must not change it."""
     project = new_project(tmp_path_factory.mktemp("demo"))
-    project.run()
+    project.run(HF_TOKEN=TOKEN)
     return project
 
 

@@ -5,12 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "workflow" / "resources" / "demo"
 REAL_DATA = Path(os.environ.get("L2S_REAL_DATA", ROOT.parent / "shared" / "data"))
+TOKEN = "hf_plantedTokenThatMustNotLeak"
 PROJECT_PARTS = ("Snakefile", "config", "envs", "profiles", "scripts", "workflow")
 
 CONFIG = {
@@ -93,3 +95,11 @@ def copy_project(folder):
         else:
             shutil.copy2(source, folder / part)
     return folder
+
+
+def holds(path, secret):
+    """Say whether a file holds a text; in Parquet, also compressed or in the metadata."""
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return secret in f"{table.to_pylist()} {table.schema.metadata} {table.schema}"
+    return secret.encode() in path.read_bytes()

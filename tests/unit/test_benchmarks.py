@@ -4,11 +4,11 @@ import json
 
 import pandas as pd
 import pytest
-from support import ROOT
 
-from l2s.config import read_entry, validate
+from l2s.config import validate
 from l2s.errors import UserError
 from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions, rows_digest
+from l2s.sources.extractors import last_boxed, latex
 
 ROWS = [
     {"q": "1+1?", "a": "so #### 2", "n": "x1", "difficulty": "Level 1"},
@@ -99,6 +99,11 @@ def test_file_that_is_no_json_is_named(entry, tmp_path):
         ({"sha256": "abc"}, "key 'sha256'"),
         ({"source": {"repo": "a/b", "revision": "dev", "split": "test"}}, "must be a commit of a/b"),
         ({"source": {"path": "rows.csv"}}, "'path' must end in"),
+        ({"source": {"url": "https://a.org/rows.csv", "file_sha256": "0" * 64}}, "'url' must end in"),
+        ({"source": {"url": "https://a.org/rows.jsonl"}}, "'url' and 'file_sha256'"),
+        ({"source": {"url": "/rows.jsonl", "file_sha256": "0" * 64}}, "key 'source.url'"),
+        ({"source": {"path": "rows.jsonl", "file_sha256": "0" * 64}}, "'url' and 'file_sha256'"),
+        ({"gold": {"column": "a", "extract": "boxed"}}, "key 'gold.extract': Input should be 'latex' or 'last_boxed'"),
         ({"gold": {"column": "a", "pattern": "####"}}, "exactly one group"),
         ({"shuffle": True}, "unknown key 'shuffle'"),
     ],
@@ -106,14 +111,6 @@ def test_file_that_is_no_json_is_named(entry, tmp_path):
 def test_wrong_entry_is_refused_by_key(entry, changed, message):
     with pytest.raises(UserError, match=f"toy.yaml: .*{message}"):
         entry(**changed)
-
-
-def test_gsm8k_entry_pins_the_real_questions(real_data):
-    entry = read_entry(ROOT / "config" / "benchmarks" / "gsm8k.yaml", BenchmarkEntry)
-    local = entry.source.model_copy(update={"repo": None, "path": str(real_data / "benchmarks" / "gsm8k.jsonl")})
-    table = load_questions("gsm8k", entry.model_copy(update={"source": local}), "gsm8k.yaml")
-    assert len(table) == 1319
-    assert table["gold"].to_pylist()[:3] == ["18", "3", "70000"]
 
 
 def test_answers_that_look_like_dates_or_numbers_stay_as_they_are(entry, tmp_path):
@@ -127,3 +124,46 @@ def test_answers_that_look_like_dates_or_numbers_stay_as_they_are(entry, tmp_pat
 def test_file_without_rows_says_so(entry):
     with pytest.raises(UserError, match="has 0 rows, the entry's 'rows' says 3"):
         load_questions("toy", entry([]).model_copy(update={"rows": 3}), "toy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("= \\boxed{1.6} \\mathrm{~cm}", "1.6"),
+        ("\\boxed{1}, so \\boxed{\\frac{1}{\\sqrt{2}}} and {more}", "\\frac{1}{\\sqrt{2}}"),
+        ("\\boxed{a+$ $b}", "a+ b"),
+        ("\\boxed{\\left\\{1,2\\right\\}}", "\\left\\{1,2\\right\\}"),
+        ("\\boxed{x \\in \\{1\\}}.", "x \\in \\{1\\}"),
+        (
+            "\\boxed{\\left\\{\\begin{array}{c}1\\\\2\\\\\\end{array}\\right.}",
+            "\\left\\{\\begin{array}{c}1\\\\2\\\\\\end{array}\\right.",
+        ),
+        ("\\boxed{a\\\\}", "a\\\\"),
+        ("\\boxed{never {closed}", ""),
+        ("no box", ""),
+    ],
+)
+def test_last_box_is_taken_with_the_braces_in_it(text, content):
+    assert last_boxed(text) == content
+
+
+def test_latex_is_one_line_without_the_dollars_of_its_formulas():
+    assert latex("$x=1$ or\n\n$$y = \\$ 3$$ ") == "x=1 or y = \\$ 3"
+
+
+def test_value_may_be_the_only_one_of_a_list_and_what_is_not_found_is_told(entry):
+    part = {"gold": {"column": "a", "extract": "last_boxed"}}
+    boxed = [{**row, "a": [f"\\boxed{{{clean['gold']}}}"]} for row, clean in zip(ROWS, CLEAN, strict=True)]
+    assert load_questions("toy", entry(boxed, **part), "toy.yaml")["gold"].to_pylist() == ["2", "4", "1,000"]
+    with pytest.raises(UserError, match="row 1: column 'a' holds 2 values; it must hold one"):
+        load_questions("toy", entry([{**boxed[0], "a": ["1", "2"]}], **part), "toy.yaml")
+    with pytest.raises(UserError, match="row 1: column 'a' holds nothing for 'last_boxed'"):
+        load_questions("toy", entry([{**boxed[0], "a": "1"}], **part), "toy.yaml")
+
+
+def test_line_separator_inside_a_text_ends_no_row(entry, tmp_path):
+    rows = [{**ROWS[0], "q": "1\u2028+1?"}, *ROWS[1:]]
+    pinned = entry(sha256=rows_digest([{**CLEAN[0], "question": "1\u2028+1?"}, *CLEAN[1:]]))
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\r\n".join(lines), encoding="utf-8")
+    assert load_questions("toy", pinned, "toy.yaml")["question"][0].as_py() == "1\u2028+1?"

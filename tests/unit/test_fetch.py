@@ -1,54 +1,25 @@
 """Models from a hub (a mirror on loopback): pinned, resumed, checked file by file, and usable without network."""
 
+import math
 import os
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
-from hub_mirror import HubMirror, etag
+from hub_mirror import COMMIT, SOURCE, HubMirror, etag, git_sha1
 from safetensors.torch import save_file
-from support import ROOT
+from support import ROOT, SHAPES
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.parquet import read_table
 from l2s.sources.benchmarks import QUESTIONS, rows_digest
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-SOURCE = f"team/tiny@{COMMIT}"
-
-
-@pytest.fixture
-def hub(make_model, tmp_path):
-    repo = tmp_path / "hub" / "team" / "tiny"
-    repo.parent.mkdir(parents=True)
-    shutil.move(make_model("tiny", 0, shards=2), repo)
-    (repo / "README.md").write_text("not wanted")
-    with HubMirror(tmp_path / "hub", COMMIT) as mirror:
-        yield mirror
-
-
-@pytest.fixture
-def fetch(hub, tmp_path):
-    """Run scripts/fetch.py against the mirror with a cache of its own: fetch(online=True) -> finished process."""
-
-    def run(source=SOURCE, online=True):
-        environment = {
-            **os.environ,
-            "HF_HOME": str(tmp_path / "cache"),
-            "HF_ENDPOINT": hub.endpoint if online else "http://127.0.0.1:9",
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_OFFLINE": "0" if online else "1",
-        }
-        command = [sys.executable, str(ROOT / "scripts/fetch.py"), "--source", source, "--out", str(tmp_path / "out")]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    return run
+BYTES = 4 * sum(math.prod(shape) for shape in SHAPES.values())
 
 
 def blobs(tmp_path):
@@ -97,9 +68,9 @@ def test_dropped_connection_is_resumed_where_it_broke_off(hub, fetch, tmp_path):
     # The hub client writes pieces of 10 MB, so only a larger file can go on from where it stopped.
     weights = hub.root / "team" / "tiny" / "model-00001-of-00002.safetensors"
     save_file({"model.embed_tokens.weight": torch.ones(6_000_000)}, weights)
-    hub.drop_after[weights.name] = 15_000_000
+    hub.faults[weights.name] = [("drop", 15_000_000)]
     assert fetch().returncode == 0
-    ranges = [sent for method, path, sent in hub.requests if method == "GET" and path.endswith(weights.name)]
+    ranges = hub.downloads(weights.name)
     assert ranges[0] is None
     assert int(ranges[1].removeprefix("bytes=").split("-")[0]) >= 10_000_000
     assert {path.name for path in blobs(tmp_path)} >= {etag(weights)}
@@ -129,6 +100,52 @@ def test_revision_that_the_hub_does_not_have_is_an_error(fetch):
     assert done.returncode == 1
     assert "could not be downloaded" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("known", [{}, {"bytes": "right", "window": 64, "tied": False}])
+def test_model_that_is_what_its_entry_says_is_taken(fetch, known):
+    values = {key: BYTES if value == "right" else value for key, value in known.items()}
+    done = fetch(entry={"repo": "team/tiny", "revision": COMMIT, "licence": "MIT", **values})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"bytes": 3_087_428_608}, f"key 'bytes': expected 3087428608, found {BYTES} in"),
+        ({"window": 4096}, "key 'window': expected 4096, found 64 in"),
+        ({"tied": True}, "key 'tied': expected True, found False in"),
+    ],
+)
+def test_model_that_is_not_what_its_entry_says_is_refused_by_key(fetch, tmp_path, known, message):
+    done = fetch(entry={"repo": "team/tiny", "revision": COMMIT, **known})
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"entry.yaml: {message}" in line
+    assert f"correct where it points (team/tiny@{COMMIT}) or, if that is right, '{next(iter(known))}'" in line
+    assert not (tmp_path / "out" / MANIFEST_NAME).exists()
+
+
+def test_model_without_lm_head_is_tied(make_model, fetch):
+    folder = make_model("tied", 0, drop=("lm_head.weight",))
+    assert fetch(entry={"path": str(folder), "tied": True}).returncode == 0
+    assert "key 'tied': expected False, found True" in fetch(entry={"path": str(folder), "tied": False}).stderr
+
+
+def test_snapshot_begun_by_another_tool_is_completed(hub, hub_environment, tmp_path):
+    # What `AutoConfig.from_pretrained` leaves behind: a snapshot of one file, and no list of the others.
+    data = (hub.root / "team" / "tiny" / "config.json").read_bytes()
+    repo = tmp_path / "cache" / "hub" / "models--team--tiny"
+    (repo / "blobs").mkdir(parents=True)
+    (repo / "blobs" / git_sha1(data)).write_bytes(data)
+    snapshot = repo / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").symlink_to(Path("..", "..", "blobs", git_sha1(data)))
+    command = [sys.executable, str(ROOT / "scripts" / "preflight.py"), SOURCE, SOURCE]
+    done = subprocess.run(command, env=hub_environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{SOURCE}: {len(SHAPES)} tensors" in done.stdout
+    assert {path.name for path in snapshot.iterdir()} >= {"model.safetensors.index.json", "generation_config.json"}
 
 
 def test_benchmark_rows_come_from_the_hub_at_the_pinned_revision(tmp_path):

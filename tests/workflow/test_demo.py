@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 
 import pytest
+from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from l2s.analysis.summary import SUMMARY
@@ -95,3 +96,12 @@ def test_merged_checkpoint_loads_in_transformers_as_it_is(results):
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     prompt = tokenizer("Question: From left to right, modulo 10: 3*4+9\nAnswer:", return_tensors="pt")
     assert "\\boxed{1}" in tokenizer.decode(model.generate(**prompt, max_new_tokens=160)[0])
+
+
+def test_access_token_is_in_nothing_that_a_run_or_its_report_writes(finished_demo, demo):
+    demo.run("--report", "report.html", HF_TOKEN=TOKEN)
+    written = [file for project in (finished_demo, demo) for file in project.folder.rglob("*") if file.is_file()]
+    kinds = {file.suffix for file in written}
+    assert {".log", ".json", ".parquet", ".html", ".tsv", ".csv"} <= kinds
+    assert demo.folder / "report.html" in written
+    assert not [file for file in written if holds(file, TOKEN)]

@@ -14,6 +14,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.entries import split_source
+from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import COMPANION_NAMES, MANIFEST_NAME, Manifest, read_manifest
 from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
@@ -140,9 +141,11 @@ def local_folder(source: str) -> Path | None:
         return place if place.is_dir() else SCRIPTS.parent / place
     repo, revision = place
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_PATTERNS, local_files_only=True))
-    except LocalEntryNotFoundError:
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_PATTERNS, local_files_only=True))
+        weight_files(folder)  # the hub's client also returns a folder in which another tool put a file or two
+    except (LocalEntryNotFoundError, UserError):
         return None
+    return folder
 
 
 def locate(source: str) -> Path:

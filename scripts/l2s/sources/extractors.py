@@ -3,6 +3,7 @@
 import re
 
 BOX = "\\boxed{"
+BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # what follows a backslash opens and closes nothing
 DOLLAR = re.compile(r"(?<!\\)\$")
 
 
@@ -20,11 +21,10 @@ def last_boxed(text: str) -> str:
     if start < len(BOX):
         return ""
     depth = 1
-    for end in range(start, len(text)):
-        if text[end] in "{}" and text[end - 1] != "\\":
-            depth += 1 if text[end] == "{" else -1
+    for token in BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
         if depth == 0:
-            return latex(text[start:end])
+            return latex(text[start : token.start()])
     return ""
 
 

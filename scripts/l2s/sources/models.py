@@ -4,9 +4,9 @@ Files lie in the Hugging Face cache (``HF_HOME``), shared with other tools, or i
 names. The cache names each blob after its digest at the hub (sha256 for large files, git's sha1 for small ones), so
 that every file can be checked without network, whichever way it came (plain HTTP or Xet).
 
-The hub's client waits and tries again after 408 and 429, and goes on where a connection broke off; here everything else
-that may pass is tried again. Files that have arrived are kept, also when the process is killed; one that was on its way
-then starts afresh.
+Over plain HTTP, the hub's client waits and tries again after 408 and 429, and goes on where a connection broke off;
+here everything else that may pass is tried again. Xet has patience of its own. Files that have arrived are kept, also
+when the process is killed; one that was on its way then starts afresh.
 """
 
 import hashlib
@@ -28,8 +28,9 @@ from l2s.files import READ_BYTES
 
 SHA256_HEX = 64
 ATTEMPTS, LONGEST_WAIT_SECONDS = 6, 60
-# What downloading raises: OSError includes the hub's own errors, a full disk and a file that came short.
-DOWNLOAD_ERRORS = (OSError, TransportError, HFValidationError)
+# What downloading raises: OSError includes the hub's own errors, a full disk and a file that came short; hf_xet raises
+# RuntimeError, when it has given up.
+DOWNLOAD_ERRORS = (OSError, TransportError, RuntimeError, HFValidationError)
 
 
 def fetch_model(entry: ModelEntry, where: str) -> Manifest:
@@ -89,9 +90,10 @@ def _download(entry: ModelEntry) -> Path:
     except RepositoryNotFoundError as error:  # the hub does not tell strangers whether it is missing, private or gated
         raise UserError(_access_remedy(entry, isinstance(error, GatedRepoError))) from None
     except DOWNLOAD_ERRORS as error:
+        hint = " (with HF_HUB_DISABLE_XET=1 over plain HTTP)" if isinstance(error, RuntimeError) else ""
         raise UserError(
             f"{entry.source}: could not be downloaded ({_reason(error)}); check repository, revision, disk and "
-            "network, then run again: files that have arrived are kept"
+            f"network, then run again{hint}: files that have arrived are kept"
         ) from None
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         _check_blob(file, entry, file.relative_to(folder).as_posix())

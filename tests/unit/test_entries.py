@@ -1,0 +1,78 @@
+"""Every entry of config/ is valid, and the paper's models, pairs and recipes fit each other."""
+
+import pytest
+from support import ROOT
+
+from l2s.catalog.entries import Entries
+from l2s.catalog.recipes import resolve
+from l2s.errors import UserError
+
+CONFIG = ROOT / "config"
+PAPER_MODELS = {
+    "qwen2.5-math-1.5b", "qwen2.5-math-7b", "qwen2.5-14b", "qwen2.5-32b", "qwq-32b", "qwen3-8b",
+    "deepseek-r1-distill-qwen-1.5b", "deepseek-r1-distill-qwen-7b", "deepseek-r1-distill-qwen-14b",
+    "deepseek-r1-distill-qwen-32b", "deepseek-r1-0528-qwen3-8b",
+}  # fmt: skip
+PAPER_PAIRS = {"1.5b", "7b", "14b", "32b", "32b-qwen-qwq", "32b-qwq-r1", "32b-qwen-r1-qwq", "qwen3-8b"}
+
+
+def names(kind):
+    return sorted(file.stem for file in (CONFIG / kind).glob("*.yaml"))
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return Entries(CONFIG)
+
+
+@pytest.mark.parametrize("kind", ["model", "pair", "benchmark", "decoding"])
+def test_every_entry_is_valid_and_named_in_lower_case(entries, kind):
+    for name in names(kind if kind == "decoding" else f"{kind}s"):
+        assert name == name.lower()
+        getattr(entries, kind)(name, "test")
+        if kind == "decoding":
+            entries.prompt(name)
+
+
+def test_the_papers_models_are_pinned_and_described(entries):
+    assert set(names("models")) >= PAPER_MODELS
+    described = {name: entries.model(name) for name in PAPER_MODELS}
+    assert all(entry.repo and entry.label and entry.licence for entry in described.values())
+    assert len({entry.source for entry in described.values()}) == len(PAPER_MODELS)
+    # What is not known for certain is left out, see the entries' comments.
+    assert [name for name, entry in described.items() if entry.bytes is None] == ["deepseek-r1-0528-qwen3-8b"]
+    assert {name for name, entry in described.items() if entry.window is None} == {
+        "deepseek-r1-0528-qwen3-8b", "qwq-32b",
+    }  # fmt: skip
+    assert [name for name, entry in described.items() if entry.tied] == ["qwen2.5-math-1.5b"]
+
+
+@pytest.mark.parametrize("pair", sorted(PAPER_PAIRS))
+def test_recipes_fit_the_papers_pairs(entries, pair):
+    entry = entries.pair(pair, "test")
+    for name in names("recipes"):
+        values, where = entries.recipe(name, "test")
+        if entry.base_model or values["method"] == "average":
+            merge = resolve(pair, entry, values, where, entries)
+            assert set(merge.models.values()) <= set(entry.models)
+        else:
+            with pytest.raises(UserError, match=f"method '{values['method']}' needs a base, and pair '{pair}' has"):
+                resolve(pair, entry, values, where, entries)
+
+
+def test_mixtures_of_three_average_all_of_their_models(entries):
+    values, where = entries.recipe("average", "test")
+    merge = resolve("32b-qwen-r1-qwq", entries.pair("32b-qwen-r1-qwq", "test"), values, where, entries)
+    assert sorted(merge.models.values()) == ["deepseek-r1-distill-qwen-32b", "qwen2.5-32b", "qwq-32b"]
+
+
+def test_local_files_stand_in_for_the_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "aime24.jsonl").write_text("")
+    entries = Entries(CONFIG, str(tmp_path))
+    assert entries.benchmark("aime24").source.path == f"{tmp_path}/aime24.jsonl"
+    assert entries.benchmark("aime24").sha256 == Entries(CONFIG).benchmark("aime24").sha256
+    assert entries.benchmark("demo_arithmetic") == Entries(CONFIG).benchmark("demo_arithmetic")
+    with pytest.raises(UserError, match=r"key 'benchmark_files' .*: there is no file .*/gsm8k.jsonl; put the"):
+        entries.benchmark("gsm8k")
