@@ -8,6 +8,7 @@ from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from l2s.analysis.summary import SUMMARY
+from l2s.checkpoints.spectra import SPECTRA
 from l2s.checkpoints.weights import Checkpoint
 from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
@@ -53,7 +54,7 @@ def test_accuracy_and_length_rise_gradually_with_the_scale(lines):
 def test_every_stage_writes_its_declared_schema(results):
     files = {schema: list(results.glob(pattern)) for pattern, schema in PATTERNS}
     checkpoints = len(list(results.glob("checkpoints/**/manifest.json")))
-    assert [len(found) for found in files.values()] == [1, 1, checkpoints, checkpoints, 2]
+    assert [len(found) for found in files.values()] == [1, 1, checkpoints, checkpoints, 2, 1]
     for schema, found in files.items():
         for path in found:
             assert len(read_table(path, schema)) > 0
@@ -65,6 +66,7 @@ PATTERNS = [
     ("responses/**/*.parquet", RESPONSES),
     ("grades/**/*.parquet", GRADES),
     ("tables/*.parquet", SUMMARY),
+    ("spectra/**/*.parquet", SPECTRA),
 ]
 
 
@@ -86,6 +88,7 @@ def test_figure_and_tables_come_in_every_format(results):
     for suffix in ("html", "svg", "png"):
         assert (results / "figures" / "demo_sweep" / f"sweep.{suffix}").stat().st_size > 1000
         assert (results / "figures" / "demo" / f"accuracy_length.{suffix}").stat().st_size > 1000
+        assert (results / "figures" / "spectra" / "demo-quick" / f"demo-slow.{suffix}").stat().st_size > 1000
     for suffix in ("csv", "md", "html"):
         assert "task_arithmetic, scale 0.7" in (results / "tables" / f"demo.{suffix}").read_text()
 

@@ -21,7 +21,7 @@ def kinds(jobs):
 
 def with_studies(names):
     """Return the demo's configuration with other studies."""
-    return CONFIG.replace("studies: [demo, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
+    return CONFIG.replace("studies: [demo, demo_spectra, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
 
 
 def checkpoints(demo):
@@ -59,8 +59,8 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
     demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
     jobs = demo.stale()
-    assert kinds(jobs) == {"merge": 3, "decode": 3, "grade": 3, "tabulate": 1, "draw": 4}
-    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "aim:"}
+    assert kinds(jobs) == {"merge": 4, "decode": 4, "grade": 4, "tabulate": 1, "draw": 4}
+    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "lore:", "aim:"}
 
 
 def test_editing_a_calibration_measures_it_again_and_no_other(demo):
