@@ -97,13 +97,13 @@ def of_a_model(name: str) -> pd.DataFrame:
     shape = SHAPES[name]
     matrices = [size for _, size in shape.tensors() if len(size) > 1]
     vocabulary = (shape.vocabulary, shape.hidden)
-    square, long = (shape.hidden, shape.hidden), (shape.intermediate, shape.hidden)
+    long, longer = (shape.intermediate, shape.hidden), (2 * shape.intermediate, shape.hidden)
     rows = []
     for recipe in MERGED:
         taken = {size: merged_seconds(recipe, size) for size in sorted(set(matrices) - {vocabulary})}
         # The longer side enters linearly.
-        slope = (taken[long] - taken[square]) / (long[0] - square[0])
-        taken[vocabulary] = taken[square] + slope * (vocabulary[0] - square[0])
+        slope = (merged_seconds(recipe, longer) - taken[long]) / (longer[0] - long[0])
+        taken[vocabulary] = taken[long] + slope * (vocabulary[0] - long[0])
         total = sum(taken[size] for size in matrices)
         shown = {f"{rows} × {columns}": f"{taken[rows, columns]:.1f} s" for rows, columns in taken}
         rows.append({"method": recipe["method"], **shown, f"{len(matrices)} matrices": clock(total)})

@@ -219,3 +219,15 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
     edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
     with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
         Catalog(DEMO_CONFIG, project)
+
+
+def test_spectra_are_of_each_slow_model_against_the_base(project):
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
+    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+    assert catalog.task_vectors == {"demo_spectra": [("demo-quick", "demo-slow"), ("demo-quick", "third")]}
+    assert catalog.checkpoints == ["models/demo-quick", "models/demo-slow", "models/third"]
+    edit(project / "pairs" / "demo.yaml", {"quick": None})
+    module.read_once.cache_clear()
+    with pytest.raises(UserError, match=r"demo_spectra.yaml: pair 'demo' has no base that task vectors are taken from"):
+        Catalog({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from l2s.analysis.noise import NOISE
 from l2s.analysis.summary import SUMMARY
+from l2s.checkpoints.spectra import SPECTRA
 from l2s.checkpoints.weights import Checkpoint
 from l2s.decoding.responses import RESPONSES
 from l2s.grading.grades import GRADES
@@ -55,7 +56,7 @@ def test_every_stage_writes_its_declared_schema(results):
     files = {schema: list(results.glob(pattern)) for pattern, schema in PATTERNS}
     checkpoints = len(list(results.glob("checkpoints/**/manifest.json")))
     # Three checkpoints are decoded a second time, for the study of noise.
-    assert [len(found) for found in files.values()] == [1, 1, checkpoints + 3, checkpoints + 3, 3, 1]
+    assert [len(found) for found in files.values()] == [1, 1, checkpoints + 3, checkpoints + 3, 3, 1, 1]
     for schema, found in files.items():
         for path in found:
             assert len(read_table(path, schema)) > 0
@@ -68,6 +69,7 @@ PATTERNS = [
     ("grades/**/*.parquet", GRADES),
     ("tables/*.parquet", SUMMARY),
     ("noise/*.parquet", NOISE),
+    ("spectra/**/*.parquet", SPECTRA),
 ]
 
 
@@ -89,6 +91,7 @@ def test_figure_and_tables_come_in_every_format(results):
     for suffix in ("html", "svg", "png"):
         assert (results / "figures" / "demo_sweep" / f"sweep.{suffix}").stat().st_size > 1000
         assert (results / "figures" / "demo" / f"accuracy_length.{suffix}").stat().st_size > 1000
+        assert (results / "figures" / "spectra" / "demo-quick" / f"demo-slow.{suffix}").stat().st_size > 1000
     for suffix in ("csv", "md", "html"):
         assert "task_arithmetic, scale 0.7" in (results / "tables" / f"demo.{suffix}").read_text()
 

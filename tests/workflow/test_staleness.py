@@ -21,7 +21,7 @@ def kinds(jobs):
 
 def with_studies(names):
     """Return the demo's configuration with other studies."""
-    return CONFIG.replace("studies: [demo, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
+    return CONFIG.replace("studies: [demo, demo_spectra, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
 
 
 def decode_jobs(demo):

@@ -40,6 +40,7 @@ RESULTS = catalog.config.results
 
 wildcard_constraints:
     model=r"[^/]+",
+    base=r"[^/]+",
     pair=r"[^/]+",
     method=r"[^/]+",
     recipe=r"[^/]+",
@@ -195,6 +196,11 @@ def noise_outputs(study):
     return [f"{RESULTS}/noise/{study}.parquet"]
 
 
+def spectra_outputs(study):
+    """Return a figure of each task vector of a spectra study."""
+    return [f"{RESULTS}/figures/spectra/{base}/{model}.html" for base, model in catalog.task_vectors[study]]
+
+
 def group_outputs(group):
     """Return what the studies of a group are for."""
     return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
@@ -210,7 +216,12 @@ def stop_without_gpus(dag):
         )
 
 
-OUTPUTS_OF_KIND = {"table": table_outputs, "noise": noise_outputs, "group": group_outputs}
+OUTPUTS_OF_KIND = {
+    "table": table_outputs,
+    "noise": noise_outputs,
+    "spectra": spectra_outputs,
+    "group": group_outputs,
+}
 
 
 def study_outputs(study):

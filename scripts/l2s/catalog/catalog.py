@@ -8,7 +8,7 @@ from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
-from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, Study, StudyGroup, TableStudy
+from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, Study, StudyGroup, TableStudy, TaskVector
 from l2s.catalog.sweeps import expand
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
@@ -26,7 +26,8 @@ class Catalog:
     Attributes:
         entries: The entries of ``config/``.
         studies: The configured studies, by name.
-        lines: The lines of each study that is a table.
+        lines: The lines of each study of responses.
+        task_vectors: The task vectors of each study of spectra.
         merges: The merged checkpoints of all studies, by their path under ``checkpoints/``.
 
     Args:
@@ -42,6 +43,7 @@ class Catalog:
         self.entries = Entries(folder, self.config)
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}
+        self.task_vectors: dict[str, list[TaskVector]] = {}
         self.merges: dict[str, Merge] = {}
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
@@ -54,6 +56,8 @@ class Catalog:
         if isinstance(study, StudyGroup):
             for member in study.studies:
                 self._add_study(member, where)
+        elif isinstance(study, SpectraStudy):
+            self.task_vectors[name] = list(self._task_vectors(study, where))
         elif isinstance(study, MeasuredStudy):
             if self.config.decoding is not None:
                 study = self.studies[name] = study.model_copy(update={"decoding": self.config.decoding})
@@ -74,6 +78,13 @@ class Catalog:
         for figure in study.figures:
             if figure not in known:
                 raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
+
+    def _task_vectors(self, study: SpectraStudy, where: str) -> Iterator[TaskVector]:
+        for name in study.pairs:
+            pair = self.entries.pair(name, where)
+            if pair.base_model is None:
+                raise UserError(f"{where}: pair '{name}' has no base that task vectors are taken from; give it one")
+            yield from (TaskVector(pair.base_model, slow) for slow in pair.slow)
 
     def _lines(self, study: MeasuredStudy, where: str) -> Iterator[Line]:
         shown = set(study.models or ())
@@ -129,8 +140,10 @@ class Catalog:
     @cached_property
     def checkpoints(self) -> list[str]:
         """Every checkpoint that a study uses, the models that merges are made of included."""
-        parents = {f"{MODELS}/{model}" for merge in self.merges.values() for model in merge.models.values()}
-        return sorted(parents.union(*(_checkpoints(lines) for lines in self.lines.values())))
+        models = {model for merge in self.merges.values() for model in merge.models.values()}
+        models.update(model for vectors in self.task_vectors.values() for vector in vectors for model in vector)
+        used = [{f"{MODELS}/{model}" for model in models}, *map(_checkpoints, self.lines.values())]
+        return sorted(set().union(*used))
 
     @cached_property
     def asked(self) -> dict[tuple[str, str], list[str]]:

@@ -86,6 +86,13 @@ class NoiseStudy(MeasuredStudy):
         return (self.decoding, *self.again)
 
 
+class SpectraStudy(Study):
+    """The singular values of the task vectors of pairs, and their figures."""
+
+    kind: Literal["spectra"]
+    pairs: tuple[str, ...] = Field(min_length=1)
+
+
 class StudyGroup(Study):
     """Several studies under one name."""
 
@@ -93,7 +100,19 @@ class StudyGroup(Study):
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
 
 
-STUDY_KINDS: dict[str, type[Study]] = {"table": TableStudy, "noise": NoiseStudy, "group": StudyGroup}
+STUDY_KINDS: dict[str, type[Study]] = {
+    "table": TableStudy,
+    "noise": NoiseStudy,
+    "spectra": SpectraStudy,
+    "group": StudyGroup,
+}
+
+
+class TaskVector(NamedTuple):
+    """A model and the base that its task vector is taken from, both entries of ``config/models``."""
+
+    base: str
+    model: str
 
 
 class Line(NamedTuple):

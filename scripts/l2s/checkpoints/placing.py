@@ -60,7 +60,8 @@ def put_beside_manifest(folder: Path, out: Path, manifest: Manifest, expected: M
     if manifest.content_id != expected.content_id:
         raise UserError(
             f"{out}: the rebuilt weights have content_id {manifest.content_id}, the manifest says "
-            f"{expected.content_id}; a parent or the code has changed: delete {out} and run the workflow again"
+            f"{expected.content_id}; a parent or the code has changed, or (for training and methods on whole matrices) "
+            f"the kind of processor: delete {out} and run the workflow again"
         )
     for file in folder.iterdir():
         sync(file)
