@@ -20,7 +20,7 @@ help:
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
-	@echo "make bench       measure merging against the floor and against mergekit (15 GB of disk, 15 minutes)"
+	@echo "make bench       measure merging against the floor and mergekit, decoding against bare engines (20 GB, 25 minutes)"
 	@echo "make faults      kill merges at twenty random moments"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
@@ -88,8 +88,10 @@ test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit
 
 BENCH_FOLDER ?= /tmp
-bench: setup-dev .venv-mergekit/mergekit.stamp
+bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_merge.py --folder $(BENCH_FOLDER)
+	$(BIN)/python tests/bench/bench_decode.py --engine transformers
+	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
 
 faults: setup-dev
 	L2S_KILLS=20 $(BIN)/python -m pytest tests/workflow/test_merge_faults.py
