@@ -20,8 +20,8 @@ help:
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
-	@echo "make bench       measure merging against the floor, mergekit and a full SVD (15 GB of disk, 20 minutes)"
-	@echo "make faults      kill merges at twenty random moments"
+	@echo "make bench       measure merging, decoding and SVD against the floor, mergekit, bare engines (20 GB, 30 minutes)"
+	@echo "make faults      kill merges and decode jobs at twenty random moments each"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
 	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
@@ -88,12 +88,14 @@ test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit
 
 BENCH_FOLDER ?= /tmp
-bench: setup-dev .venv-mergekit/mergekit.stamp
+bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_merge.py --folder $(BENCH_FOLDER)
 	$(BIN)/python tests/bench/bench_svd.py
+	$(BIN)/python tests/bench/bench_decode.py --engine transformers
+	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
 
 faults: setup-dev
-	L2S_KILLS=20 $(BIN)/python -m pytest tests/workflow/test_merge_faults.py
+	L2S_KILLS=20 $(BIN)/python -m pytest tests/workflow/test_merge_faults.py tests/workflow/test_decode_faults.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -231,3 +231,36 @@ def test_spectra_are_of_each_slow_model_against_the_base(project):
     module.read_once.cache_clear()
     with pytest.raises(UserError, match=r"demo_spectra.yaml: pair 'demo' has no base that task vectors are taken from"):
         Catalog({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+
+
+def with_vllm(project, checkpoint_memory):
+    """Decode the demo on GPUs of so many times the memory that the slow model's weights take."""
+    size = sum(file.stat().st_size for file in (ROOT / "workflow/resources/demo/slow").glob("*.safetensors"))
+    memory = {"device_memory_gb": checkpoint_memory * size / 1e9}
+    edit(project / "decoding" / "demo.yaml", {"engine": "vllm", "device": "cuda", "batch_size": None, "vllm": memory})
+
+
+def test_devices_follow_the_checkpoints_size(project):
+    with_vllm(project, checkpoint_memory=1)
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", {"recipe": "ties", "dtype": "float32"}]})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    devices = {name: catalog.decoding_of(name, "demo").gpus for name, _ in catalog.asked}
+    narrow, wide = (line.checkpoint for line in catalog.lines["demo"] if line.method == "ties")
+    assert devices == {"models/demo-quick": 2, "models/demo-slow": 2, narrow: 2, wide: 4}
+
+
+def test_devices_of_a_model_of_unknown_size_must_be_said(project):
+    with_vllm(project, checkpoint_memory=1)
+    edit(project / "models" / "demo-slow.yaml", {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40})
+    catalog = Catalog({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    message = r"decoding/demo.yaml: tensor_parallel 'auto' needs to know how large models/demo-slow is: .*'bytes'"
+    with pytest.raises(UserError, match=message):
+        catalog.decoding_of("models/demo-slow", "demo")
+
+
+def test_configured_decoding_takes_the_place_of_every_studys_own(project):
+    catalog = Catalog({**DEMO_CONFIG, "decoding": "demo-vllm"}, project)
+    assert {study.decoding for study in catalog.studies.values()} == {"demo-vllm"}
+    assert catalog.decoding_of("models/demo-slow", "demo-vllm").engine == "vllm"
+    with pytest.raises(UserError, match=r"'demo-vlm' is unknown: .*did you mean 'demo-vllm'"):
+        Catalog({**DEMO_CONFIG, "decoding": "demo-vlm"}, project)

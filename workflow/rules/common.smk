@@ -98,6 +98,12 @@ def questions_asked(wildcards):
     return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in benchmarks]
 
 
+def decode_environment(wildcards):
+    """Return the conda environment that has the decode settings' engine."""
+    engine = catalog.entries.decoding(wildcards.decoding).engine
+    return f"../../envs/{'cuda' if engine == 'vllm' else 'cpu'}.yaml"
+
+
 def demonstrations_asked(wildcards):
     """Return the sets of demonstrations that the prompt shows before the questions asked of this checkpoint."""
     few_shot = catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot

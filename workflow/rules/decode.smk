@@ -16,7 +16,7 @@ rule decode:
     # The longest jobs first, so that several GPUs finish together.
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
-        "../../envs/cpu.yaml"
+        decode_environment
     threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
     resources:
         gpu=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,

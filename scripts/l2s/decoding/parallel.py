@@ -26,7 +26,8 @@ def tensor_parallel(checkpoint_bytes: int, heads: int | None, device_bytes: int)
         if checkpoint_bytes / devices <= LARGEST_SHARE * device_bytes:
             return devices
         devices *= 2
+    share = f", which its {heads} attention heads can share" if heads else ""
     raise UserError(
-        f"no number of devices of {device_bytes / 1e9:g} GB suits a checkpoint of {checkpoint_bytes / 1e9:.1f} GB with "
-        f"{heads or 'unknown'} attention heads; set 'vllm.device_memory_gb' or a number in 'vllm.tensor_parallel'"
+        f"a checkpoint of {checkpoint_bytes / 1e9:.1f} GB is too large for up to {MOST_DEVICES} devices of "
+        f"{device_bytes / 1e9:g} GB{share}; set 'vllm.device_memory_gb', or a number in 'vllm.tensor_parallel'"
     )
