@@ -8,11 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
+	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make test        set up, lint, and run the tests"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
@@ -58,6 +59,12 @@ demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGI
 
 test-vllm: setup-vllm
 	.venv-vllm/bin/python -m pytest tests/vllm
+
+# The folder of the benchmarks' files, <benchmark>.jsonl; a relative path counts from here.
+BENCHMARKS ?=
+rehearsal: setup
+	@test -n "$(BENCHMARKS)" || (echo "say where the benchmarks' files are: make rehearsal BENCHMARKS=FOLDER"; exit 1)
+	$(BIN)/snakemake --cores $(CORES) --configfile config/rehearsal.yaml --config benchmark_files=$(BENCHMARKS)
 
 test: lint
 	$(BIN)/python -m pytest

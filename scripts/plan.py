@@ -81,7 +81,7 @@ def jobs_to_run(config: dict[str, Any]) -> list[str]:
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--configfile", file.name]
         done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"a dry run of the workflow fails: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
+        raise UserError(f"a dry run of the workflow fails: {done.stdout}{done.stderr}")
     return JOB.findall(done.stdout + done.stderr)
 
 

@@ -7,6 +7,7 @@ import pytest
 from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from l2s.analysis.noise import NOISE
 from l2s.analysis.summary import SUMMARY
 from l2s.checkpoints.weights import Checkpoint
 from l2s.decoding.responses import RESPONSES
@@ -53,7 +54,8 @@ def test_accuracy_and_length_rise_gradually_with_the_scale(lines):
 def test_every_stage_writes_its_declared_schema(results):
     files = {schema: list(results.glob(pattern)) for pattern, schema in PATTERNS}
     checkpoints = len(list(results.glob("checkpoints/**/manifest.json")))
-    assert [len(found) for found in files.values()] == [1, 1, checkpoints, checkpoints, 2]
+    # Three checkpoints are decoded a second time, for the study of noise.
+    assert [len(found) for found in files.values()] == [1, 1, checkpoints + 3, checkpoints + 3, 3, 1]
     for schema, found in files.items():
         for path in found:
             assert len(read_table(path, schema)) > 0
@@ -65,6 +67,7 @@ PATTERNS = [
     ("responses/**/*.parquet", RESPONSES),
     ("grades/**/*.parquet", GRADES),
     ("tables/*.parquet", SUMMARY),
+    ("noise/*.parquet", NOISE),
 ]
 
 

@@ -24,9 +24,9 @@ def with_studies(names):
     return CONFIG.replace("studies: [demo, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
 
 
-def checkpoints(demo):
-    """Count the demo's checkpoints, fetched ones included."""
-    return len(list(demo.folder.glob("results/demo/checkpoints/**/manifest.json")))
+def decode_jobs(demo):
+    """Count the demo's decode jobs: a checkpoint may be decoded with several settings."""
+    return len(list(demo.folder.glob("results/demo/responses/**/*.parquet")))
 
 
 def test_a_second_run_has_nothing_to_do(finished_demo):
@@ -59,8 +59,9 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
     demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
     jobs = demo.stale()
-    assert kinds(jobs) == {"merge": 3, "decode": 3, "grade": 3, "tabulate": 1, "draw": 4}
-    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "aim:"}
+    # TIES is in two studies with a table and a figure; each merge has a figure.
+    assert kinds(jobs) == {"merge": 4, "decode": 4, "grade": 4, "tabulate": 2, "draw": 6}
+    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "aim:", "lore:"}
 
 
 def test_editing_a_calibration_measures_it_again_and_no_other(demo):
@@ -79,7 +80,7 @@ def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
 
 def test_editing_the_grader_grades_again_without_decoding(demo):
     demo.edit("scripts/l2s/grading/graders/math_verify.py", "SECONDS = 5", "SECONDS = 6")
-    assert kinds(demo.stale()) == {"grade": checkpoints(demo), "tabulate": 2, "draw": 2}
+    assert kinds(demo.stale()) == {"grade": decode_jobs(demo), "tabulate": 3, "draw": 3, "compare": 1}
 
 
 def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
@@ -90,14 +91,14 @@ def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
 def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
     demo.edit("config/recipes/ties.yaml", "scale: 1.0", "scale: 0.9")
     jobs = demo.stale()
-    assert kinds(jobs) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
+    assert kinds(jobs) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 2, "draw": 3}
     assert any(job.startswith("merge demo by ties: keep_fraction=0.2+scale=0.9+") for job in jobs)
 
 
 def test_changing_the_prompt_decodes_again_but_merges_nothing(demo):
     demo.edit("config/prompts/demo.yaml", "Answer:", "Answer: ")
-    count = checkpoints(demo)
-    assert kinds(demo.stale()) == {"decode": count, "grade": count, "tabulate": 2, "draw": 2}
+    count = decode_jobs(demo)
+    assert kinds(demo.stale()) == {"decode": count, "grade": count, "tabulate": 3, "draw": 3, "compare": 1}
 
 
 def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):

@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.catalog import Catalog
 from l2s.catalog.costs import Costs
+from l2s.catalog.entries import REHEARSED
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
@@ -61,6 +62,12 @@ wildcard_constraints:
 def merge_of(wildcards):
     """Return the merge behind <pair>/<method>/<recipe>."""
     return catalog.merges[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
+
+
+def merge_title(wildcards):
+    """Return the title of a merge's figure."""
+    title = f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
+    return f"{REHEARSED}: {title}" if catalog.config.rehearsal else title
 
 
 def manifest_of_model(model):

@@ -47,7 +47,7 @@ rule draw_merge:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_merge.py"),
-        title=lambda wildcards: f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}",
+        title=lambda wildcards: merge_title(wildcards),
     message:
         "draw the merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

@@ -39,7 +39,7 @@ class Catalog:
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         self.config = validate(MainConfig, config, "configuration (config/config.yaml, --configfile, --config)")
-        self.entries = Entries(folder, self.config.benchmark_files)
+        self.entries = Entries(folder, self.config)
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}
         self.merges: dict[str, Merge] = {}

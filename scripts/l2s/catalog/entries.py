@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from l2s.analysis.names import MEAN
-from l2s.catalog.schema import STUDY_KINDS, Study
+from l2s.catalog.schema import STUDY_KINDS, MainConfig, Study
 from l2s.checkpoints.entries import ModelEntry, PairEntry
 from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry
@@ -20,14 +20,20 @@ from l2s.sources.samples import SamplesEntry
 Entry = TypeVar("Entry", bound=BaseModel)
 
 MODELS = "models"  # checkpoints/models/<entry>: fetched models lie by model, not by pair
+REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
 TAKEN_NAMES = (MODELS, "merges")
 
 
 class Entries:
-    """The folder of entries, ``config/``. Every method raises a UserError that names the file, key and remedy."""
+    """The folder of entries, ``config/``. Every method raises a UserError that names the file, key and remedy.
 
-    def __init__(self, folder: Path, benchmark_files: str | None = None) -> None:
-        self.folder, self.benchmark_files = folder, benchmark_files
+    Args:
+        folder: The folder.
+        config: The top-level configuration: where benchmarks' files lie, and whether this is a rehearsal.
+    """
+
+    def __init__(self, folder: Path, config: MainConfig) -> None:
+        self.folder, self.config = folder, config
 
     def file(self, kind: str, name: str) -> Path:
         """Return where an entry lies, for messages."""
@@ -41,11 +47,15 @@ class Entries:
         if kind not in STUDY_KINDS:
             hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
             raise UserError(f"{file}: key 'kind': there is no kind of study '{kind}'{hint}")
-        return validate(STUDY_KINDS[kind], values, str(file))
+        study = validate(STUDY_KINDS[kind], values, str(file))
+        return study.model_copy(update={"title": f"{REHEARSED}: {study.title}"}) if self.config.rehearsal else study
 
     def model(self, name: str, asked_by: str = "models") -> ModelEntry:
         """Return a model's entry; a local directory must exist."""
         entry = self._entry("models", name, ModelEntry, asked_by)
+        if self.config.rehearsal and entry.stand_in:
+            stand_in = self._entry("models", entry.stand_in, ModelEntry, str(self.file("models", name)))
+            entry = stand_in.model_copy(update={"label": entry.label or name})
         if entry.path is not None and not Path(entry.path).is_dir():
             file = self.file("models", name)
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
@@ -72,17 +82,23 @@ class Entries:
         if name == MEAN:
             raise UserError(f"{asked_by}: a benchmark cannot be called '{MEAN}': tables use that name")
         entry = self._entry("benchmarks", name, BenchmarkEntry, asked_by)
-        if self.benchmark_files and entry.source.path is None:
-            entry = entry.read_from(self.benchmark_files, name)
+        if self.config.benchmark_files and entry.source.path is None:
+            entry = entry.read_from(self.config.benchmark_files, name)
             if not Path(entry.source.path).is_file():
                 missing = f"key 'benchmark_files' of the configuration: there is no file {entry.source.path}"
                 raise UserError(f"{missing}; put the benchmark's rows there, or leave out the key to download them")
         self._check_file(entry.source.path, "benchmarks", name)
+        if self.config.first_questions:
+            first = min(self.config.first_questions, entry.first or entry.rows)
+            entry = entry.model_copy(update={"first": first})
         return entry
 
     def samples(self, name: str, asked_by: str = "calibration") -> SamplesEntry:
         """Return a calibration set's entry; a local file must exist."""
         entry = self._entry("calibration", name, SamplesEntry, asked_by)
+        if self.config.rehearsal and entry.stand_in:
+            stand_in = self._entry("calibration", entry.stand_in, SamplesEntry, str(self.file("calibration", name)))
+            entry = stand_in.model_copy(update={"samples": min(entry.samples, stand_in.samples)})
         self._check_file(entry.source.path, "calibration", name)
         return entry
 

@@ -18,6 +18,8 @@ class MainConfig(StrictModel):
         None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
     )
     decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
+    rehearsal: bool = Field(False, description="tiny models stand in for the entries' models and calibration sets")
+    first_questions: int | None = Field(None, gt=0, description="ask only so many questions of each benchmark")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"

@@ -7,6 +7,11 @@ HEAD = "lm_head.weight"
 LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
+def module_of(tensor: str) -> str:
+    """Return the kind of module that a weight belongs to: ``q_proj``, ``down_proj``, ``embed_tokens``, ``lm_head``."""
+    return tensor.removesuffix(".weight").rpartition(".")[2]
+
+
 def layer_of(tensor: str) -> int | None:
     """Return the number of the decoder layer that a tensor belongs to, None outside the layers."""
     found = LAYER.search(tensor)

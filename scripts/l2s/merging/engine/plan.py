@@ -88,12 +88,8 @@ def plan_merge(
     Raises:
         UserError: Files are missing or damaged, or the models cannot be merged; names the tensor or key.
     """
-    roles = [("base", base)] if base is not None else []
-    roles += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
-    sources = [Source(role, folder, read_json(folder / "config.json"), read_headers(folder)) for role, folder in roles]
     policies: dict[str, str] = {}
-    sources = _drop_heads(sources, policies) if recipe.released else _untie(sources, policies)
-    _check_tensors(sources)
+    sources = read_sources(base, models, policies, recipe.released)
     shapes = {name: place.shape for name, place in sources[-1].places.items()}
     recipe.method.check_tensors(shapes)
     config = _merge_configs(sources, recipe, policies)
@@ -105,6 +101,28 @@ def plan_merge(
     outputs = {name: Planned(dtype, shape) for name, shape in shapes.items()}
     prepared = recipe.method.prepare(calibrations or {}, shapes)
     return MergePlan(recipe, tuple(sources), outputs, config, policies, prepared)
+
+
+def read_sources(
+    base: Path | None, models: list[Path], policies: dict[str, str], released: bool = False
+) -> list[Source]:
+    """Return the base, if there is one, and the models, all with tensors of the same names and shapes.
+
+    Args:
+        base: The base's folder, or None.
+        models: The models' folders.
+        policies: What was done about tied output layers is added to these.
+        released: Whether to do as the paper's released code about them.
+
+    Raises:
+        UserError: Files are missing or damaged, or the tensors differ; names the tensor.
+    """
+    roles = [("base", base)] if base is not None else []
+    roles += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
+    sources = [Source(role, folder, read_json(folder / "config.json"), read_headers(folder)) for role, folder in roles]
+    sources = _drop_heads(sources, policies) if released else _untie(sources, policies)
+    _check_tensors(sources)
+    return sources
 
 
 def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:

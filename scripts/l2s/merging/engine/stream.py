@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
+from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensors import TensorReader, TensorWriter
 from l2s.errors import UserError
@@ -28,11 +28,11 @@ from l2s.merging.engine.contract import Chunk, Cost, Tally
 from l2s.merging.engine.plan import MergePlan
 from l2s.merging.engine.statistics import Meter, Sums, statistics_table
 from l2s.merging.engine.threads import torch_threads
+from l2s.merging.engine.values import TORCH_DTYPE, is_finite, not_finite, raw_buffer, read_values
 from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.
 CHUNK_ELEMENTS = 1 << 19
-TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
 class Buffers:
@@ -45,7 +45,7 @@ class Buffers:
     """
 
     def __init__(self, plan: MergePlan, elements: int, device: torch.device) -> None:
-        self.raw = torch.empty(elements * ITEM_BYTES["F32"], dtype=torch.uint8)
+        self.raw = raw_buffer(elements)
         self.bytes = memoryview(self.raw.numpy())
         dtype = torch.bfloat16 if plan.recipe.released else torch.float32
         self.values = [torch.empty(elements, dtype=dtype, device=device) for _ in plan.sources]
@@ -201,8 +201,8 @@ class StreamingMerge:
         for reader, source, vector in zip(self.readers, self.plan.sources, vectors, strict=True):
             for offset in range(0, count, self.chunk_elements):
                 part = vector[offset : offset + self.chunk_elements]
-                if not _finite(_read(reader, source.places[name], offset, self._buffers(), part)):
-                    raise _not_finite(source.places[name], name)
+                if not is_finite(read_values(reader, source.places[name], offset, self._buffers().raw, part)):
+                    raise not_finite(source.places[name], name)
         base = vectors.pop(0) if self.method.needs_base else None
         return self.method.merge(Chunk(name, self.shapes[name], 0, base, vectors, self.plan.prepared), None)
 
@@ -223,7 +223,7 @@ class StreamingMerge:
         for offset in range(0, places[0].elements, self.chunk_elements):
             count = min(self.chunk_elements, places[0].elements - offset)
             vectors = [
-                _read(reader, place, offset, buffers, values[:count])
+                read_values(reader, place, offset, buffers.raw, values[:count])
                 for reader, place, values in zip(self.readers, places, buffers.values, strict=True)
             ]
             base = vectors.pop(0) if self.method.needs_base else None
@@ -231,28 +231,11 @@ class StreamingMerge:
             self.progress.add(count / 1e6)
 
     def _check_finite(self, chunk: Chunk, merged: torch.Tensor) -> None:
-        if _finite(merged):
+        if is_finite(merged):
             return
         count, buffers = len(merged), self._buffers()
         for reader, source in zip(self.readers, self.plan.sources, strict=True):
             place = source.places[chunk.name]
-            if not _finite(_read(reader, place, chunk.offset, buffers, buffers.values[0][:count])):
-                raise _not_finite(place, chunk.name)
+            if not is_finite(read_values(reader, place, chunk.offset, buffers.raw, buffers.values[0][:count])):
+                raise not_finite(place, chunk.name)
         raise UserError(f"merged tensor '{chunk.name}' holds NaN or infinity; the hyper-parameters are too extreme")
-
-
-def _read(reader: TensorReader, place: TensorPlace, offset: int, buffers: Buffers, into: torch.Tensor) -> torch.Tensor:
-    """Read ``len(into)`` elements from ``offset`` on and convert them to the vector's dtype and device."""
-    item = ITEM_BYTES[place.dtype]
-    nbytes = len(into) * item
-    reader.read(place, offset * item, buffers.bytes[:nbytes])
-    return into.copy_(buffers.raw[:nbytes].view(TORCH_DTYPE[place.dtype]))
-
-
-def _finite(values: torch.Tensor) -> bool:
-    # A sum is finite unless a value is not (or the values are absurdly large): one cheap pass without a temporary.
-    return bool(values.sum().isfinite() or values.isfinite().all())
-
-
-def _not_finite(place: TensorPlace, name: str) -> UserError:
-    return UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")

@@ -1,0 +1,37 @@
+"""Draw the spectra of a task vector: the spectra figure rule's script, and a command line of its own.
+
+python scripts/draw_spectra.py --spectra spectra.parquet --out spectra --title "slow − quick"
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l2s.analysis.pages import save_chart
+from l2s.analysis.spectra_figure import chart
+from l2s.checkpoints.spectra import SPECTRA
+from l2s.jobs import run_cli, run_job
+from l2s.parquet import read_table
+
+
+def main(
+    spectra: Annotated[Path, typer.Option(help="Parquet file of scripts/measure_spectra.py.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+    title: Annotated[str | None, typer.Option(help="Title; the file's name if absent.")] = None,
+) -> None:
+    """Draw energy against rank and the effective ranks, as interactive HTML, SVG and PNG."""
+    save_chart(chart(read_table(spectra, SPECTRA), title or spectra.stem), out)
+    print(f"{out}.html, .svg, .png")
+
+
+if "snakemake" in globals():
+    run_job(
+        main,
+        snakemake,
+        spectra=Path(snakemake.input.spectra),
+        out=Path(snakemake.output.html.removesuffix(".html")),
+        title=snakemake.params.title,
+    )
+elif __name__ == "__main__":
+    run_cli(main)

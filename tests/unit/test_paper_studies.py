@@ -1,0 +1,65 @@
+"""The paper's studies have the rows and columns of its tables, whose numbers are in config/published."""
+
+import pandas as pd
+import pytest
+import yaml
+from support import ROOT
+
+from l2s.catalog import Catalog
+
+STUDY_OF_TABLE = {**{str(number): f"table_{number}" for number in range(1, 7)}, "readme": "qwen3_8b"}
+METRICS = {
+    "length": {"accuracy", "mean_tokens"},
+    "reflection": {"accuracy", "mean_tokens", "reflective_responses", "reflection_keywords"},
+    "reflective": {"reflective"},
+}
+COMPUTED = {"length_change"}  # in a column of its own
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return Catalog(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), ROOT / "config")
+
+
+@pytest.fixture(scope="module")
+def published():
+    return pd.read_csv(ROOT / "config" / "published" / "cells.csv", dtype={"table": str})
+
+
+@pytest.mark.parametrize("table", STUDY_OF_TABLE)
+def test_a_studys_rows_are_the_papers(catalog, published, table):
+    cells = published[published["table"] == table]
+    rows = dict.fromkeys(zip(cells["pair"], cells["method"], strict=True))
+    lines = [(line.pair, line.method) for line in catalog.lines[STUDY_OF_TABLE[table]]]
+    # The order of rows with several pairs is ours: by pair.
+    assert (lines if cells["pair"].nunique() == 1 else sorted(lines)) == (
+        list(rows) if cells["pair"].nunique() == 1 else sorted(rows)
+    )
+
+
+@pytest.mark.parametrize("table", STUDY_OF_TABLE)
+def test_a_studys_columns_and_cells_are_the_papers(catalog, published, table):
+    cells = published[published["table"] == table]
+    study = catalog.studies[STUDY_OF_TABLE[table]]
+    assert list(study.benchmarks) == [name for name in dict.fromkeys(cells["benchmark"]) if name != "mean"]
+    assert set(cells["metric"]) - COMPUTED <= METRICS[study.cell]
+
+
+def test_the_configuration_runs_everything_that_the_paper_reports(catalog):
+    assert set(STUDY_OF_TABLE.values()) | {"figure_1", "figure_2"} < set(catalog.studies)
+
+
+def test_hyper_parameters_are_those_of_table_7(catalog):
+    printed = pd.read_csv(ROOT / "config" / "published" / "hyper_parameters.csv")
+    names = {"alpha": "scale", "omega": "omega", "T": "temperature", "p": "drop_rate", "k": "keep_fraction"}
+    merges = [line for study in ("table_1", "table_2", "table_3", "table_4") for line in catalog.lines[study]]
+    compared = 0
+    for row in printed[printed["table"].astype(str) == "7"].itertuples():
+        for line in merges:
+            if (line.pair, line.method) == (row.pair, row.method) and line.hyper_parameters:
+                value = 1 - row.value if row.symbol == "k" else row.value
+                assert line.hyper_parameters[names[row.symbol]] == pytest.approx(value), (row, line.recipe)
+                compared += 1
+    assert compared >= 15

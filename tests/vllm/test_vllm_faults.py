@@ -1,0 +1,103 @@
+"""Jobs that run vLLM: what is killed takes the rest with it, what was decoded stays, and Snakemake can run them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import yaml
+from project import new_project
+from support import DEMO, ROOT
+
+from l2s.decoding.responses import RESPONSES
+from l2s.parquet import read_table
+
+WINDOW = 90
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """The demo's settings for vLLM with a window that cuts the longest responses."""
+    values = yaml.safe_load((ROOT / "config" / "decoding" / "demo-vllm.yaml").read_text())
+    path = tmp_path_factory.mktemp("settings") / "narrow.yaml"
+    path.write_text(yaml.safe_dump({**values, "window": WINDOW}))
+    return path
+
+
+def start(settings, folder):
+    command = [sys.executable, str(ROOT / "scripts" / "decode.py"), "--model", str(DEMO / "slow")]
+    command += ["--benchmark", "demo_arithmetic", "--decoding", str(settings), "--out", str(folder / "r.parquet")]
+    with (folder / "log").open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def chunks(folder):
+    return {path: path.read_bytes() for path in folder.glob("r.parquet.store/*/*/*.parquet")}
+
+
+def wait_for_chunks(running, folder, more_than):
+    while len(chunks(folder)) <= more_than:
+        assert running.poll() is None, (folder / "log").read_text()
+        time.sleep(0.005)
+
+
+def workers(running):
+    """Return the processes of vLLM below a job."""
+    return [one for one in psutil.Process(running.pid).children(recursive=True) if "VLLM" in one.name()]
+
+
+def test_killed_job_and_killed_worker_lose_little_and_a_rerun_completes(settings, tmp_path):
+    running = start(settings, tmp_path)
+    wait_for_chunks(running, tmp_path, 0)
+    children = workers(running)
+    assert children
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive
+    first = chunks(tmp_path)
+
+    running = start(settings, tmp_path)
+    wait_for_chunks(running, tmp_path, len(first))
+    workers(running)[0].kill()
+    assert running.wait(timeout=60) == 1
+    said = (tmp_path / "log").read_text().splitlines()
+    (error,) = [line for line in said if line.startswith("error: ")]
+    assert "a process of vLLM was killed or failed (VllmWorker-0 ended with -9" in error
+    assert "run again to decode the rest" in error
+    second = chunks(tmp_path)
+    assert first.items() < second.items()
+    assert not (tmp_path / "r.parquet").exists()
+
+    assert start(settings, tmp_path).wait() == 0
+    assert second.items() < chunks(tmp_path).items()
+    rows = read_table(tmp_path / "r.parquet", RESPONSES).to_pylist()
+    assert len(rows) == 600
+    sidecar = json.loads((tmp_path / "r.json").read_text())
+    assert 0 < sidecar["decoded_now"] < 600
+    assert sidecar["settings"]["engine_identity"].keys() == {"vllm", "torch", "transformers", "code", "stopping"}
+
+    cut = [row for row in rows if row["finish_reason"] == "window"]
+    assert 0 < len(cut) < 600
+    assert {row["prompt_tokens"] + row["output_tokens"] for row in cut} == {WINDOW}
+    assert {row["finish_reason"] for row in rows} == {"window", "stop"}
+
+
+def test_the_demo_runs_with_vllm_by_one_option(tmp_path):
+    project = new_project(tmp_path)
+    project.edit("config/demo.yaml", "studies: [", "studies: [small] # [")
+    study = yaml.safe_load((project.folder / "config/studies/demo.yaml").read_text())
+    small = {**study, "models": ["demo-slow"], "recipes": ["ties"], "figures": []}
+    project.write("config/studies/small.yaml", yaml.safe_dump(small))
+    project.run("--config", "decoding=demo-vllm")
+    sidecars = list((project.folder / "results/demo/responses").rglob("demo-vllm.json"))
+    assert len(sidecars) == 2
+    for path in sidecars:
+        sidecar = json.loads(path.read_text())
+        assert (sidecar["settings"]["engine"], sidecar["decoded_now"]) == ("vllm", 600)
+    table = (project.folder / "results/demo/tables/small.md").read_text()
+    assert "100.0 [99.4, 100.0]" in table
+    assert "Nothing to be done" in project.run("--config", "decoding=demo-vllm")
