@@ -5,6 +5,7 @@ from support import ROOT
 
 from l2s.catalog.entries import Entries
 from l2s.catalog.recipes import resolve
+from l2s.catalog.schema import MainConfig
 from l2s.errors import UserError
 
 CONFIG = ROOT / "config"
@@ -20,19 +21,33 @@ def names(kind):
     return sorted(file.stem for file in (CONFIG / kind).glob("*.yaml"))
 
 
+def configured(**keys):
+    """Return the entries under a configuration with these keys."""
+    return Entries(CONFIG, MainConfig(results="results", studies=("any",), merge_threads=1, **keys))
+
+
 @pytest.fixture
 def entries(monkeypatch):
     monkeypatch.chdir(ROOT)
-    return Entries(CONFIG)
+    return configured()
 
 
-@pytest.mark.parametrize("kind", ["model", "pair", "benchmark", "decoding"])
-def test_every_entry_is_valid_and_named_in_lower_case(entries, kind):
-    for name in names(kind if kind == "decoding" else f"{kind}s"):
+@pytest.mark.parametrize(
+    ("folder", "read"),
+    [
+        ("models", "model"),
+        ("pairs", "pair"),
+        ("benchmarks", "benchmark"),
+        ("calibration", "samples"),
+        ("decoding", "decoding"),
+        ("prompts", "prompt"),
+        ("studies", "study"),
+    ],
+)
+def test_every_entry_is_valid_and_named_in_lower_case(entries, folder, read):
+    for name in names(folder):
         assert name == name.lower()
-        getattr(entries, kind)(name, "test")
-        if kind == "decoding":
-            entries.prompt(name)
+        assert getattr(entries, read)(name, "test")
 
 
 def test_the_papers_models_are_pinned_and_described(entries):
@@ -53,7 +68,7 @@ def test_recipes_fit_the_papers_pairs(entries, pair):
     entry = entries.pair(pair, "test")
     for name in names("recipes"):
         values, where = entries.recipe(name, "test")
-        if entry.base_model or values["method"] == "average":
+        if entry.base_model or values["method"] in ("average", "lore"):
             merge = resolve(pair, entry, values, where, entries)
             assert set(merge.models.values()) <= set(entry.models)
         else:
@@ -70,9 +85,9 @@ def test_mixtures_of_three_average_all_of_their_models(entries):
 def test_local_files_stand_in_for_the_network(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (tmp_path / "aime24.jsonl").write_text("")
-    entries = Entries(CONFIG, str(tmp_path))
+    entries = configured(benchmark_files=str(tmp_path))
     assert entries.benchmark("aime24").source.path == f"{tmp_path}/aime24.jsonl"
-    assert entries.benchmark("aime24").sha256 == Entries(CONFIG).benchmark("aime24").sha256
-    assert entries.benchmark("demo_arithmetic") == Entries(CONFIG).benchmark("demo_arithmetic")
+    assert entries.benchmark("aime24").sha256 == configured().benchmark("aime24").sha256
+    assert entries.benchmark("demo_arithmetic") == configured().benchmark("demo_arithmetic")
     with pytest.raises(UserError, match=r"key 'benchmark_files' .*: there is no file .*/gsm8k.jsonl; put the"):
         entries.benchmark("gsm8k")

@@ -6,7 +6,6 @@ import yaml
 from support import ROOT
 
 from l2s.analysis.names import MEAN
-from l2s.merging.engine.recipe import known_methods
 
 FOLDER = ROOT / "config" / "published"
 KEY = ["table", "pair", "method", "label", "benchmark", "metric"]
@@ -122,15 +121,15 @@ def claimed(claim, value, cells):
 
 
 def test_recipes_have_the_hyper_parameters_of_table_7():
-    symbols = {"alpha": "scale", "p": "drop_rate", "k": "keep_fraction"}
-    checked = 0
-    for (pair, method), rows in read("hyper_parameters.csv").groupby(["pair", "method"]):
-        if method in known_methods() and method in METHODS - {"aim", "sens"}:
-            recipe = recipe_for(method, pair)
-            for symbol, number in zip(rows["symbol"], rows["value"], strict=True):
-                assert recipe[symbols[symbol]] == pytest.approx(1 - number if symbol == "k" else number), (pair, method)
-                checked += 1
-    assert checked == 17
+    keys = {"alpha": "scale", "p": "drop_rate", "k": "keep_fraction", "omega": "omega", "T": "temperature"}
+    for row in read("hyper_parameters.csv").itertuples():
+        number = 1 - row.value if row.symbol == "k" else row.value
+        assert recipe_for(row.method, row.pair)[keys[row.symbol]] == pytest.approx(number), row
+
+
+@pytest.mark.parametrize("pair", ["1.5b", "7b", "14b"])
+def test_aim_is_over_the_ties_of_its_scale(pair):
+    assert recipe_for("aim", pair)["of"] == recipe_for("ties", pair)
 
 
 @pytest.mark.parametrize("pair", ["1.5b", "7b", "14b"])

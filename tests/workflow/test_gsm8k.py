@@ -1,5 +1,7 @@
 """The whole DAG over real GSM8K questions: the demo pair cannot solve them, and the table must say so."""
 
+import shutil
+
 import pytest
 import yaml
 from project import new_project
@@ -18,14 +20,17 @@ def results(real_data, tmp_path_factory):
     project = new_project(tmp_path_factory.mktemp("gsm8k"))
     config = project.folder / "config"
     benchmark = yaml.safe_load((config / "benchmarks" / "gsm8k.yaml").read_text())
-    benchmark.update(source={"path": str(real_data / "benchmarks" / "gsm8k.jsonl")}, first=COUNT)
+    benchmark["first"] = COUNT
+    (project.folder / "files").mkdir()
+    shutil.copy(real_data / "benchmarks" / "gsm8k.jsonl", project.folder / "files" / "gsm8k_40.jsonl")
     (config / "benchmarks" / "gsm8k_40.yaml").write_text(yaml.safe_dump(benchmark))
     decoding = yaml.safe_load((config / "decoding" / "demo.yaml").read_text())
     (config / "decoding" / "short.yaml").write_text(yaml.safe_dump({**decoding, "max_new_tokens": BUDGET}))
     study = yaml.safe_load((config / "studies" / "demo.yaml").read_text())
     study.update(benchmarks=["gsm8k_40"], decoding="short", recipes=["task_arithmetic", "dare_ties"])
     (config / "studies" / "real.yaml").write_text(yaml.safe_dump(study))
-    (config / "real.yaml").write_text("results: results/real\nstudies: [real]\nmerge_threads: 1\n")
+    settings = {"results": "results/real", "studies": ["real"], "merge_threads": 1, "benchmark_files": "files"}
+    (config / "real.yaml").write_text(yaml.safe_dump(settings))
     project.run(config="config/real.yaml")
     return project.folder / "results" / "real"
 

@@ -14,7 +14,7 @@ rule fetch:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("fetch.py"),
-        entry=lambda wildcards: catalog.entries.model(wildcards.model).model_dump(mode="json", exclude={"label"}),
+        entry=lambda wildcards: catalog.entries.model(wildcards.model).model_dump(exclude={"label", "stand_in"}),
     message:
         "fetch the model {wildcards.model}"
     script:
