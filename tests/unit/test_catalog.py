@@ -148,6 +148,7 @@ def test_recipes_that_differ_in_anything_have_different_names(project):
 def test_two_entries_may_name_the_same_model(project):
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "again.yaml")
     edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", "average"]})
     assert Catalog(DEMO_CONFIG, project).merges
 
 
@@ -215,7 +216,7 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
     edit(project / "studies" / "demo.yaml", {"models": ["demo-slow"]})
     catalog = Catalog({**DEMO_CONFIG, "studies": ["both"]}, project)
     assert list(catalog.studies) == ["both", "demo", "demo_sweep"]
-    assert [line.method for line in catalog.lines["demo"][:2]] == ["slow", "average"]
+    assert [line.method for line in catalog.lines["demo"][:2]] == ["slow", "dpo"]
     edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
     with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
         Catalog(DEMO_CONFIG, project)

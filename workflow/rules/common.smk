@@ -17,6 +17,7 @@ from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.planning.estimates import Throughput
+from l2s.methods import method_names
 from l2s.provenance import code_digest
 
 
@@ -56,7 +57,7 @@ wildcard_constraints:
     demonstrations=r"[^/]+",
     set_name=r"[^/]+",
     figure=r"[^/]+",
-    # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
+    # a fetched model (models/<model>), or a merged or trained checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
 
 
@@ -69,6 +70,11 @@ def merge_title(wildcards):
     """Return the title of a merge's figure."""
     title = f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
     return f"{REHEARSED}: {title}" if catalog.config.rehearsal else title
+
+
+def training_of(wildcards):
+    """Return the training behind <pair>/<method>/<recipe>."""
+    return catalog.trainings[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
 def manifest_of_model(model):

@@ -11,6 +11,8 @@ rule merge:
         f"{RESULTS}/logs/merge/{{pair}}/{{method}}/{{recipe}}.log",
     benchmark:
         f"{RESULTS}/timings/merge/{{pair}}/{{method}}/{{recipe}}.tsv"
+    wildcard_constraints:
+        method="|".join(method_names("merging")),
     # First what the longest decode jobs wait for.
     priority: lambda wildcards: costs.seconds_after(f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}")
     conda:

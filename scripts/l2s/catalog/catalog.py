@@ -10,6 +10,7 @@ from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
 from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, Study, StudyGroup, TableStudy, TaskVector
 from l2s.catalog.sweeps import expand
+from l2s.catalog.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
@@ -29,6 +30,7 @@ class Catalog:
         lines: The lines of each study of responses.
         task_vectors: The task vectors of each study of spectra.
         merges: The merged checkpoints of all studies, by their path under ``checkpoints/``.
+        trainings: The trained ones, likewise.
 
     Args:
         config: The top-level configuration, as Snakemake has merged it.
@@ -45,6 +47,7 @@ class Catalog:
         self.lines: dict[str, list[Line]] = {}
         self.task_vectors: dict[str, list[TaskVector]] = {}
         self.merges: dict[str, Merge] = {}
+        self.trainings: dict[str, TrainedCheckpoint] = {}
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
 
@@ -99,7 +102,8 @@ class Catalog:
                     shown.discard(model)
             for number, asked in enumerate(study.recipes, start=1):
                 for values, source in self._recipes(asked, f"{where}, recipe {number}"):
-                    yield self._merge_line(pair_name, pair, values, source, reference)
+                    line = self._training_line if is_training(values, source) else self._merge_line
+                    yield line(pair_name, pair, values, source, reference)
         if shown:
             raise UserError(
                 f"{where}: key 'models': {min(shown)} is in none of the study's pairs; correct or remove it"
@@ -129,6 +133,13 @@ class Catalog:
         numbers = hyper_parameters(method)
         return Line(pair_name, method.method, label_of(merge.recipe), numbers, checkpoint, reference)
 
+    def _training_line(self, pair_name: str, pair: PairEntry, values: Any, where: str, reference: str) -> Line:
+        trained = resolve_training(pair_name, pair, values, where, self.entries)
+        method = trained.recipe.method
+        checkpoint = f"{pair_name}/{method.method}/{trained.folder}"
+        self.trainings[checkpoint] = trained
+        return Line(pair_name, method.method, trained.label, hyper_parameters(method), checkpoint, reference)
+
     def reference_name(self, study: str) -> str:
         """Say what a study's lengths are compared with."""
         references = {line.reference.removeprefix(f"{MODELS}/") for line in self.lines[study]}
@@ -139,8 +150,9 @@ class Catalog:
 
     @cached_property
     def checkpoints(self) -> list[str]:
-        """Every checkpoint that a study uses, the models that merges are made of included."""
+        """Every checkpoint that a study uses, the models that others are made of included."""
         models = {model for merge in self.merges.values() for model in merge.models.values()}
+        models.update(trained.model for trained in self.trainings.values())
         models.update(model for vectors in self.task_vectors.values() for vector in vectors for model in vector)
         used = [{f"{MODELS}/{model}" for model in models}, *map(_checkpoints, self.lines.values())]
         return sorted(set().union(*used))
@@ -184,6 +196,8 @@ class Catalog:
     def size(self, checkpoint: str) -> int | None:
         """Return the bytes of a checkpoint's weights, of a merge at most, as far as the configuration tells."""
         merge = self.merges.get(checkpoint)
+        if checkpoint in self.trainings:
+            return self.entries.model_bytes(self.trainings[checkpoint].model)
         if merge is None:
             return self.entries.model_bytes(checkpoint.removeprefix(f"{MODELS}/"))
         sizes = [self.entries.model_bytes(name) for name in merge.models.values()]

@@ -20,6 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
+from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensors import TensorReader, TensorWriter
@@ -28,7 +29,7 @@ from l2s.merging.engine.contract import Chunk, Cost, Tally
 from l2s.merging.engine.plan import MergePlan
 from l2s.merging.engine.statistics import Meter, Sums, statistics_table
 from l2s.merging.engine.threads import torch_threads
-from l2s.merging.engine.values import TORCH_DTYPE, is_finite, not_finite, raw_buffer, read_values
+from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_values
 from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.tensors import TensorReader
 from l2s.errors import UserError
-
-TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
 def raw_buffer(elements: int) -> Tensor:
