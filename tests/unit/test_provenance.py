@@ -76,10 +76,10 @@ def test_every_script_of_the_project_has_a_digest():
         assert len(provenance.code_digest(script.name)) == 16
 
 
-def test_the_catalogue_is_reached_by_no_script():
+def test_the_catalogue_is_reached_by_no_script_that_makes_anything():
     catalog = provenance.SCRIPTS / "l2s" / "catalog"
     assert catalog.is_dir()
-    for script in provenance.SCRIPTS.glob("*.py"):
+    for script in set(provenance.SCRIPTS.glob("*.py")) - {provenance.SCRIPTS / "plan.py"}:
         reached, pending = set(), [script]
         while pending:
             found = provenance.imported_files(pending.pop()) - reached
