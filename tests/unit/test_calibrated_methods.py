@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from support import load_tensors
+from test_methods import merge as merge_without
 from test_methods import reference
 
 from l2s.checkpoints.calibrations import (
@@ -111,6 +112,18 @@ def test_aim_with_omega_one_is_the_inner_recipe(models, merge):
     merged = merge({"method": "aim", "omega": 1.0, "of": TIES}, {"importance": ("activations", ("b",), activations)})
     for name, expected in reference(TIES, models[0], models[1][:1]).items():
         np.testing.assert_allclose(merged[name].double().numpy(), expected, **TOLERANCE, err_msg=name)
+
+
+@pytest.mark.parametrize("inner", [{"method": "lore", "mu": 0.2}, {"method": "twin", "rank": 3}])
+def test_aim_relaxes_what_a_method_on_matrices_made(models, merge, tmp_path, inner):
+    base = load_tensors(models[0])
+    merge_without({**inner, "dtype": "float32"}, models[0], models[1][:1], tmp_path / "inner")
+    activations = activations_of(base)
+    recipe = {"method": "aim", "omega": 0.3, "of": inner}
+    merged = merge(recipe, {"importance": ("activations", ("base",), activations)})
+    for name, tensor in load_tensors(tmp_path / "inner").items():
+        factor = 1 - activations[name] / activations[name].max() * 0.7 if name in activations else 1
+        torch.testing.assert_close(merged[name], base[name] + (tensor - base[name]) * factor, rtol=1e-6, atol=1e-6)
 
 
 def profile(rows):

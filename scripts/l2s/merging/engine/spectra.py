@@ -12,9 +12,9 @@ Squaring halves the digits: in a float32 Gram matrix, singular values below a fe
 the error that this noise leaves in the result is estimated from the spectrum, and the work is done again in float64
 where float32 is not enough.
 
-The pieces are the same for any number of threads, each is computed by one thread, and the eigensolver always runs on
-EIGEN_THREADS; so the result does not depend on the number of threads. It may depend in the last bits on the processor
-and on the linear algebra library that torch was built with.
+The pieces are the same for any number of threads and each is computed by one, as are the eigenvectors; so the result
+does not depend on the number of threads. It may depend in the last bits on the processor and on the linear algebra
+library that torch was built with.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ Function = Callable[[Tensor], Tensor]
 Multiplier = tuple[Tensor, ...]
 
 TILE = 256  # rows and columns of the Gram matrix that one thread computes
-PIECE = 2048  # length of the pieces of A's longer side
-EIGEN_THREADS = 2
-EIGEN_OPERATIONS = 20  # for each element of a layer of the Gram matrix, as measured against a product's
+PIECE = 1024  # length of the pieces of A's longer side
+EIGEN_OPERATIONS = 20  # of the eigensolver, times m³, in time that a product's take
 TOLERANCE = 5e-5  # estimated relative error, in the Frobenius norm, above which float64 is used
 # Found errors were up to 12 times what noise of one rounding of the largest eigenvalue explains.
 NOISE = 16
@@ -62,8 +61,9 @@ def singular_values(matrix: Tensor) -> Tensor:
 
     Those below some 1e-8 of the largest are noise.
     """
-    with torch_threads(EIGEN_THREADS):
-        return _roots(torch.linalg.eigvalsh(_gram(_wide(matrix), torch.float64)).cpu().flip(0))
+    gram = _gram(_wide(matrix), torch.float64)
+    with torch_threads(1):
+        return _roots(torch.linalg.eigvalsh(gram).cpu().flip(0))
 
 
 def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
@@ -81,15 +81,15 @@ def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
         gram = _gram(wide, dtype)
         if dtype == torch.float32 and not FLOAT32_RANGE[0] < gram.diagonal().max() < FLOAT32_RANGE[1]:
             continue
-        with torch_threads(EIGEN_THREADS):
+        # On several threads it gives other bits, and waits for them long where another process has a core.
+        with torch_threads(1):
             squares, vectors = torch.linalg.eigh(gram.to(dtype))
         values = _roots(squares.cpu().flip(0))
         factors = [torch.where(values > 0, function(values) / values, 0) for function in functions]
         if max(_error(values, factor, dtype) for factor in factors) <= TOLERANCE:
             break
     vectors = vectors.flip(1)
-    with torch_threads(EIGEN_THREADS):
-        return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
+    return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
 
 
 def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
@@ -108,8 +108,9 @@ def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
 def cost(shape: tuple[int, int], functions: int) -> Cost:
     """Return what ``multipliers`` and ``multiply`` take for a matrix of this shape, beside the matrix."""
     small, large = min(shape), max(shape)
-    # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver.
-    nbytes = small**2 * (4 * 8 + 4 * functions)
+    # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver; in
+    # float32: the multipliers. Then pieces, as many as a dozen threads need.
+    nbytes = small**2 * (4 * 8 + 4 * functions) + 32 * small * PIECE
     return Cost(nbytes, small**2 * (EIGEN_OPERATIONS * small + (1 + 2 * functions) * large))
 
 
@@ -118,7 +119,11 @@ def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:
     kept = factor.nonzero().flatten()
     thin = vectors[:, kept]
     left, right = (thin * factor[kept]).float(), thin.T.float()
-    return (left, right) if 2 * len(kept) < len(factor) else (left @ right,)
+    if 2 * len(kept) < len(factor):
+        return left, right
+    product = torch.empty_like(vectors, dtype=torch.float32)
+    _in_threads(lambda rows: torch.mm(left[rows], right, out=product[rows]), _slices(len(product), TILE))
+    return (product,)
 
 
 def _error(values: Tensor, factor: Tensor, dtype: torch.dtype) -> float:
