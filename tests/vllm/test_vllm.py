@@ -49,7 +49,9 @@ def folder(tmp_path_factory):
 def engine(folder):
     chosen = settings()
     model = read_model(folder, chosen)
-    return vllm_engine.start(folder, chosen, Stops.of(model.tokenizer, model.stop_ids, ()))
+    started = vllm_engine.start(folder, chosen, Stops.of(model.tokenizer, model.stop_ids, ()))
+    yield started
+    started.engine.engine_core.shutdown()
 
 
 @pytest.fixture

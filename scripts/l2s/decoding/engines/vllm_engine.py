@@ -214,6 +214,8 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
         "max_num_seqs": options.max_num_seqs,
         "enforce_eager": options.enforce_eager,
         "enable_prefix_caching": True,
+        # Sampling the part of a prompt takes back a draw, which generators of the CPU cannot do.
+        "enable_chunked_prefill": not on_cpu,
         "disable_log_stats": True,
         **memory,
     }
