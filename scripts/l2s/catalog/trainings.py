@@ -13,7 +13,7 @@ from l2s.files import digest_of
 from l2s.methods import method_names
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 
-NOT_TOLD = {"method", "prompt", "device", "dtype"}  # always given, and rarely what tells two trainings apart
+NOT_TOLD = {"method", "prompt", "answer_prefix", "device", "dtype"}  # always given, and rarely what tells two trainings apart
 
 
 @dataclass(frozen=True)
