@@ -248,6 +248,23 @@ def test_sampled_responses_repeat_by_seed_and_differ_by_sample(decode):
     assert [row["output_ids"] for row in rows] != [row["output_ids"] for row in other]
 
 
+def test_samples_do_not_depend_on_what_else_is_decoded(decode):
+    hot = {"temperature": 1.5, "top_p": 0.95, "top_k": 20, "samples": 4, "seed": 1}
+    rows, _ = decode(settings(sampling=hot, batch_size=16), [questions(4)])
+    for batch_size in (1, 5):
+        again, _ = decode(settings(sampling=hot, batch_size=batch_size), [questions(4)])
+        assert again == rows
+    fewer, _ = decode(settings(sampling={**hot, "samples": 2}, batch_size=3), [questions(4)])
+    assert fewer == [row for row in rows if row["sample"] < 2]
+
+
+def test_the_likeliest_token_alone_is_greedy_at_any_temperature(decode):
+    greedy, _ = decode(settings(), [questions(4)])
+    for only in ({"top_k": 1}, {"top_p": 1e-6}):
+        rows, _ = decode(settings(sampling={"temperature": 2.0, **only}), [questions(4)])
+        assert rows == greedy
+
+
 @pytest.mark.parametrize(
     ("sampling", "draw", "token"),
     [
