@@ -21,6 +21,7 @@ rule all:
 include: "workflow/rules/sources.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/merge.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"

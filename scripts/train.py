@@ -6,6 +6,7 @@ A recipe names a method, its hyper-parameters, a calibration set whose quick ans
 ones, and a prompt; by hand, these two are names of entries under ``config/`` or paths of YAML files.
 """
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,6 @@ from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table
-from l2s.provenance import code_digest
 from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
 from l2s.training.engine.contract import Material, Preference
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
@@ -30,7 +30,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Option(help="YAML file: method, hyper-parameters, data, prompt.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="YAML file: method, hyper-parameters, samples, prompt.")] = None,
     model: Annotated[
         str | None, typer.Option(help="What is trained: a folder, or owner/name@<40-digit commit>.")
     ] = None,
@@ -50,17 +50,19 @@ def main(
         rebuild_checkpoint(expected, locate(expected.parents[0].source), rebuild.parent)
     elif recipe and model and out:
         out = out.resolve()
-        if out.exists():
-            raise UserError(f"{out}: exists; choose another folder for --out")
+        if out.exists() or any(parent.is_file() for parent in out.parents):
+            raise UserError(f"{out}: exists, or lies below a file; choose another folder for --out")
         folder = locate(model)
         # Absolute, so that the weights can be made again from any working directory.
         source = str(folder.resolve()) if isinstance(split_source(model), Path) else model
         parsed = parse_training({**read_mapping(recipe), "model": source}, str(recipe))
-        samples = entry_path(CONFIG / "calibration", parsed.method.data, f"{recipe}: key 'data'")
+        samples = entry_path(CONFIG / "calibration", parsed.method.samples, f"{recipe}: key 'samples'")
         prompt = entry_path(CONFIG / "prompts", parsed.method.prompt, f"{recipe}: key 'prompt'")
         table = load_samples(read_entry(samples, SamplesEntry), str(samples))
         material = Material(folder, *preferences(table, read_entry(prompt, PromptEntry), parsed))
-        finish(parsed, Checkpoint.from_folder(folder), material, out, out.with_name(f".{out.name}.training"))
+        kept = out.with_name(f".{out.name}.training")
+        finish(parsed, Checkpoint.from_folder(folder), material, out, kept)
+        shutil.rmtree(kept)
     else:
         raise UserError("give --recipe, --model and --out, or --rebuild; --help explains them")
 
@@ -75,13 +77,13 @@ def train_job(
         manifest: The model's manifest.
         samples: Parquet file of the calibration set, schema SAMPLES.
         prompt: The prompt's entry.
-        store: Folder that keeps what must survive a retry.
+        store: Folder of the stores; trainings are kept in its ``training``.
         out: Folder of the trained checkpoint.
     """
     parsed = parse_training(recipe, "recipe of this job")
     checkpoint = Checkpoint.from_manifest(manifest)
     asked = validate(PromptEntry, prompt, "prompt of this job")
-    material = Material(checkpoint.weights(), *preferences(read_table(samples, SAMPLES), asked, parsed))
+    material = Material(checkpoint.checked_weights(), *preferences(read_table(samples, SAMPLES), asked, parsed))
     finish(parsed, checkpoint, material, out, store / "training")
 
 
@@ -95,12 +97,11 @@ def preferences(table: pa.Table, prompt: PromptEntry, recipe: TrainingRecipe) ->
     return pairs, prompt.add_special_tokens
 
 
-def finish(recipe: TrainingRecipe, model: Checkpoint, material: Material, out: Path, progress: Path) -> None:
+def finish(recipe: TrainingRecipe, model: Checkpoint, material: Material, out: Path, store: Path) -> None:
     """Train and say what came out."""
     known = model.manifest
     parent = Parent(role="model", source=recipe.model, content_id=known.content_id, licence=known.licence)
-    job = Job(recipe, parent, material, code_digest("train.py", [recipe.module]))
-    manifest = train_checkpoint(job, out, progress)
+    manifest = train_checkpoint(Job(recipe, parent, material), out, store)
     print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
 
 

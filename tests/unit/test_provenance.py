@@ -77,18 +77,19 @@ def test_every_script_of_the_project_has_a_digest():
 
 
 def test_the_catalogue_is_reached_by_no_script():
-    catalog = provenance.SCRIPTS / "l2s" / "catalog.py"
+    catalog = provenance.SCRIPTS / "l2s" / "catalog"
+    assert catalog.is_dir()
     for script in provenance.SCRIPTS.glob("*.py"):
         reached, pending = set(), [script]
         while pending:
             found = provenance.imported_files(pending.pop()) - reached
             reached |= found
             pending += found
-        assert catalog not in reached, script.name
+        assert not any(catalog in file.parents for file in reached), script.name
 
 
 def test_a_stage_imports_no_other_stage():
-    stages = {"sources", "merging", "decoding", "grading", "analysis"}
+    stages = {"sources", "calibration", "merging", "training", "decoding", "grading", "analysis"}
     library = provenance.SCRIPTS / "l2s"
     for stage in stages:
         for file in (library / stage).rglob("*.py"):

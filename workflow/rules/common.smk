@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s.catalog import Catalog
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
+from l2s.methods import method_names
 from l2s.provenance import code_digest
 
 
@@ -43,13 +44,18 @@ wildcard_constraints:
     # one model, or two for logit distances
     measured=r"[^/]+(/[^/]+)?",
     figure=r"[^/]+",
-    # a fetched model (models/<model>) or a merged checkpoint (<pair>/<method>/<recipe>)
+    # a fetched model (models/<model>), or a merged or trained checkpoint (<pair>/<method>/<recipe>)
     checkpoint=r"models/[^/]+|[^/]+/[^/]+/[^/]+",
 
 
 def merge_of(wildcards):
     """Return the merge behind <pair>/<method>/<recipe>."""
     return catalog.merges[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
+
+
+def training_of(wildcards):
+    """Return the training behind <pair>/<method>/<recipe>."""
+    return catalog.trainings[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
 def manifest_of_model(model):

@@ -11,6 +11,8 @@ rule merge:
         f"{RESULTS}/logs/merge/{{pair}}/{{method}}/{{recipe}}.log",
     benchmark:
         f"{RESULTS}/timings/merge/{{pair}}/{{method}}/{{recipe}}.tsv"
+    wildcard_constraints:
+        method="|".join(method_names("merging")),
     conda:
         "../../envs/cpu.yaml"
     threads: catalog.config.merge_threads

@@ -13,6 +13,7 @@ from typing import Self
 
 import torch
 
+from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import TensorReader
@@ -24,7 +25,6 @@ FULL_ATTENTION = "full_attention"
 NORM = "model.norm"
 VOCABULARY_CHUNK = 8192
 PIECE_ELEMENTS = 1 << 22
-TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
 class StreamedModel:

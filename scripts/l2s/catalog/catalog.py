@@ -9,6 +9,7 @@ from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
 from l2s.catalog.schema import Line, MainConfig, Study, TableStudy
 from l2s.catalog.sweeps import expand
+from l2s.catalog.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.checkpoints.entries import PairEntry
 from l2s.config import suggestion, validate
 from l2s.errors import UserError
@@ -26,6 +27,7 @@ class Catalog:
         studies: The configured studies, by name.
         lines: The lines of each study that is a table.
         merges: The merged checkpoints of all studies, by their path under ``checkpoints/``.
+        trainings: The trained ones, likewise.
 
     Args:
         config: The top-level configuration, as Snakemake has merged it.
@@ -41,6 +43,7 @@ class Catalog:
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}
         self.merges: dict[str, Merge] = {}
+        self.trainings: dict[str, TrainedCheckpoint] = {}
         for name in self.config.studies:
             study = self.studies[name] = self.entries.study(name, "key 'studies' of the configuration")
             where = str(self.entries.file("studies", name))
@@ -70,7 +73,8 @@ class Catalog:
                 yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
             for number, asked in enumerate(study.recipes, start=1):
                 for values, source in self._recipes(asked, f"{where}, recipe {number}"):
-                    yield self._merge_line(pair_name, pair, values, source, reference)
+                    line = self._training_line if is_training(values, source) else self._merge_line
+                    yield line(pair_name, pair, values, source, reference)
 
     def _recipes(self, asked: str | dict[str, Any], where: str) -> Iterator[tuple[Any, str]]:
         """Yield the values of each recipe that a study's item stands for, and what messages call their source."""
@@ -95,6 +99,13 @@ class Catalog:
         self.merges[checkpoint] = merge
         numbers = hyper_parameters(method)
         return Line(pair_name, method.method, label_of(merge.recipe), numbers, checkpoint, reference)
+
+    def _training_line(self, pair_name: str, pair: PairEntry, values: Any, where: str, reference: str) -> Line:
+        trained = resolve_training(pair_name, pair, values, where, self.entries)
+        method = trained.recipe.method
+        checkpoint = f"{pair_name}/{method.method}/{trained.folder}"
+        self.trainings[checkpoint] = trained
+        return Line(pair_name, method.method, trained.label, hyper_parameters(method), checkpoint, reference)
 
     def reference_name(self, study: str) -> str:
         """Say what a study's lengths are compared with."""

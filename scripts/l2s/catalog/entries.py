@@ -78,8 +78,11 @@ class Entries:
 
     def prompt(self, decoding: str) -> PromptEntry:
         """Return the prompt that decode settings name."""
-        asked_by = str(self.file("decoding", decoding))
-        return self._entry("prompts", self.decoding(decoding).prompt, PromptEntry, asked_by)
+        return self.named_prompt(self.decoding(decoding).prompt, str(self.file("decoding", decoding)))
+
+    def named_prompt(self, name: str, asked_by: str) -> PromptEntry:
+        """Return a prompt by its own name."""
+        return self._entry("prompts", name, PromptEntry, asked_by)
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
         """Return the values of a recipe's file, and the file's name for messages."""

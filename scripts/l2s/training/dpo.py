@@ -8,9 +8,9 @@ is the slow model itself: the policy without its adapter. TRL's DPOTrainer compu
 
 ASSUME: the paper does not say best in what. Here it is the least validation loss, the earliest of equals, on pairs that
 the seed sets apart; no benchmark is looked at.
-ASSUME: β, LoRA's alpha and layers, batch size, schedule, number of checkpoints, and prompt are not said. β = 0.1 is that
-of the DPO paper's code; the rest is common practice: alpha twice the rank, every linear layer of the decoder, 8 pairs a
-step, a cosine schedule after 10 % of warm-up, no weight decay, no dropout.
+ASSUME: β, LoRA's alpha and layers, batch size, schedule, number of checkpoints, and prompt are not said. β = 0.1 is
+that of the DPO paper's code; the rest is common practice: alpha twice the rank, every linear layer of the decoder, 8
+pairs a step, a cosine schedule after 10 % of warm-up, no weight decay, no dropout.
 ASSUME: an answer over the limit is cut at its end, as TRL does; a pair whose prompt fills the limit is left out.
 """
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
+from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensors import TensorReader, TensorWriter
@@ -28,7 +29,6 @@ from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.
 CHUNK_ELEMENTS = 1 << 19
-TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
 class Buffers:

@@ -23,10 +23,11 @@ The weights are subject to the licence of this model.
 
 ## Files
 
-`adapter/` holds the adapter in PEFT's format, to be used with the model above. It is all that the training made: the
-weights here are the model's with the adapter merged into them, and where they are deleted,
-`python scripts/train.py --rebuild manifest.json` makes them again, with content_id `{content_id}`. `train.json` says
-how the checkpoint was chosen.
+`adapter/` holds the adapter in PEFT's format, to be used with the model above: it is what the training made. The
+weights here are the model's with the adapter merged into them. If they are deleted,
+`python scripts/train.py --rebuild manifest.json` makes them again; they must have the content_id
+`{content_id}` (in `manifest.json`, with the digest of every tensor).
+`train.json` says how the checkpoint was chosen.
 """
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import TensorPlace
 from l2s.checkpoints.manifest import TensorRecord, read_json
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
@@ -24,7 +25,6 @@ ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.j
 PREFIX = "base_model.model."
 CHUNK_ELEMENTS = 1 << 18
 MAX_SHARD_BYTES = 5_000_000_000
-TORCH_DTYPE = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 
 
 class Update(NamedTuple):

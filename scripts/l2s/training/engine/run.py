@@ -1,11 +1,14 @@
-"""A training from recipe to checkpoint: train or resume, merge the adapter, describe, and put in place as a whole."""
+"""A training from recipe to checkpoint: train or resume, merge the adapter, describe, and put in place as a whole.
+
+What was trained stays in a store, by everything that decides it: a training that is killed goes on where it was, and a
+checkpoint that is made again for another reason takes its adapter from there, as no response is decoded twice.
+"""
 
 from __future__ import annotations
 
 import resource
 import shutil
 import time
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from l2s.checkpoints.card import CARD_NAME
+from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.headers import read_headers, weight_files
 from l2s.checkpoints.manifest import (
     COMPANION_NAMES,
@@ -28,15 +32,19 @@ from l2s.checkpoints.manifest import (
 )
 from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.errors import UserError
-from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync
+from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync, write_text
+from l2s.provenance import module_digest
 from l2s.training.engine.card import model_card
-from l2s.training.engine.contract import Material
+from l2s.training.engine.contract import Material, Trained
 from l2s.training.engine.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge_adapter
 from l2s.training.engine.recipe import TrainingRecipe
 
 SIDECAR_NAME = "train.json"
 ADAPTER_FOLDER = "adapter"
+PROGRESS_FOLDER = "progress"
 LOCK_NAME = ".lock"
+# What decides the adapter besides recipe, model and pairs: the method's own module and these, and the packages.
+DECIDING_MODULES = ("l2s.training.engine.preferences", "l2s.training.engine.trainer")
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate")
 
 
@@ -47,13 +55,11 @@ class Job(NamedTuple):
         recipe: The recipe.
         parent: The model that is trained.
         material: Its folder and the preference pairs.
-        code: Digest of the code that trains.
     """
 
     recipe: TrainingRecipe
     parent: Parent
     material: Material
-    code: str
 
     def described(self) -> dict[str, Any]:
         """Return the recipe with the digest of the pairs as the model reads them, prompts included."""
@@ -61,40 +67,56 @@ class Job(NamedTuple):
         return {**self.recipe.resolved(), "pairs_sha256": digest_of(pairs)}
 
     def identity(self) -> str:
-        """Return what a training that was stopped is found again by, 16 hex digits."""
-        versions = {name: version(name) for name in PACKAGES}
-        recipe = {**self.described(), "model": self.parent.content_id or self.recipe.model}
-        return digest_of([recipe, self.code, versions])[:16]
+        """Return the digest of everything that decides the adapter, 16 hex digits."""
+        return digest_of(
+            {
+                "recipe": {**self.described(), "model": self.parent.content_id},
+                "code": [module_digest(name) for name in (self.recipe.module, *DECIDING_MODULES)],
+                "packages": {name: version(name) for name in PACKAGES},
+            }
+        )[:16]
 
 
-def train_checkpoint(job: Job, out: Path, progress: Path) -> Manifest:
+def train_checkpoint(job: Job, out: Path, store: Path) -> Manifest:
     """Train, and put the finished checkpoint at ``out``: weights, companions, adapter, manifest, card, sidecar.
 
     Args:
         job: What to train.
         out: Folder of the checkpoint; what was there is replaced once the new one is whole.
-        progress: Folder in which a training that was stopped is kept until it is done.
+        store: Folder that keeps trainings, finished or not.
 
     Raises:
         UserError: The model cannot be trained so, the disk is full, or the model's files changed meanwhile.
     """
-    started = time.monotonic()
     _check_modules(job)
-    kept = progress / job.identity()
-    kept.mkdir(parents=True, exist_ok=True)
-    with FileLock(kept / LOCK_NAME), clear_disk_errors(out):
-        trained = job.recipe.method.train(job.material, kept)
+    with clear_disk_errors(out):
+        trained = _trained(job, store / job.identity())
         with atomic_folder(out) as folder, unchanged([job.material.model]):
-            _copy_adapter(trained.adapter, folder / ADAPTER_FOLDER, job.recipe.model)
+            shutil.copytree(trained.adapter, folder / ADAPTER_FOLDER)
+            for file in (folder / ADAPTER_FOLDER).iterdir():
+                sync(file)
             manifest = _describe(job.described(), job.parent, job.material.model, folder / ADAPTER_FOLDER, folder)
             (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
-            sidecar = {**trained.facts, **_circumstances(time.monotonic() - started)}
-            (folder / SIDECAR_NAME).write_text(pretty_json(sidecar), encoding="utf-8")
+            (folder / SIDECAR_NAME).write_text(pretty_json(trained.facts), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
-        shutil.rmtree(kept)
-    with suppress(OSError):  # another training is in progress
-        progress.rmdir()
     return manifest
+
+
+def _trained(job: Job, kept: Path) -> Trained:
+    """Return a training from the store, going on with it if it is not finished."""
+    kept.mkdir(parents=True, exist_ok=True)
+    with FileLock(kept / LOCK_NAME):
+        adapter, facts = kept / ADAPTER_FOLDER, kept / SIDECAR_NAME
+        if adapter.is_dir():
+            print(f"trained already: {kept}", flush=True)
+            return Trained(adapter, read_json(facts))
+        started = time.monotonic()
+        trained = job.recipe.method.train(job.material, kept / PROGRESS_FOLDER)
+        write_text(facts, pretty_json({**trained.facts, **_circumstances(time.monotonic() - started)}))
+        with atomic_folder(adapter) as folder:
+            _copy_adapter(trained.adapter, folder, job.recipe.model)
+        shutil.rmtree(kept / PROGRESS_FOLDER)
+        return Trained(adapter, read_json(facts))
 
 
 def rebuild_checkpoint(expected: Manifest, model: Path, out: Path) -> None:
@@ -122,13 +144,18 @@ def _check_modules(job: Job) -> None:
 
 
 def _copy_adapter(adapter: Path, folder: Path, model: str) -> None:
-    """Copy an adapter's two files; its config names the model by source, not by this machine's path."""
-    folder.mkdir()
+    """Copy an adapter's two files; its config names the model as the recipe does, not by where it lay."""
     shutil.copyfile(adapter / ADAPTER_WEIGHTS, folder / ADAPTER_WEIGHTS)
-    config = {**read_json(adapter / ADAPTER_CONFIG), "base_model_name_or_path": model}
+    place = split_source(model)
+    name, revision = (str(place), None) if isinstance(place, Path) else place
+    config = read_json(adapter / ADAPTER_CONFIG)
+    # PEFT writes a set in whatever order.
+    config |= {
+        "base_model_name_or_path": name,
+        "revision": revision,
+        "target_modules": sorted(config["target_modules"]),
+    }
     (folder / ADAPTER_CONFIG).write_text(pretty_json(config), encoding="utf-8")
-    for file in folder.iterdir():
-        sync(file)
 
 
 def _describe(recipe: dict[str, Any], parent: Parent, model: Path, adapter: Path, folder: Path) -> Manifest:
@@ -155,7 +182,7 @@ def _describe(recipe: dict[str, Any], parent: Parent, model: Path, adapter: Path
 
 def _circumstances(seconds: float) -> dict[str, Any]:
     return {
-        "seconds": round(seconds, 3),
+        "training_seconds": round(seconds, 3),
         "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         **{name: version(name) for name in PACKAGES},
     }

@@ -1,0 +1,233 @@
+"""Trainings: preference pairs as tokens, the adapter's way into the weights, and what stops a training."""
+
+import json
+import math
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from support import DEMO, load_tensors
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from l2s.checkpoints.manifest import Parent
+from l2s.checkpoints.tensors import digest_tensors
+from l2s.errors import UserError
+from l2s.methods import method_names
+from l2s.training.engine import lora, run
+from l2s.training.engine.contract import LINEAR_LAYERS, Material, Preference
+from l2s.training.engine.lora import merge_adapter
+from l2s.training.engine.preferences import set_apart, tokenise
+from l2s.training.engine.recipe import parse_training
+from l2s.training.engine.run import Job, train_checkpoint
+
+STEPS, CHECKED = " 1+2=3. The answer is \\boxed{3}.", " 1+2=3. Wait, let me double-check. 1+2=3."
+WHOLE = {"full": True, "num_hidden_layers": 2, "vocab_size": 24, "intermediate_size": 40}
+RECIPE = {
+    "method": "dpo",
+    "samples": "demo",
+    "prompt": "demo",
+    "device": "cpu",
+    "dtype": "float32",
+    "epochs": 1,
+    "batch_size": 4,
+    "gradient_accumulation": 1,
+    "checkpoints": 2,
+    "model": str(DEMO / "slow"),
+}
+
+
+def recipe(**changes):
+    return parse_training({**RECIPE, **changes}, "recipe.yaml")
+
+
+def pairs(count):
+    return [Preference(f"Question: 1+{number}\nAnswer:", STEPS, CHECKED) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return PreTrainedTokenizerFast.from_pretrained(DEMO / "slow")
+
+
+def test_no_name_is_both_a_merging_and_a_training_method():
+    assert "dpo" in method_names("training")
+    assert not set(method_names("training")) & set(method_names("merging"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "dpi"}, "recipe.yaml: unknown method 'dpi'; did you mean 'dpo'"),
+        ({"lora_ranks": 8}, "recipe.yaml: unknown key 'lora_ranks'; did you mean 'lora_rank'"),
+        ({"samples": None}, "recipe.yaml: key 'samples'"),
+        ({"validation_share": 1.0}, "recipe.yaml: key 'validation_share'.*less than 1"),
+        ({"learning_rate": 0}, "recipe.yaml: key 'learning_rate'.*greater than 0"),
+        ({"target_modules": []}, "recipe.yaml: key 'target_modules'"),
+        ({"device": "tpu"}, "recipe.yaml: key 'device'"),
+        ({"model": None}, "recipe.yaml: key 'model'"),
+    ],
+)
+def test_wrong_recipe_is_named_by_key(changes, message):
+    with pytest.raises(UserError, match=message):
+        recipe(**changes)
+
+
+def test_resolved_recipe_reads_back():
+    assert parse_training(recipe(epochs=2).resolved(), "again") == recipe(epochs=2)
+
+
+def test_pairs_become_the_tokens_that_decoding_sees_and_answers_end(tokenizer):
+    (row,), counts = tokenise(Material(DEMO, pairs(1), False), tokenizer, 4096)
+    assert row["prompt_ids"] == tokenizer.encode("Question: 1+0\nAnswer:", add_special_tokens=False)
+    assert tokenizer.decode(row["chosen_ids"]) == STEPS + tokenizer.eos_token
+    assert tokenizer.decode(row["rejected_ids"]) == CHECKED + tokenizer.eos_token
+    assert counts == {"chosen_cut": 0, "rejected_cut": 0, "left_out": 0}
+
+
+def test_answers_over_the_limit_are_counted_and_prompts_over_it_left_out(tokenizer):
+    (row,), _ = tokenise(Material(DEMO, pairs(1), False), tokenizer, 4096)
+    prompt, chosen, rejected = (len(row[key]) for key in ("prompt_ids", "chosen_ids", "rejected_ids"))
+    assert chosen < rejected
+    long = Preference("Question: " + "1+" * 1000, STEPS, CHECKED)
+    material = Material(DEMO, [*pairs(3), long], False)
+    for limit, expected in [
+        (prompt + rejected, (3, 0, 0, 1)),
+        (prompt + rejected - 1, (3, 0, 3, 1)),
+        (prompt + chosen - 1, (3, 3, 3, 1)),
+        (prompt, (0, 0, 0, 4)),
+    ]:
+        rows, counts = tokenise(material, tokenizer, limit)
+        assert (len(rows), *counts.values()) == expected
+
+
+def test_pairs_set_apart_follow_the_seed_and_leave_some_of_each():
+    rows = [{"prompt_ids": [number]} for number in range(50)]
+    training, validation = set_apart(rows, 0.1, 0)
+    assert len(validation) == 5
+    assert sorted(row["prompt_ids"][0] for row in training + validation) == list(range(50))
+    assert set_apart(rows, 0.1, 0) == (training, validation) != set_apart(rows, 0.1, 1)
+    assert [len(part) for part in set_apart(rows[:3], 0.01, 0)] == [2, 1]
+    assert [len(part) for part in set_apart(rows[:2], 0.99, 0)] == [1, 1]
+    with pytest.raises(UserError, match="1 preference pairs fit, and training with validation needs two"):
+        set_apart(rows[:1], 0.1, 0)
+
+
+def adapter_for(folder, out, seed=0):
+    """Give a model an adapter of random numbers, as PEFT writes it, and return what PEFT merges it to."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    config = LoraConfig(r=4, lora_alpha=6, target_modules=list(LINEAR_LAYERS), task_type="CAUSAL_LM")
+    model = get_peft_model(model, config)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    model.save_pretrained(out)
+    return {name: tensor.detach() for name, tensor in model.merge_and_unload().state_dict().items()}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_merged_adapter_equals_peft_to_one_rounding_whatever_the_chunks(make_model, tmp_path, monkeypatch, dtype):
+    model = make_model("model", 0, dtype=dtype, **WHOLE)
+    expected = adapter_for(model, tmp_path / "adapter")
+    digests = []
+    for chunk in (1 << 18, 7):
+        monkeypatch.setattr(lora, "CHUNK_ELEMENTS", chunk)
+        out = tmp_path / f"out{chunk}"
+        out.mkdir()
+        records = merge_adapter(model, tmp_path / "adapter", out)
+        assert records == digest_tensors(out)
+        digests.append(records)
+    assert digests[0] == digests[1]
+    before, merged = load_tensors(model), load_tensors(out)
+    changed = {name for name in before if not torch.equal(before[name], merged[name])}
+    assert changed == {name for name in before if name.split(".")[-2] in LINEAR_LAYERS and name.endswith("weight")}
+    bound = {torch.float32: 1e-6, torch.bfloat16: 2**-8}[dtype]
+    for name, tensor in merged.items():
+        assert tensor.dtype == dtype
+        torch.testing.assert_close(tensor.float(), expected[name], rtol=bound, atol=bound / 100)
+
+
+def test_adapter_of_another_model_or_of_no_numbers_is_refused(make_model, tmp_path):
+    model, other = make_model("model", 0, **WHOLE), make_model("other", 0)
+    adapter_for(model, tmp_path / "adapter")
+    with pytest.raises(UserError, match=r"adapter: updates 'model.layers.0.+, which the model does not have"):
+        merge_adapter(other, tmp_path / "adapter", tmp_path)
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    tensors = load_tensors(tmp_path / "adapter")
+    next(iter(tensors.values()))[0, 0] = math.nan
+    save_file(tensors, weights)
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors: tensor .* holds NaN"):
+        merge_adapter(model, tmp_path / "adapter", tmp_path)
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(UserError, match=r"adapter_model\.safetensors: cannot be read"):
+        merge_adapter(model, tmp_path / "adapter", tmp_path)
+
+
+def job(count=16, content_id="0" * 64, **changes):
+    asked = recipe(**changes)
+    parent = Parent(role="model", source=asked.model, content_id=content_id)
+    return Job(asked, parent, Material(DEMO / "slow", pairs(count), False))
+
+
+def test_best_checkpoint_is_described_and_loads_with_and_without_its_adapter(tmp_path, capfd):
+    manifest = train_checkpoint(job(max_tokens=27, learning_rate=2e-3), tmp_path / "out", tmp_path / "store")
+    assert digest_tensors(tmp_path / "out") == manifest.tensors
+    assert manifest.kind == "trained" and manifest.recipe["epochs"] == 1
+    assert set(manifest.adapter) == {"adapter/adapter_config.json", "adapter/adapter_model.safetensors"}
+    sidecar = json.loads((tmp_path / "out" / "train.json").read_text())
+    values = {int(step): line["eval_loss"] for step, line in sidecar["selection"]["checkpoints"].items()}
+    assert len(values) == 2 and sidecar["selection"]["best_step"] == min(values, key=values.get)
+    assert sidecar["pairs"]["rejected_cut"] == 16 and sidecar["pairs"]["chosen_cut"] == 0
+    assert "rejected_cut 16" in capfd.readouterr().out
+    prompt = torch.tensor([[5, 9, 30, 31]])
+    slow = AutoModelForCausalLM.from_pretrained(DEMO / "slow", dtype=torch.float32)
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32)
+    with torch.no_grad():
+        before, after = slow(prompt).logits, merged(prompt).logits
+        adapted = PeftModel.from_pretrained(slow, tmp_path / "out" / "adapter")(prompt).logits
+    assert (after - before).abs().max() > 2 * (after - adapted).abs().max()
+
+
+def test_nothing_is_trained_twice_and_only_the_adapter_is_kept(tmp_path, capfd):
+    first = train_checkpoint(job(), tmp_path / "first", tmp_path / "store")
+    capfd.readouterr()
+    again = train_checkpoint(job(), tmp_path / "again", tmp_path / "store")
+    assert "trained already" in capfd.readouterr().out
+    assert again == first
+    (kept,) = (tmp_path / "store").iterdir()
+    assert {path.name for path in kept.iterdir()} - {".lock"} == {"adapter", "train.json"}
+    assert (tmp_path / "first" / "train.json").read_text() == (tmp_path / "again" / "train.json").read_text()
+
+
+def test_a_training_is_known_by_all_that_decides_it(monkeypatch):
+    others = [job(seed=1), job(count=15), job(content_id="1" * 64), job(learning_rate=1e-4)]
+    known = {job().identity(), *(other.identity() for other in others)}
+    assert len(known) == 5 and job().identity() in known
+    monkeypatch.setattr(run, "module_digest", lambda name: f"edited {name}")
+    assert job().identity() not in known
+
+
+def test_training_whose_last_step_is_done_only_compares_its_checkpoints(tmp_path):
+    asked = job()
+    first, again = (asked.recipe.method.train(asked.material, tmp_path) for _ in range(2))
+    assert again.adapter == first.adapter
+    assert again.facts["selection"] == first.facts["selection"]
+    assert again.facts["resumed_after_step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 1e30}, r"step \d+: (loss|grad_norm|eval_loss) is (nan|inf); lower 'learning_rate'"),
+        ({"target_modules": ["q_proj", "query"]}, "key 'target_modules': .*slow has no layer 'query'"),
+        ({"max_tokens": 5}, "0 preference pairs fit, .* raise 'max_tokens'"),
+        ({"device": "cuda"}, "device 'cuda' is configured but there is no CUDA device"),
+    ],
+)
+def test_training_that_cannot_work_is_a_clear_error_and_leaves_no_checkpoint(tmp_path, changes, message):
+    if changes.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match=message):
+        train_checkpoint(job(**changes), tmp_path / "out", tmp_path / "store")
+    assert not (tmp_path / "out").exists()
