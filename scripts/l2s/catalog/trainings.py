@@ -13,7 +13,8 @@ from l2s.files import digest_of
 from l2s.methods import method_names
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 
-NOT_TOLD = {"method", "prompt", "answer_prefix", "device", "dtype"}  # always given, and rarely what tells two trainings apart
+# Always given, and rarely what tells two trainings apart.
+NOT_TOLD = {"method", "prompt", "answer_prefix", "device", "dtype"}
 
 
 @dataclass(frozen=True)
