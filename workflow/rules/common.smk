@@ -197,10 +197,15 @@ def noise_pairs(study):
     return [(name, decoding) for name in names for decoding in entry.decodings]
 
 
-def noise_inputs(wildcards, kind):
-    """Return the responses or grades (by ``kind``) that a noise study compares."""
-    grader = f"/{catalog.studies[wildcards.study].grader}" if kind == "grades" else ""
-    return [f"{RESULTS}/{kind}/{name}/{decoding}{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+def noise_responses(wildcards):
+    """Return the responses that a noise study compares."""
+    return [f"{RESULTS}/responses/{name}/{decoding}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+
+
+def noise_grades(wildcards):
+    """Return the grades that a noise study compares."""
+    grader = catalog.studies[wildcards.study].grader
+    return [f"{RESULTS}/grades/{name}/{decoding}/{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
 
 
 def noise_outputs(study):

@@ -60,8 +60,8 @@ rule draw:
 
 rule compare_noise:
     input:
-        responses=lambda wildcards: noise_inputs(wildcards, "responses"),
-        grades=lambda wildcards: noise_inputs(wildcards, "grades"),
+        responses=noise_responses,
+        grades=noise_grades,
     output:
         table=f"{RESULTS}/noise/{{study}}.parquet",
         markdown=f"{RESULTS}/noise/{{study}}.md",
