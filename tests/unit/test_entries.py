@@ -6,6 +6,7 @@ from support import ROOT
 from l2s.catalog.entries import Entries
 from l2s.catalog.recipes import resolve
 from l2s.catalog.schema import MainConfig
+from l2s.catalog.trainings import is_training, resolve_training
 from l2s.errors import UserError
 
 CONFIG = ROOT / "config"
@@ -68,7 +69,10 @@ def test_recipes_fit_the_papers_pairs(entries, pair):
     entry = entries.pair(pair, "test")
     for name in names("recipes"):
         values, where = entries.recipe(name, "test")
-        if entry.base_model or values["method"] in ("average", "lore"):
+        if is_training(values, where):
+            if len(entry.slow) == 1:
+                assert [resolve_training(pair, entry, values, where, entries).model] == list(entry.slow)
+        elif entry.base_model or values["method"] in ("average", "lore"):
             merge = resolve(pair, entry, values, where, entries)
             assert set(merge.models.values()) <= set(entry.models)
         else:
