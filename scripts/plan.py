@@ -13,17 +13,19 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from l2s.catalog import Catalog
 from l2s.catalog.costs import Costs
 from l2s.catalog.entries import MODELS
-from l2s.config import read_entry
+from l2s.config import read_entry, read_yaml
 from l2s.errors import UserError
 from l2s.files import canonical_json
+from l2s.jobs import run_cli
 from l2s.planning.checks import Check, check_disk, check_hub
 from l2s.planning.estimates import Throughput
 from l2s.planning.schedule import Job, lower_bound, makespan
@@ -39,6 +41,13 @@ GPU_COUNTS = (1, 4, 8)
 
 Decodes = dict[tuple[str, str], Job]
 """By (checkpoint, decode settings), the estimate of the job."""
+
+
+def main(
+    configfile: Annotated[Path, typer.Option(help="Top-level configuration.")] = PROJECT / "config" / "config.yaml",
+) -> None:
+    """Print what a run of a configuration would cost; to be called in the project's folder."""
+    plan(read_yaml(configfile), PROJECT / "config", Console())
 
 
 def plan(config: dict[str, Any], folder: Path, console: Console) -> None:
@@ -149,7 +158,10 @@ def gpu_hours(jobs) -> float:
 
 
 if "snakemake" in globals():
+    # Not run_job: what it says is meant for the terminal.
     try:
         plan(snakemake.config, PROJECT / "config", Console())
     except UserError as error:
         sys.exit(f"error: {error}")
+elif __name__ == "__main__":
+    run_cli(main)
