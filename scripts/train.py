@@ -68,7 +68,7 @@ def main(
 
 
 def train_job(
-    recipe: dict[str, Any], manifest: Path, samples: Path, prompt: dict[str, Any], store: Path, out: Path
+    recipe: dict[str, Any], manifest: Path, samples: Path, prompt: dict[str, Any], store: Path, out: Path, gpus: int
 ) -> None:
     """Train inside the workflow, where the model has a manifest and the calibration set is a table.
 
@@ -79,12 +79,13 @@ def train_job(
         prompt: The prompt's entry.
         store: Folder of the stores; trainings are kept in its ``training``.
         out: Folder of the trained checkpoint.
+        gpus: How many Snakemake granted.
     """
     parsed = parse_training(recipe, "recipe of this job")
     checkpoint = Checkpoint.from_manifest(manifest)
     asked = validate(PromptEntry, prompt, "prompt of this job")
     material = Material(checkpoint.checked_weights(), *preferences(read_table(samples, SAMPLES), asked, parsed))
-    finish(parsed, checkpoint, material, out, store / "training")
+    finish(parsed, checkpoint, material, out, store / "training", gpus)
 
 
 def preferences(table: pa.Table, prompt: PromptEntry, recipe: TrainingRecipe) -> tuple[list[Preference], bool]:
@@ -107,11 +108,13 @@ def preferences(table: pa.Table, prompt: PromptEntry, recipe: TrainingRecipe) ->
     return pairs, prompt.add_special_tokens
 
 
-def finish(recipe: TrainingRecipe, model: Checkpoint, material: Material, out: Path, store: Path) -> None:
+def finish(
+    recipe: TrainingRecipe, model: Checkpoint, material: Material, out: Path, store: Path, granted: int | None = None
+) -> None:
     """Train and say what came out."""
     known = model.manifest
     parent = Parent(role="model", source=recipe.model, content_id=known.content_id, licence=known.licence)
-    manifest = train_checkpoint(Job(recipe, parent, material), out, store)
+    manifest = train_checkpoint(Job(recipe, parent, material, granted), out, store)
     print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
 
 
@@ -133,6 +136,7 @@ if "snakemake" in globals():
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.manifest).parent,
+        gpus=snakemake.resources.gpu,
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -16,10 +16,11 @@ def test_slurm_profile_repeats_what_the_default_one_says():
     assert default.items() <= profile("slurm").items()
 
 
-def test_every_rule_of_the_table_is_there():
-    rules = {
-        rule
-        for file in ROOT.glob("workflow/rules/*.smk")
-        for rule in re.findall(r"^rule (\w+):", file.read_text(), re.M)
+def test_every_rule_of_the_table_is_there_and_those_with_gpus_go_to_their_partition():
+    text = "".join(file.read_text() for file in sorted(ROOT.glob("workflow/rules/*.smk")))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.M | re.S))
+    table = profile("slurm")["set-resources"]
+    assert table.keys() <= rules.keys()
+    assert {rule for rule, block in rules.items() if "gpu=" in block} == {
+        rule for rule, asked in table.items() if asked.get("slurm_partition") == "gpu"
     }
-    assert profile("slurm")["set-resources"].keys() <= rules

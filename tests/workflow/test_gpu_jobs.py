@@ -15,8 +15,16 @@ def project(tmp_path_factory):
     return project
 
 
-def test_request_that_snakemake_cut_down_stops_the_job_with_the_remedy(project):
+def test_request_that_snakemake_cuts_down_stops_the_run_before_its_first_job(project):
     done = project.snakemake("--resources", "gpu=0", "--", RESPONSES)
+    assert done.returncode == 1
+    assert "decoding with models/demo-quick needs 1 GPUs, and --resources gpu grants 0" in done.stdout
+    assert "run with --resources gpu=1 or more" in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_request_that_was_cut_down_all_the_same_stops_the_job(project):
+    done = project.snakemake("--resources", "gpu=0", "--no-hooks", "--", RESPONSES)
     assert done.returncode == 1
     assert "error: GPUs needed: 1, granted by Snakemake: 0; run it with --resources gpu=1" in done.stdout
 

@@ -224,13 +224,22 @@ def group_outputs(group):
 
 
 def stop_without_gpus(dag):
-    """Stop a run on this machine before its first job if jobs need a GPU and there is none."""
-    needy = [job.rule.name for job in dag.needrun_jobs() if job.resources.get("gpu")]
+    """Stop a run before its first job if jobs need a GPU and this machine has none, or more than they would be given."""
+    jobs = list(dag.needrun_jobs())
+    needy = [job.rule.name for job in jobs if job.resources.get("gpu")]
     if needy and workflow.local_exec and not gpus.count():
         raise WorkflowError(
             f"{len(needy)} jobs ({', '.join(sorted(set(needy)))}) need a GPU, and this machine has none: run them where "
             "there is one, on a cluster (--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)"
         )
+    for job in jobs:
+        if job.rule.name == "decode":
+            wanted = catalog.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
+            if job.resources["gpu"] < wanted:
+                raise WorkflowError(
+                    f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
+                    f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
+                )
 
 
 OUTPUTS_OF_KIND = {

@@ -33,6 +33,7 @@ from l2s.checkpoints.manifest import (
 from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.errors import UserError
 from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync, write_text
+from l2s.gpus import lease
 from l2s.provenance import module_digest
 from l2s.training.engine.card import model_card
 from l2s.training.engine.contract import Material, Trained
@@ -55,11 +56,13 @@ class Job(NamedTuple):
         recipe: The recipe.
         parent: The model that is trained.
         material: Its folder and the preference pairs.
+        granted: The GPUs that Snakemake granted; None outside Snakemake.
     """
 
     recipe: TrainingRecipe
     parent: Parent
     material: Material
+    granted: int | None = None
 
     def described(self) -> dict[str, Any]:
         """Return the recipe with the digest of the pairs as the model reads them, prompts included."""
@@ -110,6 +113,8 @@ def _trained(job: Job, kept: Path) -> Trained:
         if adapter.is_dir():
             print(f"trained already: {kept}", flush=True)
             return Trained(adapter, read_json(facts))
+        if job.recipe.method.gpus:
+            lease(job.recipe.method.gpus, job.granted)
         started = time.monotonic()
         trained = job.recipe.method.train(job.material, kept / PROGRESS_FOLDER)
         write_text(facts, pretty_json({**trained.facts, **_circumstances(time.monotonic() - started)}))
