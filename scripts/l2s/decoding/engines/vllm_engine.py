@@ -13,6 +13,7 @@ work make the same batches each time. Workers (several devices, or a CPU) end wh
 import multiprocessing
 import os
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
 
-# Finished responses are handed over when there are so many, or the first of them has waited so long.
+# Finished responses are handed over when there are so many, or so many seconds after the last.
 HAND_OVER = 64
 SECONDS_BETWEEN = 10.0
 # Shares of memory where the settings say none.
@@ -56,10 +57,10 @@ class VllmEngine:
         self.stops = stops
         try:
             self.engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**engine_arguments(folder, settings)))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(
-                f"{folder}: vLLM cannot start ({str(error).splitlines()[0]}); see the lines above"
-            ) from None
+        except Exception as error:  # a worker's failure is nothing more special
+            traceback.print_exc()
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"{folder}: vLLM cannot start ({reason}); see the lines above") from None
         self.workers = multiprocessing.active_children()
 
     def facts(self) -> dict[str, Any]:
@@ -67,14 +68,14 @@ class VllmEngine:
         import torch
         import transformers
         import vllm
+        from vllm.platforms import current_platform
 
-        cuda = self.settings.device == "cuda"
         return {
             "vllm": vllm.__version__,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
-            "device": torch.cuda.get_device_name() if cuda else "cpu",
-            "cuda": torch.version.cuda if cuda else None,
+            "device": current_platform.get_device_name(),
+            "cuda": torch.version.cuda,
             "cache_tokens": self.engine.vllm_config.cache_config.kv_cache_size_tokens,
             **self.settings.vllm.model_dump(),
         }
