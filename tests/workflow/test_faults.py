@@ -7,6 +7,8 @@ import time
 
 from project import SNAKEMAKE, new_project
 
+from l2s.methods import method_names
+
 TORCH_FORBIDDEN = 'raise ImportError("torch must not be imported to build the DAG")\n'
 
 
@@ -16,6 +18,7 @@ def small_project(folder):
     text = (project.folder / "config/studies/demo.yaml").read_text()
     first, last = text.index("recipes:"), text.index("benchmarks:")
     project.write("config/studies/demo.yaml", f"{text[:first]}recipes: [ties]\n{text[last:]}")
+    project.edit("config/demo.yaml", "studies: [demo, ", "studies: [demo] # [")
     return project
 
 
@@ -26,10 +29,11 @@ def test_dry_runs_import_neither_torch_nor_transformers_and_touch_no_network(tmp
     for name in ("torch", "transformers", "datasets", "vllm"):
         (trap / f"{name}.py").write_text(TORCH_FORBIDDEN)
     unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(trap)}
-    assert len(project.stale(**unreachable)) == 53
+    assert len(project.stale(**unreachable)) == 106
     jobs = project.stale(config="config/config.yaml", **unreachable)
     assert "fetch the model deepseek-r1-distill-qwen-7b" in jobs
-    assert sum(job.startswith("merge 7b by") for job in jobs) == 6
+    merged = {job.split()[3].rstrip(":") for job in jobs if job.startswith("merge 7b by")}
+    assert merged == set(method_names("merging"))
 
 
 def test_configuration_error_stops_before_the_first_job_and_writes_nothing(tmp_path):
