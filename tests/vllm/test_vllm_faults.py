@@ -20,10 +20,10 @@ WINDOW = 90
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """The demo's settings for vLLM with a window that cuts the longest responses."""
+    """The demo's settings for vLLM, with a window that cuts the longest responses and few responses at a time."""
     values = yaml.safe_load((ROOT / "config" / "decoding" / "demo-vllm.yaml").read_text())
     path = tmp_path_factory.mktemp("settings") / "narrow.yaml"
-    path.write_text(yaml.safe_dump({**values, "window": WINDOW}))
+    path.write_text(yaml.safe_dump({**values, "window": WINDOW, "vllm": {**values["vllm"], "max_num_seqs": 32}}))
     return path
 
 

@@ -25,7 +25,7 @@ from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
 
 # Finished responses are handed over when there are so many, or so many seconds after the last.
-HAND_OVER = 64
+HAND_OVER = 128
 SECONDS_BETWEEN = 10.0
 # Shares of memory where the settings say none.
 GPU_MEMORY, CPU_CACHE = 0.9, 0.1
