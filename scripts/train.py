@@ -17,12 +17,14 @@ from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import Parent, read_manifest
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, read_yaml, validate
-from l2s.decoding.settings import QUESTION, PromptEntry
+from l2s.decoding.prompts import Prompt
+from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table
 from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
 from l2s.training.engine.contract import Material, Preference
+from l2s.training.engine.preferences import load_tokenizer
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 from l2s.training.engine.run import Job, rebuild_checkpoint, train_checkpoint
 
@@ -59,7 +61,7 @@ def main(
         samples = entry_path(CONFIG / "calibration", parsed.method.samples, f"{recipe}: key 'samples'")
         prompt = entry_path(CONFIG / "prompts", parsed.method.prompt, f"{recipe}: key 'prompt'")
         table = load_samples(read_entry(samples, SamplesEntry), str(samples))
-        material = Material(folder, *preferences(table, read_entry(prompt, PromptEntry), parsed))
+        material = Material(folder, preferences(table, read_entry(prompt, PromptEntry), parsed, folder))
         kept = out.with_name(f".{out.name}.training")
         finish(parsed, Checkpoint.from_folder(folder), material, out, kept)
         shutil.rmtree(kept)
@@ -84,28 +86,26 @@ def train_job(
     parsed = parse_training(recipe, "recipe of this job")
     checkpoint = Checkpoint.from_manifest(manifest)
     asked = validate(PromptEntry, prompt, "prompt of this job")
-    material = Material(checkpoint.checked_weights(), *preferences(read_table(samples, SAMPLES), asked, parsed))
+    folder = checkpoint.checked_weights()
+    material = Material(folder, preferences(read_table(samples, SAMPLES), asked, parsed, folder))
     finish(parsed, checkpoint, material, out, store / "training", gpus)
 
 
-def preferences(table: pa.Table, prompt: PromptEntry, recipe: TrainingRecipe) -> tuple[list[Preference], bool]:
-    """Return a calibration set's preference pairs, and whether the tokenizer adds its own tokens to their prompts.
+def preferences(table: pa.Table, entry: PromptEntry, recipe: TrainingRecipe, model: Path) -> list[Preference]:
+    """Return a calibration set's preference pairs, their prompts as the model is given them in decoding.
 
     Raises:
-        UserError: The prompt is not a plain template.
+        UserError: The prompt does not fit the model's tokenizer, or shows examples, which are a benchmark's.
     """
-    if prompt.template is None or prompt.few_shot:
-        raise UserError(f"prompt '{recipe.method.prompt}': training needs one with a 'template' and without 'few_shot'")
-    prefix = recipe.method.answer_prefix
-    pairs = [
+    if entry.few_shot:
+        raise UserError(f"prompt '{recipe.method.prompt}': training needs a prompt without 'few_shot'")
+    prompt, prefix = Prompt(entry, load_tokenizer(model)), recipe.method.answer_prefix
+    return [
         Preference(
-            prompt.template.replace(QUESTION, row["question"]),
-            prefix + row["quick_answer"],
-            prefix + row["slow_answer"],
+            prompt.ids(prompt.text("", row["question"])), prefix + row["quick_answer"], prefix + row["slow_answer"]
         )
         for row in table.to_pylist()
     ]
-    return pairs, prompt.add_special_tokens
 
 
 def finish(

@@ -8,18 +8,23 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from support import DEMO, load_tensors
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM
 
 from l2s.checkpoints.manifest import Parent
 from l2s.checkpoints.tensors import digest_tensors
+from l2s.decoding.prompts import Prompt
+from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.methods import method_names
+from l2s.parquet import table_of
+from l2s.sources.samples import SAMPLES
 from l2s.training.engine import lora, run
 from l2s.training.engine.contract import LINEAR_LAYERS, Material, Preference
 from l2s.training.engine.lora import merge_adapter
-from l2s.training.engine.preferences import set_apart, tokenise
+from l2s.training.engine.preferences import load_tokenizer, set_apart, tokenise
 from l2s.training.engine.recipe import parse_training
 from l2s.training.engine.run import Job, train_checkpoint
+from train import preferences
 
 STEPS, CHECKED = " 1+2=3. The answer is \\boxed{3}.", " 1+2=3. Wait, let me double-check. 1+2=3."
 WHOLE = {"full": True, "num_hidden_layers": 2, "vocab_size": 24, "intermediate_size": 40}
@@ -41,13 +46,12 @@ def recipe(**changes):
     return parse_training({**RECIPE, **changes}, "recipe.yaml")
 
 
+TOKENIZER = load_tokenizer(DEMO / "slow")
+
+
 def pairs(count):
-    return [Preference(f"Question: 1+{number}\nAnswer:", STEPS, CHECKED) for number in range(count)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return PreTrainedTokenizerFast.from_pretrained(DEMO / "slow")
+    prompts = [f"Question: 1+{number}\nAnswer:" for number in range(count)]
+    return [Preference(tuple(TOKENIZER.encode(prompt)), STEPS, CHECKED) for prompt in prompts]
 
 
 def test_no_name_is_both_a_merging_and_a_training_method():
@@ -77,27 +81,54 @@ def test_resolved_recipe_reads_back():
     assert parse_training(recipe(epochs=2).resolved(), "again") == recipe(epochs=2)
 
 
-def test_pairs_become_the_tokens_that_decoding_sees_and_answers_end(tokenizer):
-    (row,), counts = tokenise(Material(DEMO, pairs(1), False), tokenizer, 4096)
-    assert row["prompt_ids"] == tokenizer.encode("Question: 1+0\nAnswer:", add_special_tokens=False)
-    assert tokenizer.decode(row["chosen_ids"]) == STEPS + tokenizer.eos_token
-    assert tokenizer.decode(row["rejected_ids"]) == CHECKED + tokenizer.eos_token
+def test_prompts_are_those_of_decoding_and_answers_end_as_responses_do():
+    values = {
+        "sample_id": "0",
+        "question": "1+2 {answer}",
+        "quick_answer": STEPS.strip(),
+        "slow_answer": CHECKED.strip(),
+    }
+    entry = PromptEntry(template="Question: {question}\nAnswer:")
+    asked = recipe(answer_prefix=" ")
+    (pair,) = preferences(table_of([values], SAMPLES), entry, asked, DEMO / "slow")
+    assert pair == Preference(Prompt(entry, TOKENIZER).ids("Question: 1+2 {answer}\nAnswer:"), STEPS, CHECKED)
+    (row,), counts = tokenise(Material(DEMO, [pair]), TOKENIZER, 4096)
+    assert row["prompt_ids"] == list(pair.prompt_ids)
+    assert TOKENIZER.decode(row["chosen_ids"]) == STEPS + TOKENIZER.eos_token
+    assert TOKENIZER.decode(row["rejected_ids"]) == CHECKED + TOKENIZER.eos_token
     assert counts == {"chosen_cut": 0, "rejected_cut": 0, "left_out": 0}
 
 
-def test_answers_over_the_limit_are_counted_and_prompts_over_it_left_out(tokenizer):
-    (row,), _ = tokenise(Material(DEMO, pairs(1), False), tokenizer, 4096)
+def test_prompt_with_examples_or_of_a_chat_template_that_is_not_there_is_refused():
+    shown = {
+        "demonstrations": "qwen25-math",
+        "sets": {"gsm8k": "a"},
+        "template": "{question}{answer}",
+        "separator": "\n",
+    }
+    for entry, message in [
+        (
+            PromptEntry(template="{question}", few_shot=shown),
+            "prompt 'demo': training needs a prompt without 'few_shot'",
+        ),
+        (PromptEntry(chat={"user": "{question}"}), "the tokenizer has no chat template"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            preferences(table_of([], SAMPLES), entry, recipe(), DEMO / "slow")
+
+
+def test_answers_over_the_limit_are_counted_and_prompts_over_it_left_out():
+    (row,), _ = tokenise(Material(DEMO, pairs(1)), TOKENIZER, 4096)
     prompt, chosen, rejected = (len(row[key]) for key in ("prompt_ids", "chosen_ids", "rejected_ids"))
     assert chosen < rejected
-    long = Preference("Question: " + "1+" * 1000, STEPS, CHECKED)
-    material = Material(DEMO, [*pairs(3), long], False)
+    material = Material(DEMO, [*pairs(3), Preference((1,) * 1000, STEPS, CHECKED)])
     for limit, expected in [
         (prompt + rejected, (3, 0, 0, 1)),
         (prompt + rejected - 1, (3, 0, 3, 1)),
         (prompt + chosen - 1, (3, 3, 3, 1)),
         (prompt, (0, 0, 0, 4)),
     ]:
-        rows, counts = tokenise(material, tokenizer, limit)
+        rows, counts = tokenise(material, TOKENIZER, limit)
         assert (len(rows), *counts.values()) == expected
 
 
@@ -167,7 +198,7 @@ def test_adapter_of_another_model_or_of_no_numbers_is_refused(make_model, tmp_pa
 def job(count=16, content_id="0" * 64, **changes):
     asked = recipe(**changes)
     parent = Parent(role="model", source=asked.model, content_id=content_id)
-    return Job(asked, parent, Material(DEMO / "slow", pairs(count), False))
+    return Job(asked, parent, Material(DEMO / "slow", pairs(count)))
 
 
 def test_best_checkpoint_is_described_and_loads_with_and_without_its_adapter(tmp_path, capfd):

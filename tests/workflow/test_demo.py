@@ -43,6 +43,12 @@ def test_the_papers_settings_halve_the_length_at_equal_accuracy(lines, recipe):
     assert lines[recipe]["accuracy"] >= lines["slow"]["accuracy"] - 0.02
 
 
+def test_training_halves_the_length_at_equal_accuracy_too(lines):
+    (dpo,) = [line for line in lines.values() if line["method"] == "dpo"]
+    assert dpo["length_change"] <= -0.50
+    assert dpo["accuracy"] >= lines["slow"]["accuracy"] - 0.02
+
+
 def test_accuracy_and_length_rise_gradually_with_the_scale(lines):
     steps = [lines[f"task_arithmetic, scale {scale}"] for scale in (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)]
     lengths = [step["mean_tokens"] for step in steps]

@@ -71,6 +71,19 @@ def test_editing_a_calibration_measures_it_again_and_no_other(demo):
     assert all("logit_distances" in job for job in jobs if job.startswith("measure"))
 
 
+def test_editing_code_around_a_training_makes_its_checkpoint_from_the_adapter_in_the_store(demo):
+    demo.write("config/demo.yaml", with_studies("demo"))
+    demo.edit("scripts/l2s/training/engine/lora.py", "5_000_000_000", "4_000_000_000")
+    jobs = demo.stale()
+    assert kinds(jobs) == {"train": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 1}
+    (manifest,) = demo.folder.glob("results/demo/checkpoints/demo/dpo/*/manifest.json")
+    before = read_manifest(manifest)
+    demo.run("--", str(manifest.relative_to(demo.folder)))
+    assert read_manifest(manifest) == before
+    (log,) = demo.folder.glob("results/demo/logs/train/demo/dpo/*.log")
+    assert "trained already" in log.read_text()
+
+
 def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
     demo.edit(
         "config/studies/demo.yaml", "{recipe: aim, samples: demo}", "{recipe: aim, samples: demo, omega: [0.4, 0.6]}"
@@ -95,10 +108,10 @@ def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
     assert any(job.startswith("merge demo by ties: keep_fraction=0.2+scale=0.9+") for job in jobs)
 
 
-def test_changing_the_prompt_decodes_again_but_merges_nothing(demo):
+def test_changing_the_prompt_trains_and_decodes_again_but_merges_nothing(demo):
     demo.edit("config/prompts/demo.yaml", "Answer:", "Answer: ")
     count = decode_jobs(demo)
-    assert kinds(demo.stale()) == {"decode": count, "grade": count, "tabulate": 3, "draw": 3, "compare": 1}
+    assert kinds(demo.stale()) == {"train": 1, "decode": count, "grade": count, "tabulate": 3, "draw": 3, "compare": 1}
 
 
 def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):

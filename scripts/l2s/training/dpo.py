@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from l2s.training.engine.contract import Material, Trained, Training
-from l2s.training.engine.preferences import set_apart, tokenise
+from l2s.training.engine.preferences import load_tokenizer, set_apart, tokenise
 
 if TYPE_CHECKING:
     from trl import DPOConfig
@@ -56,7 +56,7 @@ class DirectPreferences(Training):
         from datasets import Dataset
         from peft import LoraConfig
 
-        from l2s.training.engine.trainer import PreferenceTrainer, load_model, load_tokenizer
+        from l2s.training.engine.trainer import PreferenceTrainer, load_model
 
         torch.set_num_threads(self.cpu_threads)
         tokenizer = load_tokenizer(material.model)

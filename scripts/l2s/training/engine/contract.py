@@ -22,23 +22,16 @@ LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
 class Preference(NamedTuple):
     """A preference pair: what a model is given, the response it should prefer, and the one it should not."""
 
-    prompt: str
+    prompt_ids: tuple[int, ...]
     chosen: str
     rejected: str
 
 
 class Material(NamedTuple):
-    """What a training starts from.
-
-    Attributes:
-        model: Folder of the model to be trained.
-        preferences: The preference pairs.
-        add_special_tokens: Whether the tokenizer adds its own tokens to a prompt.
-    """
+    """What a training starts from: the folder of the model to be trained, and the preference pairs."""
 
     model: Path
     preferences: list[Preference]
-    add_special_tokens: bool
 
 
 class Trained(NamedTuple):

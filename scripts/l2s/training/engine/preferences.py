@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l2s.errors import UserError
@@ -14,15 +15,29 @@ if TYPE_CHECKING:
 Row = dict[str, list[int]]
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Load a model's tokenizer as decoding does."""
+    # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
+    from transformers import PreTrainedTokenizerFast
+
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{folder}: the tokenizer names no end-of-sequence token, which answers must end in")
+    return tokenizer
+
+
 def tokenise(material: Material, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> tuple[list[Row], dict]:
     """Return the token ids of the pairs that fit, and how many answers will be cut and pairs are left out.
 
-    Prompts are made as decoding makes them, answers end as responses do. TRL cuts what is over the limit at its end; of
+    Answers end as responses do. TRL cuts what is over the limit at its end; of
     a prompt that fills the limit no answer is left, so its pair is left out.
     """
     rows, counts = [], {"chosen_cut": 0, "rejected_cut": 0, "left_out": 0}
     for preference in material.preferences:
-        row = _row(preference, tokenizer, material.add_special_tokens)
+        row = _row(preference, tokenizer)
         room = max_tokens - len(row["prompt_ids"])
         if room <= 0:
             counts["left_out"] += 1
@@ -33,12 +48,12 @@ def tokenise(material: Material, tokenizer: PreTrainedTokenizerFast, max_tokens:
     return rows, counts
 
 
-def _row(preference: Preference, tokenizer: PreTrainedTokenizerFast, add_special_tokens: bool) -> Row:
+def _row(preference: Preference, tokenizer: PreTrainedTokenizerFast) -> Row:
     def answer(text: str) -> list[int]:
         return [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]
 
     return {
-        "prompt_ids": tokenizer.encode(preference.prompt, add_special_tokens=add_special_tokens),
+        "prompt_ids": list(preference.prompt_ids),
         "chosen_ids": answer(preference.chosen),
         "rejected_ids": answer(preference.rejected),
     }

@@ -66,8 +66,7 @@ class Job(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Return the recipe with the digest of the pairs as the model reads them, prompts included."""
-        pairs = [list(self.material.preferences), self.material.add_special_tokens]
-        return {**self.recipe.resolved(), "pairs_sha256": digest_of(pairs)}
+        return {**self.recipe.resolved(), "pairs_sha256": digest_of(self.material.preferences)}
 
     def identity(self) -> str:
         """Return the digest of everything that decides the adapter, 16 hex digits."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import DPOConfig, DPOTrainer
 
@@ -98,18 +98,6 @@ class Watch(TrainerCallback):
         for file in folder.iterdir():
             sync(file)
         write_text(folder / WHOLE_NAME, "")
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Load a model's tokenizer as decoding does."""
-    try:
-        # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"{folder}: the tokenizer names no end-of-sequence token, which answers must end in")
-    return tokenizer
 
 
 def load_model(folder: Path, device: str, dtype: str) -> Any:
