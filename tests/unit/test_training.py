@@ -253,7 +253,7 @@ def test_training_whose_last_step_is_done_only_compares_its_checkpoints(tmp_path
         ({"learning_rate": 1e30}, r"step \d+: (loss|grad_norm|eval_loss) is (nan|inf); lower 'learning_rate'"),
         ({"target_modules": ["q_proj", "query"]}, "key 'target_modules': .*slow has no layer 'query'"),
         ({"max_tokens": 5}, "0 preference pairs fit, .* raise 'max_tokens'"),
-        ({"device": "cuda"}, "device 'cuda' is configured but there is no CUDA device"),
+        ({"device": "cuda"}, "a GPU is needed, but there is no nvidia-smi|there is no CUDA device"),
     ],
 )
 def test_training_that_cannot_work_is_a_clear_error_and_leaves_no_checkpoint(tmp_path, changes, message):
