@@ -20,6 +20,7 @@ from l2s.decoding.store import ID_DIGITS
 from l2s.jobs import run_cli
 
 Names = set[str]
+TRAININGS = "training"  # adapters and the progress of trainings lie beside the response stores
 
 
 def main(
@@ -87,11 +88,11 @@ def unused_grades(folder: Path, used: Names) -> Iterator[Path]:
 
 
 def unused_store(results: Path, checkpoints: Names) -> Iterator[Path]:
-    """Yield the response stores of contents that no checkpoint in use has."""
+    """Yield the response stores of contents that no checkpoint in use has; what trainings keep is dear and stays."""
     manifests = [results / "checkpoints" / name / MANIFEST_NAME for name in checkpoints]
     used = {read_manifest(path).content_id[:ID_DIGITS] for path in manifests if path.is_file()}
     for folder in sorted((results / "store").glob("*")):
-        if folder.is_dir() and folder.name not in used:
+        if folder.is_dir() and folder.name not in {*used, TRAININGS}:
             yield folder
 
 
