@@ -59,7 +59,7 @@ def test_scratch_of_a_killed_decode_is_removed_by_the_next(demo):
     )
     scratch = demo.folder / "results/demo/scratch"
     deadline = time.monotonic() + 120
-    while not list(scratch.glob(".*.partial/model.safetensors")) and time.monotonic() < deadline:
+    while not list(scratch.glob(".*.partial/weights/model.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()

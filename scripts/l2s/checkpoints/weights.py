@@ -106,7 +106,10 @@ class Checkpoint:
         if scratch is None or self.manifest.kind != "merged" or self._find(list(self.manifest.files)):
             yield self.checked_weights()
             return
-        with temporary_folder(scratch, self.manifest.content_id[:ID_DIGITS]) as folder:
+        with temporary_folder(scratch, self.manifest.content_id[:ID_DIGITS]) as parent:
+            # Below the temporary folder, so that what a killed rebuild leaves beside it goes with it.
+            folder = parent / "weights"
+            folder.mkdir()
             print(f"weights of {self.manifest_path.parent} are made in {folder}", flush=True)
             run_script("merge.py", "--rebuild", str(self.manifest_path), "--into", str(folder))
             if any(not (folder / name).is_file() for name in self.manifest.files):
