@@ -60,7 +60,7 @@ def stale(project):
 
 
 def decoded(project):
-    return [job.split()[-1] for job in stale(project) if job.startswith("decode")]
+    return [job.split()[2].rstrip(",") for job in stale(project) if job.startswith("decode")]
 
 
 def test_demonstrations_are_in_the_prompt_and_nothing_is_stale_after(project):
@@ -107,7 +107,7 @@ def test_changed_budget_of_a_role_decodes_again_that_role_only(demo):
     demo.edit("config/decoding/demo.yaml", "max_new_tokens: 160", by_role)
     assert demo.stale() == []
     demo.edit("config/decoding/demo.yaml", "merged: 160", "merged: 161")
-    again = {job.split()[-1] for job in demo.stale() if job.startswith("decode")}
+    again = {job.split()[2].rstrip(",") for job in demo.stale() if job.startswith("decode")}
     decoded = (
         path.relative_to(demo.folder / "results/demo/responses").parent
         for path in demo.folder.glob("results/demo/responses/**/demo.parquet")
