@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 
 import pytest
 
@@ -69,8 +70,9 @@ def test_request_keys_depend_on_prompt_and_sample():
     assert len(keys) == 4
 
 
-def test_second_job_waits_for_the_first_and_takes_in_what_it_decoded(store, tmp_path, capsys):
-    second, waited = open_store(tmp_path), threading.Event()
+def test_second_job_waits_for_the_first_and_takes_in_what_it_decoded(store, tmp_path, monkeypatch):
+    second, told, waited = open_store(tmp_path), [], threading.Event()
+    monkeypatch.setattr("builtins.print", lambda line, **_: told.append(line))
 
     def wait():
         with second.locked():
@@ -79,8 +81,10 @@ def test_second_job_waits_for_the_first_and_takes_in_what_it_decoded(store, tmp_
     with store.locked():
         waiting = threading.Thread(target=wait)
         waiting.start()
-        while "another job is decoding the same responses; waiting for it" not in capsys.readouterr().out:
+        while not told:
             assert waiting.is_alive()
+            time.sleep(0.01)
+        assert told == [f"{store.folder}: another job is decoding the same responses; waiting for it"]
         store.add(COMPLETIONS[5:])
         assert not waited.is_set()
     waiting.join()

@@ -50,8 +50,9 @@ def test_scratch_of_a_killed_decode_is_removed_by_the_next(demo):
         file.unlink()
     for file in demo.folder.glob(f"results/demo/store/{read_manifest(manifest).content_id[:16]}/*/*.parquet"):
         file.unlink()
+    decode = (*UNKEPT, "--", f"results/demo/responses/{name}/demo.parquet")
     running = subprocess.Popen(
-        [str(SNAKEMAKE), "--cores", "2", "--configfile", "config/demo.yaml", *UNKEPT],
+        [str(SNAKEMAKE), "--cores", "2", "--configfile", "config/demo.yaml", *decode],
         cwd=demo.folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -59,13 +60,14 @@ def test_scratch_of_a_killed_decode_is_removed_by_the_next(demo):
     )
     scratch = demo.folder / "results/demo/scratch"
     deadline = time.monotonic() + 120
-    while not list(scratch.glob(".*.partial/weights/model.safetensors")) and time.monotonic() < deadline:
+    while not list(scratch.glob(".*.partial/weights/model.safetensors")):
+        assert running.poll() is None and time.monotonic() < deadline, "merged weights never lay in scratch"
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert list(scratch.glob(".*.partial"))
     demo.run("--unlock")
-    demo.run(*UNKEPT)
+    demo.run(*decode)
     assert not list(scratch.glob("*")) + list(scratch.glob(".*.partial"))
     sidecar = json.loads((demo.folder / f"results/demo/responses/{name}/demo.json").read_text())
     assert sidecar["decoded_now"] > 0
