@@ -125,6 +125,12 @@ def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
         assert 'src="http' not in text and 'href="http' not in text, page
 
 
+def test_the_same_table_makes_the_same_page(summary, tmp_path):
+    for name in ("one.html", "other.html"):
+        write_html([display_frame(summary), display_frame(summary)], "Title", "n", tmp_path / name)
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
+
+
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
     write_markdown([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()

@@ -66,9 +66,8 @@ def merge_of(wildcards):
     return catalog.merges[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
-def merge_title(wildcards):
-    """Return the title of a merge's figure."""
-    title = f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
+def titled(title):
+    """Return the title of a page that belongs to no single study; in a rehearsal it says so."""
     return f"{REHEARSED}: {title}" if catalog.config.rehearsal else title
 
 

@@ -64,7 +64,11 @@ def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: 
 
 def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
     """Write tables of text cells as a page of its own, without anything loaded from elsewhere."""
-    parts = [_styled(table).tab_options(table_font_size="14px") for table in tables]
+    # Ids of our own: a drawn one would make the page differ from run to run.
+    parts = [
+        _styled(table).with_id(f"table-{number}").tab_options(table_font_size="14px")
+        for number, table in enumerate(tables)
+    ]
     parts[0] = parts[0].tab_header(title)
     parts[-1] = parts[-1].tab_source_note(note)
     name = html.escape(title)
