@@ -29,4 +29,5 @@ class Average(Method):
         first, *others = chunk.models
         for model in others:
             first.add_(model)
-        return first.div_(len(chunk.models))
+        # A tensor, not a number: CUDA divides by a number by multiplying with its rounded reciprocal.
+        return first.div_(first.new_tensor(len(chunk.models)))

@@ -178,5 +178,5 @@ class Method(StrictModel, ABC):
         """Return the merged elements, float32 [n]; may be one of the chunk's own buffers.
 
         Use separate float32 operations (``sub_``, ``mul_``, ``add_``; no ``alpha=``, ``lerp`` or ``addcmul``, which
-        fuse), so that the CPU and CUDA agree to the bit.
+        fuse) and divide by tensors, not numbers, so that the CPU and CUDA agree to the bit.
         """
