@@ -1,7 +1,13 @@
 """Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
 
-import pytest
+import re
 
+import altair as alt
+import pandas as pd
+import pytest
+import vl_convert
+
+from l2s.analysis.colours import colour
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.names import MEAN
 from l2s.analysis.paper_layout import wide_frame
@@ -256,6 +262,14 @@ def test_radar_closes_every_models_line_and_needs_three_benchmarks():
     assert (drawn[0]["x"], drawn[0]["y"]) == (drawn[-1]["x"], drawn[-1]["y"])
     with pytest.raises(UserError, match="needs at least three benchmarks"):
         radar.chart(swept([{}]), "Title")
+
+
+@pytest.mark.parametrize("models", [10, 11, 20])
+def test_no_two_of_twenty_models_have_the_same_colour(models):
+    drawn = alt.Chart(pd.DataFrame({"model": list("abcdefghijklmnopqrst")[:models]}))
+    chart = drawn.mark_point(filled=True).encode(x="model:N", color=colour("model", drawn.data["model"], "Model"))
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    assert len(set(re.findall(r'aria-roledescription="point"[^>]* fill="(#[0-9a-f]{6})"', svg))) == models
 
 
 def test_labels_with_markup_stay_text(tmp_path):

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.colours import colour
 from l2s.analysis.names import MEAN
 from l2s.analysis.summary import overall
 from l2s.errors import UserError
@@ -21,12 +22,13 @@ FIRST_NAME, NEXT_NAME = 9, 12  # pixels from a point to its name, and from a nam
 def chart(summary: pa.Table, title: str) -> alt.LayerChart:
     """Return the chart; checkpoints without a reference are left out."""
     points = _points(overall(summary))
-    # The room around the points reaches beyond 100 %, where there is nothing to read.
-    axis = alt.Axis(format="%", labelExpr="datum.value > 1 ? '' : datum.label")
+    # The room around the points reaches beyond 100 %, and below no accuracy at all, where there is nothing to read.
+    shorter_by = alt.Axis(format="%", labelExpr="datum.value > 1 ? '' : datum.label")
+    share = alt.Axis(format="%", labelExpr="datum.value < 0 || datum.value > 1 ? '' : datum.label")
     room = alt.Scale(zero=False, nice=False, padding=ROOM)
-    reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=axis, scale=room)
-    accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=axis, scale=room)
-    low = alt.Y("accuracy_low:Q", title="Accuracy", axis=axis, scale=room)
+    reduction = alt.X("reduction:Q", title="Responses shorter than the reference's by", axis=shorter_by, scale=room)
+    accuracy = alt.Y("accuracy:Q", title="Accuracy", axis=share, scale=room)
+    low = alt.Y("accuracy_low:Q", title="Accuracy", axis=share, scale=room)
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".1%"),
@@ -37,7 +39,7 @@ def chart(summary: pa.Table, title: str) -> alt.LayerChart:
     ]
     picked = alt.selection_point(fields=["method"], bind="legend")
     base = alt.Chart(points).encode(
-        color=alt.Color("method:N", title="Method", sort=list(dict.fromkeys(points["method"]))),
+        color=colour("method", points["method"], "Method"),
         opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
         tooltip=tooltip,
     )

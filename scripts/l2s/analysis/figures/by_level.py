@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.colours import colour
 from l2s.errors import UserError
 
 WIDTH, HEIGHT = 300, 240
@@ -24,18 +25,19 @@ def chart(summary: pa.Table, title: str) -> alt.VConcatChart:
     frame = frame[frame["level"].notna()].astype({"level": int})
     if frame.empty:
         raise UserError("figure 'by_level': no benchmark of the study has levels; name one that has")
+    models = colour("recipe", frame["recipe"], "Model")
     rows = [
-        alt.hconcat(*(_panel(lines, measure) for measure in MEASURES)).properties(title=f"{pair}, {benchmark}")
+        alt.hconcat(*(_panel(lines, measure, models) for measure in MEASURES)).properties(title=f"{pair}, {benchmark}")
         for (pair, benchmark), lines in frame.groupby(["pair", "benchmark"], sort=False)
     ]
     return alt.vconcat(*rows).properties(title=title)
 
 
-def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool]) -> alt.LayerChart:
+def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool], models: alt.Color) -> alt.LayerChart:
     column, name, form, with_limits = measure
     across = alt.X("level:O", title="Level", axis=alt.Axis(labelAngle=0))
-    up = alt.Y(f"{column}:Q", title=name, axis=alt.Axis(format=form))
-    models = alt.Color("recipe:N", title="Model", sort=list(dict.fromkeys(lines["recipe"])))
+    # Intervals of a few responses reach below zero, lengths and shares do not.
+    up = alt.Y(f"{column}:Q", title=name, axis=alt.Axis(format=form), scale=alt.Scale(domainMin=0))
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip("level:O", title="Level"),
@@ -46,5 +48,5 @@ def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool]) -> alt.Laye
     layers = [base.mark_line(point=True).encode(up)]
     if with_limits:
         low = alt.Y(f"{column}_low:Q", title=name)
-        layers.append(base.mark_rule(opacity=0.5).encode(low, alt.Y2(f"{column}_high:Q")))
+        layers.append(base.mark_rule(opacity=0.5, clip=True).encode(low, alt.Y2(f"{column}_high:Q")))
     return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)

@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.colours import colour
 from l2s.analysis.names import MEAN
 from l2s.analysis.summary import overall
 from l2s.errors import UserError
@@ -27,11 +28,12 @@ def chart(summary: pa.Table, title: str) -> alt.HConcatChart:
     benchmarks = list(dict.fromkeys(frame["benchmark"]))
     if len(benchmarks) < 3:
         raise UserError("figure 'radar' needs at least three benchmarks; name more in the study")
-    charts = [_radar(lines, benchmarks, str(pair)) for pair, lines in frame.groupby("pair", sort=False)]
+    models = colour("recipe", frame["recipe"], "Model")
+    charts = [_radar(lines, benchmarks, str(pair), models) for pair, lines in frame.groupby("pair", sort=False)]
     return alt.hconcat(*charts).properties(title=title)
 
 
-def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str) -> alt.LayerChart:
+def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str, models: alt.Color) -> alt.LayerChart:
     angle = {benchmark: pi / 2 - 2 * pi * number / len(benchmarks) for number, benchmark in enumerate(benchmarks)}
     points = _placed(lines, lines["accuracy"], angle)
     # Each line returns to where it began.
@@ -43,7 +45,6 @@ def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str) -> alt.LayerCh
     grid = alt.Chart(rings).mark_line(color="lightgrey", strokeWidth=0.8).encode(x, y, order="order:Q", detail="ring:N")
     marks = alt.Chart(rings[rings["order"] == 0]).mark_text(dx=12, fontSize=9, color="grey").encode(x, y, text="ring:N")
     labels = alt.Chart(spokes).mark_text(fontSize=11).encode(x, y, text="benchmark:N")
-    models = alt.Color("recipe:N", title="Model", sort=list(dict.fromkeys(lines["recipe"])))
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip("benchmark:N", title="Benchmark"),

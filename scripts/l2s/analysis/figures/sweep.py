@@ -12,6 +12,7 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.colours import colour
 from l2s.analysis.names import MEAN
 from l2s.analysis.summary import overall
 from l2s.errors import UserError
@@ -90,8 +91,8 @@ def _panel(points: pd.DataFrame, own: pd.DataFrame, key: str, measure: tuple[str
         alt.Tooltip(f"{column}_high:Q", title="to", format=".1%" if form == "%" else ",.1f"),
     ]
     several = points["series"].nunique() > 1
-    colour = alt.Color("series:N", title="with") if several else alt.value("#4c78a8")
-    base = alt.Chart(points).encode(across, color=colour, tooltip=tooltip)
+    series = colour("series", points["series"], "with") if several else alt.value("#4c78a8")
+    base = alt.Chart(points).encode(across, color=series, tooltip=tooltip)
     lines = base.mark_line(point=True).encode(up)
     bars = base.mark_rule().encode(alt.Y(f"{column}_low:Q", title=name), alt.Y2(f"{column}_high:Q"))
     models = alt.Chart(own).encode(alt.Y(f"{column}:Q", title=name))
