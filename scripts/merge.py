@@ -126,7 +126,11 @@ def read_calibrations(
     first = 1 if recipe.inputs.base else 0
     return {
         name: read_calibration(
-            files[name], side.kind, tuple(ids[0] if model is None else ids[first + model] for model in side.models)
+            files[name],
+            side.kind,
+            tuple(ids[0] if model is None else ids[first + model] for model in side.models),
+            side.samples,
+            side.answer,
         )
         for name, side in asked.items()
     }

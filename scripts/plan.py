@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,7 @@ from l2s.config import read_entry, read_yaml
 from l2s.errors import UserError
 from l2s.files import canonical_json
 from l2s.jobs import run_cli
-from l2s.planning.checks import Check, check_disk, check_hub
+from l2s.planning.checks import Check, check_disks, check_hub
 from l2s.planning.estimates import Throughput
 from l2s.planning.schedule import Job, lower_bound, makespan
 from l2s.progress import clock
@@ -71,11 +72,12 @@ def plan(config: dict[str, Any], folder: Path, console: Console) -> None:
         console.print(schedule_table(list(decodes.values()), costs.throughput.price_per_gpu_hour))
     sizes = [catalog.size(name) or 0 for name in merges]
     console.print(sizes_table(downloads, sizes, decodes, costs.throughput))
-    need = sum(downloads.values()) + (sum(sizes) if catalog.config.keep_checkpoints else max(sizes, default=0))
+    needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(catalog, sizes)]
     repos = [catalog.entries.model(name).repo for name in downloads]
-    for check in [check_disk(Path(catalog.config.results), need), *check_memory(catalog, decodes), *check_hub(repos)]:
+    for check in [*check_disks(needs), *check_memory(catalog, decodes), *check_hub(repos)]:
         console.print("[green]good[/]" if check.good else "[red]mend[/]", check.line, highlight=False, soft_wrap=True)
-    console.print("Costs are estimates from config/throughput.yaml.", style="dim")
+    note = "Costs are estimates from config/throughput.yaml, of decoding; calibrations and trainings come on top."
+    console.print(note, style="dim")
 
 
 def jobs_to_run(config: dict[str, Any]) -> list[str]:
@@ -136,10 +138,23 @@ def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, 
     seconds = total / 1e6 / throughput.download_mb_per_second
     table.add_row("models to download", str(len(downloads)), f"{total / 1e9:,.0f} ({clock(seconds)})")
     table.add_row("merged checkpoints, all kept", str(len(merged)), f"{sum(merged) / 1e9:,.0f}")
-    running = sorted(merged, reverse=True)[: max(GPU_COUNTS)]
+    running = at_a_time(merged)
     label = f"the same, keep_checkpoints: false, {max(GPU_COUNTS)} GPUs, at most"
     table.add_row(label, str(len(running)), f"{sum(running) / 1e9:,.0f}")
     return table
+
+
+def merged_need(catalog: Catalog, sizes: list[int]) -> tuple[Path, int]:
+    """Return where merged weights will lie, and the most bytes that they take there."""
+    config = catalog.config
+    if config.keep_checkpoints:
+        return Path(config.results), sum(sizes)
+    return Path(config.scratch or config.results), sum(at_a_time(sizes))
+
+
+def at_a_time(merged: list[int]) -> list[int]:
+    """Return the sizes of the largest merged checkpoints that may exist together if none is kept: one a GPU."""
+    return sorted(merged, reverse=True)[: max(GPU_COUNTS)]
 
 
 def check_memory(catalog: Catalog, decodes: Decodes) -> list[Check]:

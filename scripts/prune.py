@@ -3,7 +3,8 @@
     snakemake prune                           lists it
     snakemake prune --config prune=delete     deletes it
 
-Looked at are checkpoints, calibrations, responses with their grades, and the response store of one results folder.
+Looked at are checkpoints, calibrations, responses with their grades, the response store, and what killed jobs left, in
+one results folder. Snakemake runs one command at a time in a folder, so that no job is at work meanwhile.
 Downloaded weights lie in the hub's cache and are not touched.
 """
 
@@ -15,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from l2s.catalog.entries import MODELS
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.decoding.store import ID_DIGITS
 from l2s.jobs import run_cli
@@ -47,6 +49,7 @@ def prune(results: Path, checkpoints: Names, calibrations: Names, responses: Nam
     unused = [
         *unused_store(results, checkpoints),
         *unused_checkpoints(results / "checkpoints", checkpoints),
+        *sorted((results / "scratch").glob("*")),
         *unused_files(results / "calibration", calibrations, (".json", ".parquet", ".safetensors")),
         *unused_files(results / "responses", responses, (".parquet", ".json")),
         *unused_grades(results / "grades", responses),
@@ -60,15 +63,16 @@ def prune(results: Path, checkpoints: Names, calibrations: Names, responses: Nam
             shutil.rmtree(path) if path.is_dir() else path.unlink()
             remove_empty_parents(path, results)
     done = "deleted" if delete else "not used by any configured study"
-    hint = "" if delete or not unused else "; delete with: snakemake prune --config prune=delete"
+    hint = "" if delete or not unused else "; the same command with --config prune=delete deletes them"
     print(f"{total / 1e6:12,.1f} MB  {done}: {len(unused)} items{hint}")
 
 
 def unused_checkpoints(folder: Path, used: Names) -> Iterator[Path]:
-    """Yield the folders of checkpoints that are not in use."""
-    for manifest in sorted(folder.rglob(MANIFEST_NAME)):
-        if str(manifest.parent.relative_to(folder)) not in used:
-            yield manifest.parent
+    """Yield the folders of checkpoints that are not in use, with or without a manifest, and half-written ones."""
+    for path in sorted({*folder.glob(f"{MODELS}/*"), *folder.glob("*/*/*")}):
+        name = path.relative_to(folder)
+        if path.is_dir() and str(name) not in used and str(name.parent) not in used:
+            yield path
 
 
 def unused_files(folder: Path, used: Names, suffixes: tuple[str, ...]) -> Iterator[Path]:

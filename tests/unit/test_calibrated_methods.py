@@ -78,7 +78,7 @@ def merge(models, tmp_path):
         read = {}
         for name, (kind, of, data) in calibrations.items():
             path = write_calibration(tmp_path, name, kind, of, data)
-            read[name] = read_calibration(path, kind, of)
+            read[name] = read_calibration(path, kind, of, "set", "quick")
         assert list(read) == list(parsed.method.side_inputs(slow_models))
         parents = [(Parent(role="base", source=str(base)), base)]
         parents += [(Parent(role="model", source=str(path)), path) for path in slow]
@@ -182,16 +182,23 @@ def test_published_sens_weighs_own_and_cross_sensitivity(models, merge):
 def test_a_calibration_of_another_model_is_refused(tmp_path):
     path = write_calibration(tmp_path, "a", "activations", ("one",), {"w": torch.ones(3)})
     with pytest.raises(UserError, match=r"a.json: was measured on the models with content_id one, but .* has two"):
-        read_calibration(path, "activations", ("two",))
+        read_calibration(path, "activations", ("two",), "set", "quick")
     with pytest.raises(UserError, match=r"a.json: holds activations, but sensitivities are needed"):
-        read_calibration(path, "sensitivities", ("one",))
+        read_calibration(path, "sensitivities", ("one",), "set", "quick")
+
+
+@pytest.mark.parametrize(("samples", "answer"), [("other", "quick"), ("set", "slow")])
+def test_a_calibration_on_other_texts_is_refused(tmp_path, samples, answer):
+    path = write_calibration(tmp_path, "a", "activations", ("one",), {"w": torch.ones(3)})
+    with pytest.raises(UserError, match=f"on the quick answers of 'set', but .* the {answer} answers of '{samples}'"):
+        read_calibration(path, "activations", ("one",), samples, answer)
 
 
 def test_a_changed_data_file_is_refused(tmp_path):
     path = write_calibration(tmp_path, "a", "activations", ("one",), {"w": torch.ones(3)})
     save_file({"w": torch.zeros(3)}, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match=r"a.safetensors: is missing or not the file that a.json describes; measure"):
-        read_calibration(path, "activations", ("one",))
+        read_calibration(path, "activations", ("one",), "set", "quick")
 
 
 def test_calibrations_that_do_not_fit_the_tensors_are_refused(models, merge):

@@ -55,6 +55,19 @@ def test_bit_flip_in_the_data_is_found_by_the_pinned_content_id(make_model):
         fetch_model(ModelEntry.of(str(folder), pinned), "entry")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_nan_and_infinity_are_found_before_a_model_is_used(make_model, dtype, value):
+    folder = make_model("model", 0, dtype=dtype)
+    tensors = load_tensors(folder)
+    assert describe_model(folder, "x")
+    name = sorted(tensors)[-1]
+    tensors[name].view(-1)[-1] = value
+    save_model(folder, tensors)
+    with pytest.raises(UserError, match=rf"model.safetensors: tensor '{name}' holds NaN or infinity; fetch"):
+        describe_model(folder, "x")
+
+
 def test_missing_shard_is_named(make_model):
     folder = make_model("model", 0, shards=3)
     (folder / "model-00002-of-00003.safetensors").unlink()

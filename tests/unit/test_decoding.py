@@ -212,11 +212,12 @@ def test_wrong_budget_is_named_by_key(budget, message):
         validate(DecodingEntry, {**settings().model_dump(mode="json"), "max_new_tokens": budget}, "d.yaml")
 
 
-def test_prompt_that_leaves_no_room_is_kept_as_too_long(decode):
+def test_prompt_that_leaves_no_room_is_kept_as_too_long(decode, capsys):
     tokenizer = read_model(SLOW, settings()).tokenizer
     shortest = len(tokenizer.encode(Prompt(PROMPT, tokenizer).text("chains", questions()[1].text)))
     rows, _ = decode(settings(window=shortest), [questions()], start=must_not_start)
     assert {(row["finish_reason"], row["output_tokens"], row["text"]) for row in rows} == {("prompt_too_long", 0, "")}
+    assert f"{len(rows)} of {len(rows)} prompts do not fit the window of {shortest} tokens" in capsys.readouterr().out
 
 
 def test_window_beyond_the_model_is_refused():

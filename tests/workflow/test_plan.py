@@ -1,6 +1,10 @@
 """`snakemake plan` tells what would run and what hinders it, without running anything."""
 
+import os
+import subprocess
+
 import pytest
+from project import SNAKEMAKE
 
 
 @pytest.fixture
@@ -12,6 +16,21 @@ def test_plan_of_a_finished_run_has_nothing_to_do(planned):
     said = planned.run("--", "plan")
     assert "merged checkpoints, all kept" in said
     assert "disk: 0 GB needed" in said
+
+
+def test_plan_needs_no_options(planned):
+    """As the README has it; the configuration is the paper's."""
+    done = subprocess.run(
+        [str(SNAKEMAKE), "plan"],
+        cwd=planned.folder,
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "table_1" in done.stdout
 
 
 def test_plan_counts_jobs_gpu_hours_and_downloads(planned):

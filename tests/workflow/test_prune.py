@@ -1,12 +1,17 @@
 """`snakemake prune` finds what no study uses any more, deletes it when told to, and nothing else."""
 
+from collections import Counter
+
 
 def test_prune_deletes_what_no_study_uses_and_nothing_else(demo):
     assert "not used by any configured study: 0 items" in demo.run("--", "prune")
     demo.edit("config/studies/demo.yaml", "  - {recipe: aim, samples: demo}\n", "")
+    left = demo.folder / "results/demo/checkpoints/demo/ties/.old~1.host.1.x.partial"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
     listed = [line.split()[-1] for line in demo.run("--", "prune").splitlines() if " MB  results/" in line]
-    kinds = sorted(path.split("/")[2] for path in listed)
-    assert kinds == ["calibration", "calibration", "checkpoints", "grades", "responses", "responses", "store"]
+    kinds = Counter(path.split("/")[2] for path in listed)
+    assert kinds == {"calibration": 2, "checkpoints": 2, "grades": 1, "responses": 2, "store": 1}
     assert all((demo.folder / path).exists() for path in listed)
     demo.run("--config", "prune=delete", "--", "prune")
     assert not any((demo.folder / path).exists() for path in listed)

@@ -1,6 +1,12 @@
 # Targets to be called by name; nothing depends on them.
 
 
+# They answer at once, on a cluster as well.
+localrules:
+    plan,
+    prune,
+
+
 rule prune:
     log:
         f"{RESULTS}/logs/prune.log",

@@ -109,16 +109,18 @@ def write_manifest(manifest: CalibrationManifest, path: Path) -> None:
     write_text(path, pretty_json(manifest.model_dump(mode="json")))
 
 
-def read_calibration(path: Path, kind: Kind, models: tuple[str, ...]) -> Calibration:
+def read_calibration(path: Path, kind: Kind, models: tuple[str, ...], samples: str, answer: str) -> Calibration:
     """Read a calibration and check that it is the one wanted.
 
     Args:
         path: Its manifest.
         kind: What must have been measured.
         models: content_ids of the models that it must have been measured on.
+        samples: Name of the calibration set that they must have read.
+        answer: Which of its answers.
 
     Raises:
-        UserError: It is missing or damaged, of another kind, or was measured on other models.
+        UserError: It is missing or damaged, of another kind, or was measured on other models or texts.
     """
     manifest = validate(CalibrationManifest, read_json(path), str(path))
     again = "measure it again with scripts/calibrate.py"
@@ -128,6 +130,11 @@ def read_calibration(path: Path, kind: Kind, models: tuple[str, ...]) -> Calibra
         raise UserError(
             f"{path}: was measured on the models with content_id {', '.join(manifest.models)}, but this merge has "
             f"{', '.join(models)}; {again}"
+        )
+    if (manifest.samples, manifest.answer) != (samples, answer):
+        raise UserError(
+            f"{path}: was measured on the {manifest.answer} answers of '{manifest.samples}', but the recipe asks for "
+            f"the {answer} answers of '{samples}'; {again}, or change the recipe"
         )
     file = path.with_name(manifest.file)
     if not file.is_file() or sha256_file(file) != manifest.sha256:

@@ -11,10 +11,10 @@ def describe_model(folder: Path, source: str, licence: str | None = None) -> Man
     """Return the manifest of a model that was not merged here: digests of every tensor and file.
 
     Raises:
-        UserError: A file is missing or damaged.
+        UserError: A file is missing or damaged, or a tensor holds NaN or infinity.
     """
     files = companion_records(folder) | weight_records(weight_files(folder), digests=True)
-    tensors = digest_tensors(folder)
+    tensors = digest_tensors(folder, check_finite=True)
     return Manifest(
         kind="fetched",
         content_id=content_id(tensors, files),

@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import numpy as np
+
 from l2s.checkpoints.headers import INDEX_NAME, ITEM_BYTES, SINGLE_NAME, TensorPlace, read_headers
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.errors import UserError
 
 DIGEST_BYTES = 1 << 22
+# The bits of the exponent; all of them are set in NaN and infinity, and in nothing else.
+EXPONENTS = {"BF16": np.uint16(0x7F80), "F16": np.uint16(0x7C00), "F32": np.uint32(0x7F800000)}
 
 
 class _Files:
@@ -140,8 +144,14 @@ def _shard_name(number: int, count: int) -> str:
     return SINGLE_NAME if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
 
 
-def digest_tensors(folder: Path, names: Iterable[str] | None = None) -> dict[str, TensorRecord]:
-    """Return the record of every tensor of a model folder, read in pieces of 4 MiB."""
+def digest_tensors(
+    folder: Path, names: Iterable[str] | None = None, check_finite: bool = False
+) -> dict[str, TensorRecord]:
+    """Return the record of every tensor of a model folder, read in pieces of 4 MiB.
+
+    Raises:
+        UserError: With ``check_finite``: a tensor holds NaN or infinity.
+    """
     records = {}
     buffer = memoryview(bytearray(DIGEST_BYTES))
     with TensorReader(folder) as reader:
@@ -152,5 +162,16 @@ def digest_tensors(folder: Path, names: Iterable[str] | None = None) -> dict[str
                 piece = buffer[: min(DIGEST_BYTES, place.nbytes - first)]
                 reader.read(place, first, piece)
                 digest.update(piece)
+                if check_finite and not _is_finite(piece, place.dtype):
+                    raise UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")
             records[name] = TensorRecord(dtype=place.dtype, shape=place.shape, sha256=digest.hexdigest())
     return records
+
+
+def _is_finite(piece: memoryview, dtype: str) -> bool:
+    """Say whether no element is NaN or infinite; dtypes that are not merged pass unseen."""
+    if dtype not in EXPONENTS:
+        return True
+    exponent = EXPONENTS[dtype]
+    elements = np.frombuffer(piece, exponent.dtype)
+    return not (elements & exponent == exponent).any()

@@ -139,6 +139,7 @@ class Session:
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
         wanted = {request.key for batch in batches for request in batch}
+        self._tell_too_long([one.request for part in asked for one in part])
         with self.store.locked() if wanted - self.store.known.keys() else nullcontext():
             missing = wanted - self.store.known.keys()  # another job may have decoded them before the lock was ours
             present = len(wanted) - len(missing)
@@ -149,6 +150,14 @@ class Session:
         rows = [one for part in asked for one in part]
         self.facts["first_prompt"] = rows[0].prompt
         return table_of([self._row(one) for one in rows], RESPONSES)
+
+    def _tell_too_long(self, requests: list[Request]) -> None:
+        count = sum(request.budget <= 0 for request in requests)
+        if count:
+            print(
+                f"{count} of {len(requests)} prompts do not fit the window of {self.window} tokens and get no response "
+                "(prompt_too_long): raise 'window' in the decode settings"
+            )
 
     def _slots(self, questions: list[Question]) -> list[tuple[Question, int]]:
         return [(question, sample) for question in questions for sample in range(self.settings.sampling.samples)]

@@ -1,6 +1,7 @@
 """Checks before a run: room on the disk, a hub that answers, repositories that are open."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +14,19 @@ class Check(NamedTuple):
     line: str
 
 
-def check_disk(folder: Path, need: int) -> Check:
-    """Compare the free disk under a folder, which need not exist, with bytes needed."""
-    existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
-    free = shutil.disk_usage(existing).free
-    line = f"disk: {need / 1e9:,.0f} GB needed, {free / 1e9:,.0f} GB free at {existing}"
-    return Check(need <= free, line if need <= free else f"{line}; make room, or set keep_checkpoints: false")
+def check_disks(needs: Iterable[tuple[Path, int]]) -> Iterator[Check]:
+    """Compare the free disk with the bytes needed in folders, which need not exist: a line for each file system."""
+    places: dict[int, Path] = {}
+    wanted: Counter[int] = Counter()
+    for folder, need in needs:
+        existing = next(path for path in [folder, *folder.absolute().parents] if path.exists())
+        disk = existing.stat().st_dev
+        places.setdefault(disk, existing)
+        wanted[disk] += need
+    for disk, place in places.items():
+        need, free = wanted[disk], shutil.disk_usage(place).free
+        line = f"disk: {need / 1e9:,.0f} GB needed, {free / 1e9:,.0f} GB free at {place}"
+        yield Check(need <= free, line if need <= free else f"{line}; make room, or set keep_checkpoints: false")
 
 
 def check_hub(repos: Iterable[str]) -> Iterator[Check]:

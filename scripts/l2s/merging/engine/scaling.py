@@ -1,7 +1,7 @@
 """Scales: one number, or a map from tensor-name patterns to numbers.
 
     scale: 0.7
-    scale: {"model.layers.{0-13}.*": 0.5, "*.mlp.*": 0.8, "*": 0.7}
+    scale: {"model.layers.{0-13}.*": 0.5, "model.layers.{14-27}.mlp.*": 0.8, "*": 0.7}
 
 In a pattern ``*`` stands for any text and ``{a-b}`` for a whole number from a to b; ``*`` alone for every tensor that
 no other pattern names. Which of two overlapping patterns comes first does not matter: a tensor to which they give
