@@ -12,7 +12,7 @@ from l2s.errors import UserError
 
 Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
-UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained)[-\[]|float$|str$|int$")
+UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained|function-\w+)[-\[]|float$|str$|int$")
 
 
 class StrictModel(BaseModel):
