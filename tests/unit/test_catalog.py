@@ -61,6 +61,10 @@ def edit(file, changes):
         ("decoding/demo", {"sampling": {"temperature": 1e-40}}, r"demo.yaml: key 'sampling': 'temperature' is 0"),
         ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
+        ("studies/demo", {"figures": ["radar"]}, r"studies/demo.yaml: figure 'radar' needs at least three benchmarks"),
+        ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
+        ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
+         r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),
     ],
 )  # fmt: skip
 def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):

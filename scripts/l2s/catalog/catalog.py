@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
+from l2s.catalog.figures import check_figures
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
 from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, Study, StudyGroup, TableStudy, TaskVector
 from l2s.catalog.sweeps import expand
 from l2s.catalog.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.checkpoints.entries import PairEntry
-from l2s.config import suggestion, validate
+from l2s.config import validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.merging.engine.recipe import hyper_parameters
-
-FIGURES_FOLDER = Path(__file__).resolve().parents[1] / "analysis" / "figures"
 
 
 class Catalog:
@@ -67,6 +66,8 @@ class Catalog:
             self._check_measured(study, where)
             self.lines[name] = list(self._lines(study, where))
             _check_distinct(self.lines[name], where)
+        if isinstance(study, TableStudy):
+            check_figures(study, self.lines[name], where, self.entries)
 
     def _check_measured(self, study: MeasuredStudy, where: str) -> None:
         for benchmark in study.benchmarks:
@@ -75,12 +76,6 @@ class Catalog:
             for prompt in self.entries.decoding(decoding, where).prompts:
                 self.entries.prompt(prompt, str(self.entries.file("decoding", decoding)), study.benchmarks)
         grader_module(study.grader, where)
-        if not isinstance(study, TableStudy):
-            return
-        known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
-        for figure in study.figures:
-            if figure not in known:
-                raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
     def _task_vectors(self, study: SpectraStudy, where: str) -> Iterator[TaskVector]:
         for name in study.pairs:
