@@ -19,7 +19,6 @@ from l2s.errors import UserError
 from l2s.merging.engine.contract import Method
 
 
-
 def _no_boolean(value: Any) -> Any:
     """Pydantic would take true for 1.0."""
     if isinstance(value, bool):
