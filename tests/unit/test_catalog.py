@@ -226,6 +226,23 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
         Catalog(DEMO_CONFIG, project)
 
 
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a": ["a"]}, r"studies/a.yaml: key 'studies': a group cannot contain itself \(a > a\); remove 'a'"),
+        ({"a": ["demo", "b"], "b": ["c"], "c": ["b"]}, r"studies/c.yaml: .* \(b > c > b\); remove 'b'"),
+        ({"a": ["merge"], "merge": ["demo"]}, r"studies/a.yaml: a study cannot be called 'merge': a rule has that name"),
+        ({"a": ["all"], "all": ["demo"]}, r"studies/a.yaml: a study cannot be called 'all': a rule has that name"),
+        ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: a study cannot be called 'my study': use letters"),
+    ],
+)  # fmt: skip
+def test_group_of_itself_or_a_name_that_is_no_target_is_refused(project, members, message):
+    for name, studies in members.items():
+        (project / "studies" / f"{name}.yaml").write_text(f"kind: group\ntitle: t\nstudies: {studies}\n")
+    with pytest.raises(UserError, match=message):
+        Catalog({**DEMO_CONFIG, "studies": ["a"]}, project)
+
+
 def test_spectra_are_of_each_slow_model_against_the_base(project):
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
     edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})

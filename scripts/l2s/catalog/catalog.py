@@ -8,6 +8,7 @@ from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
 from l2s.catalog.figures import check_figures
+from l2s.catalog.names import check_study_name
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
 from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, Study, StudyGroup, TableStudy, TaskVector
 from l2s.catalog.sweeps import expand
@@ -50,14 +51,19 @@ class Catalog:
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
 
-    def _add_study(self, name: str, asked_by: str) -> None:
+    def _add_study(self, name: str, asked_by: str, groups: tuple[str, ...] = ()) -> None:
+        """Add a study, and those of a group; ``groups`` are the ones that it is a part of."""
+        if name in groups:
+            around = " > ".join([*groups[groups.index(name) :], name])
+            raise UserError(f"{asked_by}: key 'studies': a group cannot contain itself ({around}); remove '{name}'")
         if name in self.studies:
             return
+        check_study_name(name, asked_by)
         study = self.studies[name] = self.entries.study(name, asked_by)
         where = str(self.entries.file("studies", name))
         if isinstance(study, StudyGroup):
             for member in study.studies:
-                self._add_study(member, where)
+                self._add_study(member, where, (*groups, name))
         elif isinstance(study, SpectraStudy):
             self.task_vectors[name] = list(self._task_vectors(study, where))
         elif isinstance(study, MeasuredStudy):
