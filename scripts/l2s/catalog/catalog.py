@@ -71,6 +71,8 @@ class Catalog:
                 study = self.studies[name] = study.model_copy(update={"decoding": self.config.decoding})
             self._check_measured(study, where)
             self.lines[name] = list(self._lines(study, where))
+            if not self.lines[name]:
+                raise UserError(f"{where}: the study has no line: name at least one of key 'models' or 'recipes'")
             _check_distinct(self.lines[name], where)
         if isinstance(study, TableStudy):
             check_figures(study, self.lines[name], where, self.entries)
