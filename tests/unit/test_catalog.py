@@ -46,10 +46,10 @@ def edit(file, changes):
         ("recipes/average", {"dtype": "int8"}, r"recipes/average.yaml: key 'dtype'"),
         ("benchmarks/demo_arithmetic", {"source": {"path": "no.jsonl"}}, r"key 'source.path': there is no file no"),
         ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
-        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine'"),
+        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine': [^;]*$"),
         ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
         ("decoding/demo", {"prompt": "cot"}, r"cot.yaml: key 'few_shot.sets' names no .* for benchmark 'demo_arith"),
-        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: .*give either 'template' or 'chat'"),
+        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: give either 'template' or 'chat'"),
         ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
         ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
         ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
@@ -85,6 +85,8 @@ def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
         ({"studies": []}, "key 'studies'"),
         ({"merge_threads": 0}, "key 'merge_threads'"),
         ({"results": ""}, "key 'results'"),
+        ({"studies": "demo"}, r"\): key 'studies': Input should be a list, e.g. \[mine\] \(found 'demo'\)$"),
+        ({"int": 1}, r"unknown key 'int'; "),
     ],
 )
 def test_wrong_top_level_config_is_named_by_key(project, changes, message):
@@ -287,5 +289,6 @@ def test_configured_decoding_takes_the_place_of_every_studys_own(project):
     catalog = Catalog({**DEMO_CONFIG, "decoding": "demo-vllm"}, project)
     assert {study.decoding for study in catalog.studies.values() if study.kind in ("table", "noise")} == {"demo-vllm"}
     assert catalog.decoding_of("models/demo-slow", "demo-vllm").engine == "vllm"
-    with pytest.raises(UserError, match=r"'demo-vlm' is unknown: .*did you mean 'demo-vllm'"):
+    message = r"^key 'decoding' of the configuration: 'demo-vlm' is unknown: .*did you mean 'demo-vllm'"
+    with pytest.raises(UserError, match=message):
         Catalog({**DEMO_CONFIG, "decoding": "demo-vlm"}, project)

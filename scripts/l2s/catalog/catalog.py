@@ -81,7 +81,9 @@ class Catalog:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
         for decoding in study.decodings:
-            for prompt in self.entries.decoding(decoding, where).prompts:
+            configured = decoding == self.config.decoding
+            asked_by = "key 'decoding' of the configuration" if configured else where
+            for prompt in self.entries.decoding(decoding, asked_by).prompts:
                 self.entries.prompt(prompt, str(self.entries.file("decoding", decoding)), study.benchmarks)
         grader_module(study.grader, where)
 
