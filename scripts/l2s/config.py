@@ -12,7 +12,9 @@ from l2s.errors import UserError
 
 Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
-UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained)[-\[]|float$|str$|int$")
+UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained|function-\w+)[-\[]|float$|str$|int$")
+
+LIST_WANTED = "Input should be a list, e.g. [mine]"
 
 
 class StrictModel(BaseModel):
@@ -42,7 +44,12 @@ def validate(schema: type[Entry], values: Any, where: str) -> Entry:
 
 
 def _telling(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where a key may be of several types, leave out the complaints of those that the value is not meant to be."""
+    """Leave out what another complaint explains better.
+
+    That is a default that could not be made for want of another key, and, where a key may be of several types, those
+    that the value is not meant to be.
+    """
+    problems = [problem for problem in problems if problem["type"] != "default_factory_not_called"]
     keys = [problem["loc"][:1] for problem in problems]
     fitting = {key for key, problem in zip(keys, problems, strict=True) if not problem["type"].endswith("_type")}
     return [
@@ -53,7 +60,8 @@ def _telling(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _explain(schema: type[BaseModel], problem: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"] if not UNION_BRANCH.match(str(part))) or "entry"
+    # What comes first is the user's own key, whatever it looks like.
+    key = ".".join(str(part) for n, part in enumerate(problem["loc"]) if n == 0 or not UNION_BRANCH.match(str(part)))
     if problem["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in schema.model_fields.items()]
         return f"unknown key '{key}'" + suggestion(key, known, "the keys are")
@@ -61,7 +69,8 @@ def _explain(schema: type[BaseModel], problem: dict[str, Any]) -> str:
         return f"key '{key}' is missing"
     found = problem.get("input")
     shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | None) else ""
-    return f"key '{key}': {problem['msg'].removeprefix('Value error, ')}{shown}"
+    message = LIST_WANTED if problem["type"] == "tuple_type" else problem["msg"].removeprefix("Value error, ")
+    return f"key '{key}': {message}{shown}" if problem["loc"] else f"{message}{shown}"
 
 
 def suggestion(word: str, known: list[str], lead: str) -> str:

@@ -1,18 +1,46 @@
 """How a script runs: as a Snakemake job, or by hand from the command line."""
 
+import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from l2s.errors import UserError
 
+# Faults of a path or a disk that a user can mend, and how. Any other is a fault of the program: it keeps its traceback.
+REMEDIES = {
+    errno.EROFS: "choose another place",
+    errno.EACCES: "change its permissions or choose another place",
+    errno.EPERM: "change its permissions or choose another place",
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "name a folder, or a file in one",
+    errno.EEXIST: "move it or choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+}
+
 
 def stop_cleanly() -> None:
     """Let a SIGTERM unwind like Ctrl-C does, so that temporary files go."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+@contextmanager
+def clear_path_errors() -> Iterator[None]:
+    """Turn what a user can mend about a path or a disk into a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REMEDIES:
+            raise
+        # Of two paths, as in a renaming, the second is where something is to go. Some libraries name it in their text.
+        path = error.filename2 or error.filename
+        raise UserError(f"{f'{path}: ' if path else ''}{error.strerror}; {REMEDIES[error.errno]}") from error
 
 
 def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
@@ -31,7 +59,8 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
     try:
-        main(**arguments)
+        with clear_path_errors():
+            main(**arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         os.write(terminal, f"error: {error}\n".encode())
@@ -46,7 +75,8 @@ def run_cli(main: Callable[..., Any]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)
     try:
-        app()
+        with clear_path_errors():
+            app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -216,6 +216,14 @@ def test_sweep_over_names_keeps_their_order():
     assert (across["type"], across["sort"]) == ("ordinal", ["s1k-10", "s1k-20", "s1k"])
 
 
+def test_sweep_of_nested_recipes_with_different_hyper_parameters_draws_those_that_vary_alone():
+    nested = [{"method": "ties", "keep_fraction": 0.1}, {"method": "dare"}]
+    table = swept([{"ratio": ratio, "of": of} for ratio in (0.2, 0.4) for of in nested])
+    chart = sweep.chart(table, "Title").to_dict()
+    titles = [column["vconcat"][0]["layer"][-1]["encoding"]["x"]["title"] for column in chart["hconcat"]]
+    assert titles == ["ratio"]
+
+
 def test_sweep_without_anything_that_varies_is_a_clear_error():
     with pytest.raises(UserError, match="no hyper-parameter of the study has two values; give one a list or a range"):
         sweep.chart(swept([{"scale": 0.5}]), "Title")

@@ -46,10 +46,10 @@ def edit(file, changes):
         ("recipes/average", {"dtype": "int8"}, r"recipes/average.yaml: key 'dtype'"),
         ("benchmarks/demo_arithmetic", {"source": {"path": "no.jsonl"}}, r"key 'source.path': there is no file no"),
         ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
-        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine'"),
+        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine': [^;]*$"),
         ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
         ("decoding/demo", {"prompt": "cot"}, r"cot.yaml: key 'few_shot.sets' names no .* for benchmark 'demo_arith"),
-        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: .*give either 'template' or 'chat'"),
+        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: give either 'template' or 'chat'"),
         ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
         ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
         ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
@@ -61,6 +61,13 @@ def edit(file, changes):
         ("decoding/demo", {"sampling": {"temperature": 1e-40}}, r"demo.yaml: key 'sampling': 'temperature' is 0"),
         ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
+        ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
+        ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': there is no kind of study '\['group'\]'"),
+        ("studies/demo", {"kind": {}}, r"studies/demo.yaml: key 'kind': there is no kind of study '{}'; the kinds are"),
+        ("studies/demo", {"figures": ["radar"]}, r"studies/demo.yaml: figure 'radar' needs at least three benchmarks"),
+        ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
+        ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
+         r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),
     ],
 )  # fmt: skip
 def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
@@ -78,6 +85,8 @@ def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
         ({"studies": []}, "key 'studies'"),
         ({"merge_threads": 0}, "key 'merge_threads'"),
         ({"results": ""}, "key 'results'"),
+        ({"studies": "demo"}, r"\): key 'studies': Input should be a list, e.g. \[mine\] \(found 'demo'\)$"),
+        ({"int": 1}, r"unknown key 'int'; "),
     ],
 )
 def test_wrong_top_level_config_is_named_by_key(project, changes, message):
@@ -222,6 +231,23 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
         Catalog(DEMO_CONFIG, project)
 
 
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a": ["a"]}, r"studies/a.yaml: key 'studies': a group cannot contain itself \(a > a\); remove 'a'"),
+        ({"a": ["demo", "b"], "b": ["c"], "c": ["b"]}, r"studies/c.yaml: .* \(b > c > b\); remove 'b'"),
+        ({"a": ["merge"], "merge": ["demo"]}, r"studies/a.yaml: .* cannot be called 'merge': a rule has that name"),
+        ({"a": ["all"], "all": ["demo"]}, r"studies/a.yaml: a study cannot be called 'all': a rule has that name"),
+        ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': use letters"),
+    ],
+)  # fmt: skip
+def test_group_of_itself_or_a_name_that_is_no_target_is_refused(project, members, message):
+    for name, studies in members.items():
+        (project / "studies" / f"{name}.yaml").write_text(f"kind: group\ntitle: t\nstudies: {studies}\n")
+    with pytest.raises(UserError, match=message):
+        Catalog({**DEMO_CONFIG, "studies": ["a"]}, project)
+
+
 def test_spectra_are_of_each_slow_model_against_the_base(project):
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
     edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
@@ -263,5 +289,6 @@ def test_configured_decoding_takes_the_place_of_every_studys_own(project):
     catalog = Catalog({**DEMO_CONFIG, "decoding": "demo-vllm"}, project)
     assert {study.decoding for study in catalog.studies.values() if study.kind in ("table", "noise")} == {"demo-vllm"}
     assert catalog.decoding_of("models/demo-slow", "demo-vllm").engine == "vllm"
-    with pytest.raises(UserError, match=r"'demo-vlm' is unknown: .*did you mean 'demo-vllm'"):
+    message = r"^key 'decoding' of the configuration: 'demo-vlm' is unknown: .*did you mean 'demo-vllm'"
+    with pytest.raises(UserError, match=message):
         Catalog({**DEMO_CONFIG, "decoding": "demo-vlm"}, project)

@@ -54,6 +54,10 @@ def test_scale_map_scales_each_tensor_by_its_own_number(make_model, tmp_path, me
         ({"*": 3.0}, r"key 'scale.\*': Input should be less than or equal to 2"),
         (3.0, r"key 'scale': Input should be less than or equal to 2 \(found 3.0\)"),
         ("much", r"key 'scale'"),
+        (True, r"key 'scale': Input should be a valid number \(found True\)"),
+        ({"*": True}, r"key 'scale.\*': Input should be a valid number \(found True\)"),
+        ({}, "key 'scale': give a number, or numbers by tensor-name pattern"),
+        ({"from": 0.1, "to": 0.9, "step": 0.1}, "key 'scale': .*a range belongs in a study's 'recipes'"),
     ],
 )
 def test_wrong_scale_is_refused_before_anything_is_read(make_model, tmp_path, scale, message):

@@ -83,7 +83,13 @@ def test_lists_and_ranges_stand_for_each_of_their_values():
         ([], "w: an empty list stands for no recipe"),
         ({"from": 0.5, "to": 0.1, "step": 0.1}, "w: a range needs 'from' <= 'to'"),
         ({"from": 0.1, "to": 0.5, "step": 0}, "w: a range needs"),
-        ({"from": "a", "to": 0.5, "step": 0.1}, "w: key 'from' of a range must be a number"),
+        ({"from": "a", "to": 0.5, "step": 0.1}, "w: key 'from' of a range must be a finite number"),
+        ({"from": 0.1, "to": 0.9}, "w: a range needs 'from', 'to' and 'step'; add 'step'"),
+        ({"step": 0.1}, "w: a range needs 'from', 'to' and 'step'; add 'from'"),
+        ({"from": 0.1, "to": float("inf"), "step": 0.1}, r"w: key 'to' of a range must be a finite number \(found inf"),
+        ({"from": 0.1, "to": 0.9, "step": float("nan")}, "w: key 'step' of a range must be a finite number"),
+        ({"from": 0.1, "to": 0.2, "step": 1e-8}, "w: a range has 100 values at most; give a larger 'step'"),
+        ({"from": 0.1, "to": 2, "step": 1e-300}, "w: a range has 100 values at most"),
     ],
 )
 def test_wrong_sweeps_are_told(scale, message):

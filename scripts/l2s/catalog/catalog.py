@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from l2s.catalog.entries import MODELS, Entries
+from l2s.catalog.figures import check_figures
+from l2s.catalog.names import check_study_name
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
 from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, Study, StudyGroup, TableStudy, TaskVector
 from l2s.catalog.sweeps import expand
 from l2s.catalog.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.checkpoints.entries import PairEntry
-from l2s.config import suggestion, validate
+from l2s.config import validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.merging.engine.recipe import hyper_parameters
-
-FIGURES_FOLDER = Path(__file__).resolve().parents[1] / "analysis" / "figures"
 
 
 class Catalog:
@@ -51,14 +51,19 @@ class Catalog:
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
 
-    def _add_study(self, name: str, asked_by: str) -> None:
+    def _add_study(self, name: str, asked_by: str, groups: tuple[str, ...] = ()) -> None:
+        """Add a study, and those of a group; ``groups`` are the ones that it is a part of."""
+        if name in groups:
+            around = " > ".join([*groups[groups.index(name) :], name])
+            raise UserError(f"{asked_by}: key 'studies': a group cannot contain itself ({around}); remove '{name}'")
         if name in self.studies:
             return
+        check_study_name(name, asked_by)
         study = self.studies[name] = self.entries.study(name, asked_by)
         where = str(self.entries.file("studies", name))
         if isinstance(study, StudyGroup):
             for member in study.studies:
-                self._add_study(member, where)
+                self._add_study(member, where, (*groups, name))
         elif isinstance(study, SpectraStudy):
             self.task_vectors[name] = list(self._task_vectors(study, where))
         elif isinstance(study, MeasuredStudy):
@@ -66,21 +71,21 @@ class Catalog:
                 study = self.studies[name] = study.model_copy(update={"decoding": self.config.decoding})
             self._check_measured(study, where)
             self.lines[name] = list(self._lines(study, where))
+            if not self.lines[name]:
+                raise UserError(f"{where}: the study has no line: name at least one of key 'models' or 'recipes'")
             _check_distinct(self.lines[name], where)
+        if isinstance(study, TableStudy):
+            check_figures(study, self.lines[name], where, self.entries)
 
     def _check_measured(self, study: MeasuredStudy, where: str) -> None:
         for benchmark in study.benchmarks:
             self.entries.benchmark(benchmark, where)
         for decoding in study.decodings:
-            for prompt in self.entries.decoding(decoding, where).prompts:
+            configured = decoding == self.config.decoding
+            asked_by = "key 'decoding' of the configuration" if configured else where
+            for prompt in self.entries.decoding(decoding, asked_by).prompts:
                 self.entries.prompt(prompt, str(self.entries.file("decoding", decoding)), study.benchmarks)
         grader_module(study.grader, where)
-        if not isinstance(study, TableStudy):
-            return
-        known = [file.stem for file in FIGURES_FOLDER.glob("*.py") if file.stem != "__init__"]
-        for figure in study.figures:
-            if figure not in known:
-                raise UserError(f"{where}: unknown figure '{figure}'{suggestion(figure, known, 'the figures are')}")
 
     def _task_vectors(self, study: SpectraStudy, where: str) -> Iterator[TaskVector]:
         for name in study.pairs:

@@ -44,10 +44,10 @@ class Entries:
         file = find_entry(self.folder / "studies", name, asked_by)
         values = read_yaml(file)
         kind = values.get("kind", "table") if isinstance(values, dict) else "table"
-        if kind not in STUDY_KINDS:
+        if str(kind) not in STUDY_KINDS:
             hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
             raise UserError(f"{file}: key 'kind': there is no kind of study '{kind}'{hint}")
-        study = validate(STUDY_KINDS[kind], values, str(file))
+        study = validate(STUDY_KINDS[str(kind)], values, str(file))
         return study.model_copy(update={"title": f"{REHEARSED}: {study.title}"}) if self.config.rehearsal else study
 
     def model(self, name: str, asked_by: str = "models") -> ModelEntry:

@@ -9,18 +9,21 @@ Several lists give every combination, the last varying fastest; lists in nested 
 
 from decimal import Decimal
 from itertools import product
+from math import isfinite
 from typing import Any
 
 from l2s.errors import UserError
 
 RANGE_KEYS = {"from", "to", "step"}
+# A merge of a large model takes minutes to hours: a longer range is a slip of the pen.
+MOST_VALUES = 100
 
 
 def expand(values: Any, where: str) -> list[Any]:
     """Return the recipes that ``values`` stands for, in order; one that holds no list stands for itself.
 
     Raises:
-        UserError: A list is empty, or a range does not lead from its start to its end.
+        UserError: A list is empty, or a range is incomplete, endless or does not lead from its start to its end.
     """
     if isinstance(values, list):
         if not values:
@@ -28,7 +31,7 @@ def expand(values: Any, where: str) -> list[Any]:
         return values
     if not isinstance(values, dict):
         return [values]
-    if values.keys() == RANGE_KEYS:
+    if values and values.keys() <= RANGE_KEYS:
         return _range(values, where)
     choices = [expand(value, where) for value in values.values()]
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*choices)]
@@ -36,10 +39,15 @@ def expand(values: Any, where: str) -> list[Any]:
 
 def _range(values: dict[str, Any], where: str) -> list[float]:
     """Return the values of a range, its end included; decimal, so that 0.1 three times is 0.3."""
+    if missing := RANGE_KEYS - values.keys():
+        raise UserError(f"{where}: a range needs 'from', 'to' and 'step'; add '{min(missing)}' (found {values})")
     for key, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"{where}: key '{key}' of a range must be a number (found {value!r})")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise UserError(f"{where}: key '{key}' of a range must be a finite number (found {value!r})")
     start, stop, step = (Decimal(str(values[key])) for key in ("from", "to", "step"))
     if step <= 0 or stop < start:
         raise UserError(f"{where}: a range needs 'from' <= 'to' and a 'step' above 0 (found {values})")
-    return [float(start + number * step) for number in range(int((stop - start) / step) + 1)]
+    count = int((stop - start) / step) + 1
+    if count > MOST_VALUES:
+        raise UserError(f"{where}: a range has {MOST_VALUES} values at most; give a larger 'step' (found {values})")
+    return [float(start + number * step) for number in range(count)]

@@ -38,6 +38,7 @@ from pydantic import Field
 from l2s.checkpoints.names import layer_of
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Chunk, Method, SideInput, Tally
+from l2s.merging.engine.scaling import Number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +57,7 @@ class Sens(Method):
     fidelities: ClassVar[tuple[str, ...]] = ("exact",)
 
     variant: Literal["released", "published"] = Field("released", description="whose formula, see the module")
-    scale: float = Field(0.7, ge=0, le=2, description="α: factor on the task vectors")
+    scale: Number = Field(0.7, description="α: factor on the task vectors")
     temperature: float = Field(2.0, gt=0, description="T: divides the logits of the softmax")
     samples: str = Field("s1k", description="calibration set: entry of config/calibration")
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.colours import colour
-from l2s.analysis.names import MEAN
+from l2s.analysis.names import MEAN, dotted
 from l2s.analysis.summary import overall
 from l2s.errors import UserError
 
@@ -45,28 +45,20 @@ def _sweeps(frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, s
     """Yield the points of each (pair, method, hyper-parameter) that varies, the pair's own models, and its name."""
     own = frame[frame["method"].isin(["quick", "slow"])]
     for (pair, method), points in frame.drop(own.index).groupby(["pair", "method"], sort=False):
-        rows = [_flatten(json.loads(text)) for text in points["hyper_parameters"]]
+        rows = [dotted(json.loads(text)) for text in points["hyper_parameters"]]
         settings = pd.DataFrame(rows, points.index)
         varying = [key for key in settings if settings[key].map(str).nunique() > 1]
         for key in varying:
             others = [other for other in varying if other != key]
             swept = points.assign(
                 value=settings[key],
-                series=[_describe({other: row[other] for other in others}) or method for row in rows],
+                series=[_describe({other: row[other] for other in others if other in row}) or method for row in rows],
                 heading=f"{pair}: {method}",
             )
             # A line through one point is none; it belongs to another hyper-parameter's sweep.
             sizes = swept.groupby("series")["value"].transform("size")
             if (sizes > 1).any():
                 yield swept[sizes > 1], own[own["pair"] == pair], key
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat.update(_flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
 
 
 def _describe(values: dict[str, Any]) -> str:

@@ -11,15 +11,30 @@ different numbers is an error, as is a pattern that names no tensor, or a tensor
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Method
 
-Number = Annotated[float, Field(ge=0, le=2)]
-Scale = Number | dict[str, Number]
+
+def _no_boolean(value: Any) -> Any:
+    """Pydantic would take true for 1.0."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a valid number")
+    return value
+
+
+def _by_pattern(scales: dict[str, float]) -> dict[str, float]:
+    """What is left of a range or of a removed map names no tensor; say so before a merge job does."""
+    if not scales or scales.keys() & {"from", "to", "step"}:
+        raise ValueError("give a number, or numbers by tensor-name pattern; a range belongs in a study's 'recipes'")
+    return scales
+
+
+Number = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=2)]
+Scale = Number | Annotated[dict[str, Number], AfterValidator(_by_pattern)]
 OTHERS = "*"
 RANGE = re.compile(r"\{(\d+)-(\d+)\}")
 
