@@ -22,7 +22,7 @@ from rich.table import Table
 
 from l2s.catalog import Catalog
 from l2s.catalog.costs import Costs
-from l2s.catalog.entries import MODELS
+from l2s.checkpoints.manifest import MODELS
 from l2s.config import read_entry, read_yaml
 from l2s.errors import UserError
 from l2s.files import canonical_json

@@ -16,8 +16,7 @@ from typing import Annotated
 
 import typer
 
-from l2s.catalog.entries import MODELS
-from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
+from l2s.checkpoints.manifest import MANIFEST_NAME, MODELS, read_manifest
 from l2s.decoding.store import ID_DIGITS
 from l2s.jobs import run_cli
 

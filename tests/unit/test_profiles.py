@@ -12,7 +12,9 @@ def profile(name):
 
 def test_slurm_profile_repeats_what_the_default_one_says():
     default = profile("default")
-    assert default.pop("resources") == ["gpu=1"]  # for one machine; a cluster's GPUs are its own business
+    # For one machine; a cluster's GPUs and cores are its own business.
+    assert default.pop("resources") == ["gpu=1"]
+    assert default.pop("cores") == "all"
     assert default.items() <= profile("slurm").items()
 
 

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from l2s.catalog.entries import MODELS, Entries
+from l2s.catalog.entries import Entries
 from l2s.catalog.figures import check_figures
 from l2s.catalog.names import check_study_name
 from l2s.catalog.recipes import Merge, folder_of, label_of, resolve
@@ -14,6 +14,7 @@ from l2s.catalog.schema import Line, MainConfig, MeasuredStudy, SpectraStudy, St
 from l2s.catalog.sweeps import expand
 from l2s.catalog.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.checkpoints.entries import PairEntry
+from l2s.checkpoints.manifest import MODELS
 from l2s.config import validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from l2s.analysis.names import MEAN
 from l2s.catalog.schema import STUDY_KINDS, MainConfig, Study
 from l2s.checkpoints.entries import ModelEntry, PairEntry
+from l2s.checkpoints.manifest import MODELS
 from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
@@ -19,7 +20,6 @@ from l2s.sources.samples import SamplesEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
-MODELS = "models"  # checkpoints/models/<entry>: fetched models lie by model, not by pair
 REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
 TAKEN_NAMES = (MODELS, "merges")
 
