@@ -110,7 +110,8 @@ def calibrate(
 
     from l2s.calibration.kept import Room
     from l2s.calibration.streamed import StreamedModel
-    from l2s.calibration.texts import encode, read_tokenizer
+    from l2s.calibration.texts import encode
+    from l2s.checkpoints.tokenizer import load_tokenizer
 
     wanted = 2 if kind == "logit_distances" else 1
     if len(checkpoints) != wanted:
@@ -121,7 +122,7 @@ def calibrate(
             raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
     torch.set_num_threads(work.threads)
     rows, text = samples.to_pylist(), getattr(entry.texts, answer)
-    tokenizer = read_tokenizer(checkpoints[0].companions())
+    tokenizer = load_tokenizer(checkpoints[0].companions(), needs_end=True)
     texts = encode(rows, text, answer, entry.max_tokens, tokenizer)
     tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
     print(f"{len(texts)} samples, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)

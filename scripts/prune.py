@@ -70,7 +70,8 @@ def unused_checkpoints(folder: Path, used: Names) -> Iterator[Path]:
     """Yield the folders of checkpoints that are not in use, with or without a manifest, and half-written ones."""
     for path in sorted({*folder.glob(f"{MODELS}/*"), *folder.glob("*/*/*")}):
         name = path.relative_to(folder)
-        if path.is_dir() and str(name) not in used and str(name.parent) not in used:
+        depth = 2 if name.parts[0] == MODELS else 3
+        if path.is_dir() and len(name.parts) == depth and str(name) not in used:
             yield path
 
 

@@ -15,6 +15,7 @@ import typer
 
 from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import Parent, read_manifest
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, read_yaml, validate
 from l2s.decoding.prompts import Prompt
@@ -24,7 +25,6 @@ from l2s.jobs import run_cli, run_job
 from l2s.parquet import read_table
 from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
 from l2s.training.engine.contract import Material, Preference
-from l2s.training.engine.preferences import load_tokenizer
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 from l2s.training.engine.run import Job, rebuild_checkpoint, train_checkpoint
 
@@ -99,7 +99,7 @@ def preferences(table: pa.Table, entry: PromptEntry, recipe: TrainingRecipe, mod
     """
     if entry.few_shot:
         raise UserError(f"prompt '{recipe.method.prompt}': training needs a prompt without 'few_shot'")
-    prompt, prefix = Prompt(entry, load_tokenizer(model)), recipe.method.answer_prefix
+    prompt, prefix = Prompt(entry, load_tokenizer(model, needs_end=True)), recipe.method.answer_prefix
     return [
         Preference(
             prompt.ids(prompt.text("", row["question"])), prefix + row["quick_answer"], prefix + row["slow_answer"]

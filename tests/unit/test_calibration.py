@@ -12,7 +12,8 @@ from l2s.calibration import activations, logit_distances, sensitivities, vocabul
 from l2s.calibration import streamed as streamed_module
 from l2s.calibration.kept import Room
 from l2s.calibration.streamed import StreamedModel
-from l2s.calibration.texts import encode, read_tokenizer
+from l2s.calibration.texts import encode
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.errors import UserError
 
 ROOM = Room(1 << 30)
@@ -35,7 +36,7 @@ TEXT = "Question: {question}\nAnswer: {answer}"
 
 @pytest.fixture
 def texts():
-    return encode(ROWS, TEXT, "slow", 256, read_tokenizer(DEMO / "slow"))
+    return encode(ROWS, TEXT, "slow", 256, load_tokenizer(DEMO / "slow"))
 
 
 def random_model(folder, config=Qwen2Config, layers=3, tied=False, dtype=torch.float32, seed=0):
@@ -150,7 +151,7 @@ def test_one_layer_is_in_memory_whatever_the_depth(tmp_path, texts):
 
 
 def test_answers_begin_after_the_question_and_end_with_the_end_of_text():
-    tokenizer = read_tokenizer(DEMO / "slow")
+    tokenizer = load_tokenizer(DEMO / "slow")
     for answer in ("quick", "slow"):
         for text, row in zip(encode(ROWS, TEXT, answer, 256, tokenizer), ROWS, strict=True):
             decoded = tokenizer.decode(text.ids[text.answer_start : -1])
@@ -160,7 +161,7 @@ def test_answers_begin_after_the_question_and_end_with_the_end_of_text():
 
 
 def test_long_texts_are_cut_and_counted():
-    tokenizer = read_tokenizer(DEMO / "slow")
+    tokenizer = load_tokenizer(DEMO / "slow")
     (text,) = encode(ROWS[:1], TEXT, "slow", 20, tokenizer)
     assert text.cut
     assert len(text.ids) == 20

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from l2s.checkpoints.manifest import Parent
 from l2s.checkpoints.tensors import digest_tensors
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
@@ -21,7 +22,7 @@ from l2s.sources.samples import SAMPLES
 from l2s.training.engine import lora, run
 from l2s.training.engine.contract import LINEAR_LAYERS, Material, Preference
 from l2s.training.engine.lora import merge_adapter
-from l2s.training.engine.preferences import load_tokenizer, set_apart, tokenise
+from l2s.training.engine.preferences import set_apart, tokenise
 from l2s.training.engine.recipe import parse_training
 from l2s.training.engine.run import Job, train_checkpoint
 from train import preferences

@@ -1,7 +1,6 @@
 """From samples to token ids, and which of them are the answer."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -30,24 +29,6 @@ class Text(NamedTuple):
     def answer_tokens(self) -> int:
         """Number of tokens of the answer."""
         return len(self.ids) - self.answer_start
-
-
-def read_tokenizer(folder: Path) -> Any:
-    """Return a model folder's tokenizer.
-
-    Raises:
-        UserError: There is none, or it names no end of text.
-    """
-    # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
-    from transformers import PreTrainedTokenizerFast
-
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"{folder}: the tokenizer names no end-of-sequence token")
-    return tokenizer
 
 
 def encode(samples: Iterable[dict[str, Any]], text: str, answer: str, max_tokens: int, tokenizer: Any) -> list[Text]:

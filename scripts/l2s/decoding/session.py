@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from l2s.checkpoints.manifest import read_json
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.repetition import loop_period
@@ -67,19 +68,13 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     Raises:
         UserError: A file is missing or the window asked for is larger than the model's.
     """
-    # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
-    from transformers import PreTrainedTokenizerFast
-
     config = read_json(folder / "config.json")
     longest = config.get("max_position_embeddings")
     if longest is None and settings.window is None:
         raise UserError(f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'window' in the decode settings")
     if settings.window and longest and settings.window > longest:
         raise UserError(f"decode settings ask for a window of {settings.window}, but {folder} has {longest}")
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
+    tokenizer = load_tokenizer(folder)
     generation = folder / "generation_config.json"
     listed = (read_json(generation) if generation.is_file() else config).get("eos_token_id")
     stop_ids = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id} - {None}

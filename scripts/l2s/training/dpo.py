@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.training.engine.contract import Material, Trained, Training
-from l2s.training.engine.preferences import load_tokenizer, set_apart, tokenise
+from l2s.training.engine.preferences import set_apart, tokenise
 
 if TYPE_CHECKING:
     from trl import DPOConfig
@@ -59,7 +60,7 @@ class DirectPreferences(Training):
         from l2s.training.engine.trainer import PreferenceTrainer, load_model
 
         torch.set_num_threads(self.cpu_threads)
-        tokenizer = load_tokenizer(material.model)
+        tokenizer = load_tokenizer(material.model, needs_end=True)
         rows, counts = tokenise(material, tokenizer, self.max_tokens)
         training, validation = set_apart(rows, self.validation_share, self.seed)
         counts = {"training": len(training), "validation": len(validation), **counts}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l2s.errors import UserError
@@ -15,25 +14,11 @@ if TYPE_CHECKING:
 Row = dict[str, list[int]]
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Load a model's tokenizer as decoding does."""
-    # Not AutoTokenizer: for some architectures it rebuilds the pre-tokenizer in place of the one in tokenizer.json.
-    from transformers import PreTrainedTokenizerFast
-
-    try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"{folder}: the tokenizer names no end-of-sequence token, which answers must end in")
-    return tokenizer
-
-
 def tokenise(material: Material, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> tuple[list[Row], dict]:
     """Return the token ids of the pairs that fit, and how many answers will be cut and pairs are left out.
 
-    Answers end as responses do. TRL cuts what is over the limit at its end; of
-    a prompt that fills the limit no answer is left, so its pair is left out.
+    Answers end as responses do. TRL cuts what is over the limit at its end; of a prompt that fills the limit no answer
+    is left, so its pair is left out.
     """
     rows, counts = [], {"chosen_cut": 0, "rejected_cut": 0, "left_out": 0}
     for preference in material.preferences:
