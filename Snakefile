@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        [path for study in catalog.studies for path in study_outputs(study)],
+        [path for study in experiment.studies for path in study_outputs(study)],
 
 
 include: "workflow/rules/sources.smk"
@@ -34,7 +34,7 @@ onstart:
 
 
 # Every study is a target of its own name.
-for study in catalog.studies:
+for study in experiment.studies:
 
     rule:
         name:

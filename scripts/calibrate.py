@@ -1,6 +1,7 @@
 """Calibrate a model: the calibrate rule's script, and a command line of its own.
 
-    python scripts/calibrate.py --kind activations --model DIR --samples demo --answer quick --out activations.json
+    python scripts/calibrate.py --kind activations --model DIR --calibration-data demo --answer quick \\
+        --out activations.json
 
 Kinds: activations (for aim), sensitivities (for sens), logit_distances (between two models; for sens as published).
 The data lies beside the manifest that --out names, with its own suffix.
@@ -15,21 +16,22 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 import typer
 
-from l2s.checkpoints.calibrations import (
+from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.config import entry_path, read_entry
+from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.calibrations import (
     SUFFIX,
     CalibrationManifest,
     Kind,
     write_manifest,
 )
-from l2s.checkpoints.weights import Checkpoint, locate
-from l2s.config import entry_path, read_entry
+from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table
 from l2s.sources.benchmarks import rows_digest
-from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
+from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 Device = Literal["cpu", "cuda"]
@@ -38,7 +40,7 @@ Device = Literal["cpu", "cuda"]
 def main(
     kind: Annotated[Kind, typer.Option(help="What to measure.")],
     model: Annotated[list[str], typer.Option(help="Model folder or owner/name@<commit>; two for logit_distances.")],
-    samples: Annotated[str, typer.Option(help="Calibration set: entry name or YAML file.")],
+    calibration_data: Annotated[str, typer.Option(help="Calibration data: entry name or YAML file.")],
     answer: Annotated[Literal["quick", "slow"], typer.Option(help="Which answers the models read.")],
     out: Annotated[Path, typer.Option(help="Manifest to write, .json; the data goes beside it.")],
     device: Annotated[Device, typer.Option(help="Where to compute.")] = "cpu",
@@ -49,13 +51,13 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Threads on the CPU.")] = len(os.sched_getaffinity(0)),
 ) -> None:
     """Measure a calibration of a model, or of two, with one decoder layer in memory at a time."""
-    path = entry_path(CONFIG / "calibration", samples, "--samples")
-    entry = read_entry(path, SamplesEntry)
+    path = entry_path(CONFIG / "calibration_data", calibration_data, "--calibration-data")
+    entry = read_entry(path, CalibrationDataEntry)
     if out.suffix != ".json":
         raise UserError(f"{out}: --out must end in .json; the data goes beside it")
     checkpoints = [Checkpoint.from_folder(locate(name)) for name in model]
     work = Work(device, threads, int(budget_gb * 1e9), scratch)
-    calibrate(kind, checkpoints, load_samples(entry, str(path)), path.stem, entry, answer, out, work)
+    calibrate(kind, checkpoints, load_calibration_data(entry, str(path)), path.stem, entry, answer, out, work)
 
 
 class Work(NamedTuple):
@@ -71,7 +73,7 @@ class Work(NamedTuple):
 def calibrate_job(
     kind: Kind,
     manifests: list[Path],
-    samples: Path,
+    calibration_data: Path,
     name: str,
     entry: dict[str, Any],
     answer: str,
@@ -83,24 +85,24 @@ def calibrate_job(
     Args:
         kind: What to measure.
         manifests: Manifests of the models.
-        samples: Parquet file with the schema SAMPLES.
-        name: Name of the calibration set.
+        calibration_data: Parquet file with the schema CALIBRATION_DATA.
+        name: Name of the calibration data.
         entry: Its entry.
         answer: ``quick`` or ``slow``.
         out: Manifest to write.
         work: What to run on.
     """
     checkpoints = [Checkpoint.from_manifest(path) for path in manifests]
-    parsed = SamplesEntry.model_validate(entry)
-    calibrate(kind, checkpoints, read_table(samples, SAMPLES), name, parsed, answer, out, work)
+    parsed = CalibrationDataEntry.model_validate(entry)
+    calibrate(kind, checkpoints, read_table(calibration_data, CALIBRATION_DATA), name, parsed, answer, out, work)
 
 
 def calibrate(
     kind: Kind,
     checkpoints: list[Checkpoint],
-    samples: pa.Table,
+    calibration_data: pa.Table,
     name: str,
-    entry: SamplesEntry,
+    entry: CalibrationDataEntry,
     answer: str,
     out: Path,
     work: Work,
@@ -108,7 +110,7 @@ def calibrate(
     """Measure and write data, then the manifest that makes them a calibration."""
     import torch
 
-    from l2s.calibration.kept import Room
+    from l2s.calibration.hidden_states import Room
     from l2s.calibration.streamed import StreamedModel
     from l2s.calibration.texts import encode
     from l2s.checkpoints.tokenizer import load_tokenizer
@@ -121,11 +123,11 @@ def calibrate(
         if not torch.cuda.is_available():
             raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
     torch.set_num_threads(work.threads)
-    rows, text = samples.to_pylist(), getattr(entry.texts, answer)
-    tokenizer = load_tokenizer(checkpoints[0].companions(), needs_end=True)
+    rows, text = calibration_data.to_pylist(), getattr(entry.texts, answer)
+    tokenizer = load_tokenizer(checkpoints[0].config_files(), needs_end=True)
     texts = encode(rows, text, answer, entry.max_tokens, tokenizer)
     tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
-    print(f"{len(texts)} samples, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
+    print(f"{len(texts)} texts, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
     data = out.with_suffix(SUFFIX[kind])
     with ExitStack() as stack:
         models = [stack.enter_context(StreamedModel(c.weights(), work.device)) for c in checkpoints]
@@ -133,8 +135,8 @@ def calibrate(
     manifest = CalibrationManifest(
         kind=kind,
         models=tuple(checkpoint.manifest.content_id for checkpoint in checkpoints),
-        samples=name,
-        samples_sha256=rows_digest(rows),
+        calibration_data=name,
+        calibration_data_sha256=rows_digest(rows),
         answer=answer,
         text=text,
         max_tokens=entry.max_tokens,
@@ -155,8 +157,8 @@ if "snakemake" in globals():
         snakemake,
         kind=snakemake.wildcards.kind,
         manifests=[Path(path) for path in snakemake.input.models],
-        samples=Path(snakemake.input.samples),
-        name=snakemake.wildcards.samples,
+        calibration_data=Path(snakemake.input.calibration_data),
+        name=snakemake.wildcards.calibration_data,
         entry=snakemake.params.entry,
         answer=snakemake.wildcards.answer,
         out=Path(snakemake.output.manifest),

@@ -20,7 +20,10 @@ import typer
 from l2s.checkpoints.manifest import TOKENIZER_NAMES, read_json
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, validate
-from l2s.decoding.prompts import Demonstration, Prompt
+from l2s.contracts.examples import EXAMPLES
+from l2s.contracts.parquet import read_table, write_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.stopping import Stops
@@ -29,10 +32,9 @@ from l2s.errors import UserError
 from l2s.files import pretty_json, write_text
 from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table, write_table
 from l2s.provenance import module_digest
-from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
-from l2s.sources.demonstrations import DEMONSTRATIONS, DemonstrationsEntry, load_demonstrations
+from l2s.sources.benchmarks import BenchmarkEntry, load_questions
+from l2s.sources.examples import ExamplesEntry, load_examples
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 ENGINE_PACKAGES = {"transformers": ("transformers", "torch"), "vllm": ("vllm", "transformers", "torch")}
@@ -109,12 +111,12 @@ def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntr
 
 
 def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
-    """Load the demonstrations that a prompt needs, none for a zero-shot one."""
+    """Load the examples that a prompt needs, none for a zero-shot one."""
     if prompt.few_shot is None:
         return []
-    path = entry_path(CONFIG / "demonstrations", prompt.few_shot.demonstrations, asked_by)
-    entry = read_entry(path, DemonstrationsEntry)
-    return [load_demonstrations(name, entry, str(path)) for name in sorted(set(prompt.few_shot.sets.values()))]
+    path = entry_path(CONFIG / "examples", prompt.few_shot.examples, asked_by)
+    entry = read_entry(path, ExamplesEntry)
+    return [load_examples(name, entry, str(path)) for name in sorted(set(prompt.few_shot.sets.values()))]
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
@@ -127,7 +129,7 @@ def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
 def decode_job(
     manifest: Path,
     questions: list[Path],
-    demonstrations: list[Path],
+    examples: list[Path],
     settings: dict[str, Any],
     prompt: dict[str, Any],
     store: Path,
@@ -140,7 +142,7 @@ def decode_job(
     Args:
         manifest: The checkpoint's manifest; its weights are made again if they are not there.
         questions: Parquet files with the schema QUESTIONS, one per benchmark.
-        demonstrations: Parquet files with the schema DEMONSTRATIONS, one per set that the prompt shows.
+        examples: Parquet files with the schema EXAMPLES, one per set that the prompt shows.
         settings: Decode settings, resolved.
         prompt: The prompt's entry.
         store: Folder of the response store.
@@ -151,7 +153,7 @@ def decode_job(
     decode(
         Checkpoint.from_manifest(manifest),
         [read_table(path, QUESTIONS) for path in questions],
-        [read_table(path, DEMONSTRATIONS) for path in demonstrations],
+        [read_table(path, EXAMPLES) for path in examples],
         validate(DecodingEntry, settings, "decode settings of this job"),
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
@@ -164,7 +166,7 @@ def decode_job(
 def decode(
     checkpoint: Checkpoint,
     questions: list[pa.Table],
-    demonstrations: list[pa.Table],
+    examples: list[pa.Table],
     settings: DecodingEntry,
     prompt: PromptEntry,
     store: Path,
@@ -174,19 +176,19 @@ def decode(
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
-    model = read_model(checkpoint.companions(), settings)
+    model = read_model(checkpoint.config_files(), settings)
     stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
     settings = complete(settings, checkpoint, model)
-    numeric = numeric_settings(settings, engine_identity(settings), model.window, stops)
+    numeric = numeric_settings(settings, engine_identity(settings), model.context_length, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    rendered = Prompt(prompt, model.tokenizer, sets_of(demonstrations))
+    rendered = Prompt(prompt, model.tokenizer, sets_of(examples))
 
     with ExitStack() as loan:
 
         def start() -> Any:
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
 
-        session = Session(model.window, settings, rendered, stops, responses, start)
+        session = Session(model.context_length, settings, rendered, stops, responses, start)
         table = session.run([questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
@@ -202,11 +204,11 @@ def decode(
 
 
 def complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:
-    """Return the settings with the model's window and, by hand, a number of devices that suits its size."""
+    """Return the settings with the model's context length and, by hand, a number of devices that suits its size."""
     files = checkpoint.manifest.files
     size = sum(record.bytes for name, record in files.items() if name.endswith(".safetensors"))
-    heads = read_json(checkpoint.companions() / "config.json").get("num_attention_heads")
-    return settings.model_copy(update={"window": model.window}).for_checkpoint(size, heads)
+    heads = read_json(checkpoint.config_files() / "config.json").get("num_attention_heads")
+    return settings.model_copy(update={"context_length": model.context_length}).for_checkpoint(size, heads)
 
 
 def engine_identity(settings: DecodingEntry) -> dict[str, str]:
@@ -246,11 +248,11 @@ def questions_of(table: pa.Table) -> list[Question]:
     return [Question(row["benchmark"], row["question_id"], row["question"]) for row in table.to_pylist()]
 
 
-def sets_of(tables: list[pa.Table]) -> dict[str, list[Demonstration]]:
-    """Return sets of demonstrations by name from their tables."""
-    sets: dict[str, list[Demonstration]] = {}
+def sets_of(tables: list[pa.Table]) -> dict[str, list[Example]]:
+    """Return sets of examples by name from their tables."""
+    sets: dict[str, list[Example]] = {}
     for row in (row for table in tables for row in table.to_pylist()):
-        sets.setdefault(row["set"], []).append(Demonstration(row["question"], row["answer"]))
+        sets.setdefault(row["set"], []).append(Example(row["question"], row["answer"]))
     return sets
 
 
@@ -261,7 +263,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         snakemake,
         manifest=Path(snakemake.input.manifest),
         questions=[Path(path) for path in snakemake.input.questions],
-        demonstrations=[Path(path) for path in snakemake.input.demonstrations],
+        examples=[Path(path) for path in snakemake.input.examples],
         settings=snakemake.params.settings,
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from l2s.analysis.pages import save_chart
-from l2s.analysis.summary import SUMMARY
+from l2s.contracts.parquet import read_metadata, read_table
+from l2s.contracts.table import TABLE
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_metadata, read_table
 
 
 def main(
@@ -26,7 +26,7 @@ def main(
         module = importlib.import_module(f"l2s.analysis.figures.{figure}")
     except ModuleNotFoundError:
         raise UserError(f"unknown figure '{figure}'; there is no scripts/l2s/analysis/figures/{figure}.py") from None
-    chart = module.chart(read_table(table, SUMMARY), read_metadata(table)["title"])
+    chart = module.chart(read_table(table, TABLE), read_metadata(table)["title"])
     save_chart(chart, out)
     print(f"{out}.html, .svg, .png")
 

@@ -10,9 +10,9 @@ import typer
 
 from l2s.analysis.merge_figure import chart
 from l2s.analysis.pages import save_chart
-from l2s.checkpoints.statistics import STATISTICS, STATISTICS_NAME
+from l2s.contracts.merge_statistics import MERGE_STATISTICS, STATISTICS_NAME
+from l2s.contracts.parquet import read_table
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table
 
 
 def main(
@@ -21,7 +21,7 @@ def main(
     title: Annotated[str | None, typer.Option(help="Title; the folder's name if absent.")] = None,
 ) -> None:
     """Draw the statistics of a merge per decoder layer, as interactive HTML, SVG and PNG."""
-    statistics = read_table(checkpoint / STATISTICS_NAME, STATISTICS)
+    statistics = read_table(checkpoint / STATISTICS_NAME, MERGE_STATISTICS)
     save_chart(chart(statistics, title or checkpoint.name), out)
     print(f"{out}.html, .svg, .png")
 

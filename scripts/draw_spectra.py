@@ -10,9 +10,9 @@ import typer
 
 from l2s.analysis.pages import save_chart
 from l2s.analysis.spectra_figure import chart
-from l2s.checkpoints.spectra import SPECTRA
+from l2s.contracts.parquet import read_table
+from l2s.contracts.spectra import SPECTRA
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table
 
 
 def main(

@@ -14,11 +14,12 @@ import typer
 
 from l2s.checkpoints.manifest import read_json
 from l2s.config import find_entry, read_entry
-from l2s.decoding.responses import RESPONSES
+from l2s.contracts.parquet import read_table, write_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import RESPONSES
 from l2s.grading.grades import grade_responses
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table, write_table
-from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
+from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 

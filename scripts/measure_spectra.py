@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.task_spectra import measure_spectra
-from l2s.parquet import write_table
 
 
 def main(

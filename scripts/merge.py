@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from l2s.checkpoints.calibrations import Calibration, read_calibration
-from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, read_manifest
+from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import read_yaml
+from l2s.contracts.calibrations import Calibration, read_calibration
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
@@ -47,7 +47,7 @@ def main(
     if rebuild:
         expected = read_manifest(rebuild)
         if expected.kind != "merged":
-            raise UserError(f"{rebuild}: describes a fetched model; scripts/fetch.py --rebuild fetches it again")
+            raise UserError(f"{rebuild}: describes a fetched model; scripts/fetch_model.py --rebuild fetches it again")
         parsed = parse_recipe(expected.recipe, str(rebuild))
         parents = [(parent, locate(parent.source)) for parent in expected.parents]
         # Manifests of the workflow name calibrations relative to the project.
@@ -79,10 +79,10 @@ def merge_job(
     """
     parsed = parse_recipe(recipe, "recipe of this job")
     parents = []
-    for role, source in roles(parsed):
+    for used_as, source in parents_of(parsed):
         checkpoint = Checkpoint.from_manifest(Path(manifests[source]))
         known = checkpoint.manifest
-        parent = Parent(role=role, source=source, content_id=known.content_id, licence=known.licence)
+        parent = Parent(used_as=used_as, source=source, content_id=known.content_id, licence=known.licence)
         parents.append((parent, checkpoint.weights()))
     finish(parsed, parents, {name: Path(path) for name, path in calibrations.items()}, out, workers)
 
@@ -109,7 +109,7 @@ def read_calibrations(
     recipe: Recipe, files: dict[str, Path], parents: list[tuple[Parent, Path]]
 ) -> dict[str, Calibration]:
     """Read the calibrations that the recipe's method asks for, each measured on these very parents."""
-    asked = recipe.method.side_inputs(len(recipe.inputs.models))
+    asked = recipe.method.calibrations_needed(len(recipe.inputs.models))
     for name in asked.keys() ^ files.keys():
         if name in files:
             names = ", ".join(asked) or "none"
@@ -118,7 +118,7 @@ def read_calibrations(
         of = " and of ".join("the base" if model is None else recipe.inputs.models[model] for model in side.models)
         raise UserError(
             f"method '{recipe.method.method}' reads {side.kind} of {of} on the {side.answer} answers of "
-            f"'{side.samples}': measure them with scripts/calibrate.py and give --calibration {name}=PATH"
+            f"'{side.calibration_data}': measure them with scripts/calibrate.py and give --calibration {name}=PATH"
         )
     if not asked:
         return {}
@@ -129,15 +129,15 @@ def read_calibrations(
             files[name],
             side.kind,
             tuple(ids[0] if model is None else ids[first + model] for model in side.models),
-            side.samples,
+            side.calibration_data,
             side.answer,
         )
         for name, side in asked.items()
     }
 
 
-def roles(recipe: Recipe) -> list[tuple[str, str]]:
-    """Return (role, source) of each parent, the base first."""
+def parents_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return (base or model, source) of each parent, the base first."""
     base = [("base", recipe.inputs.base)] if recipe.inputs.base else []
     return base + [("model", source) for source in recipe.inputs.models]
 
@@ -162,13 +162,13 @@ def refuse_to_overwrite(out: Path, parents: list[Path]) -> None:
 def by_hand_parents(recipe: Recipe) -> list[tuple[Parent, Path]]:
     """Locate the parents of a hand-written recipe; a parent's own manifest, if it has one, gives its content_id."""
     parents = []
-    for role, source in roles(recipe):
+    for used_as, source in parents_of(recipe):
         folder = locate(source)
         own = folder / MANIFEST_NAME
         known = read_manifest(own).content_id if own.is_file() else None
         # Absolute, so that the weights can be made again from any working directory.
         place = str(folder.resolve()) if isinstance(split_source(source), Path) else source
-        parents.append((Parent(role=role, source=place, content_id=known), folder))
+        parents.append((Parent(used_as=used_as, source=place, content_id=known), folder))
     return parents
 
 

@@ -3,7 +3,7 @@
     snakemake plan
 
 The jobs are those that Snakemake would run now. Their costs follow from the table of assumptions
-config/throughput.yaml and are no better than it. Nothing is downloaded; the hub is only asked whether its repositories
+config/estimates.yaml and are no better than it. Nothing is downloaded; the hub is only asked whether its repositories
 are open.
 """
 
@@ -20,16 +20,16 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
 from rich.table import Table
 
-from l2s.catalog import Catalog
-from l2s.catalog.costs import Costs
 from l2s.checkpoints.manifest import MODELS
 from l2s.config import read_entry, read_yaml
 from l2s.errors import UserError
+from l2s.experiment import Experiment
+from l2s.experiment.costs import Costs
 from l2s.files import canonical_json
 from l2s.jobs import run_cli
-from l2s.planning.checks import Check, check_disks, check_hub
-from l2s.planning.estimates import Throughput
-from l2s.planning.schedule import Job, lower_bound, makespan
+from l2s.plan.checks import Check, check_disks, check_hub
+from l2s.plan.estimates import Estimates
+from l2s.plan.schedule import Job, lower_bound, makespan
 from l2s.progress import clock
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -59,24 +59,26 @@ def plan(config: dict[str, Any], folder: Path, console: Console) -> None:
         folder: The folder of entries, ``config/``.
         console: Where to print.
     """
-    catalog = Catalog(config, folder)
-    costs = Costs(catalog, read_entry(folder / "throughput.yaml", Throughput))
+    experiment = Experiment(config, folder)
+    costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates))
     jobs = jobs_to_run(config)
     decodes = {found.groups(): costs.job(*found.groups()) for found in map(DECODE.fullmatch, jobs) if found}
     merges = ["/".join(found.groups()) for found in map(MERGE.fullmatch, jobs) if found]
     models = [found[1] for found in map(FETCH.fullmatch, jobs) if found]
-    downloads = {name: catalog.size(f"{MODELS}/{name}") or 0 for name in models if catalog.entries.model(name).repo}
+    downloads = {
+        name: experiment.size(f"{MODELS}/{name}") or 0 for name in models if experiment.registry.model(name).repo
+    }
     console.print(jobs_table(jobs, decodes))
     if any(job.gpus for job in decodes.values()):
-        console.print(studies_table(catalog, decodes))
-        console.print(schedule_table(list(decodes.values()), costs.throughput.price_per_gpu_hour))
-    sizes = [catalog.size(name) or 0 for name in merges]
-    console.print(sizes_table(downloads, sizes, decodes, costs.throughput))
-    needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(catalog, sizes)]
-    repos = [catalog.entries.model(name).repo for name in downloads]
-    for check in [*check_disks(needs), *check_memory(catalog, decodes), *check_hub(repos)]:
+        console.print(studies_table(experiment, decodes))
+        console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
+    sizes = [experiment.size(name) or 0 for name in merges]
+    console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
+    needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
+    repos = [experiment.registry.model(name).repo for name in downloads]
+    for check in [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos)]:
         console.print("[green]good[/]" if check.good else "[red]mend[/]", check.line, highlight=False, soft_wrap=True)
-    note = "Costs are estimates from config/throughput.yaml, of decoding; calibrations and trainings come on top."
+    note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
     console.print(note, style="dim")
 
 
@@ -105,12 +107,12 @@ def jobs_table(jobs: list[str], decodes: Decodes) -> Table:
     return table
 
 
-def studies_table(catalog: Catalog, decodes: Decodes) -> Table:
+def studies_table(experiment: Experiment, decodes: Decodes) -> Table:
     """Show what each study would decode; what several share counts in each."""
     table = Table("Study", "Decode jobs", "GPU hours", title="By study (shared jobs count in each)")
-    for name, lines in catalog.lines.items():
+    for name, lines in experiment.lines.items():
         checkpoints = {checkpoint for line in lines for checkpoint in (line.checkpoint, line.reference)}
-        settings = catalog.studies[name].decodings
+        settings = experiment.studies[name].decodings
         own = [
             job for (checkpoint, decoding), job in decodes.items() if checkpoint in checkpoints and decoding in settings
         ]
@@ -131,11 +133,11 @@ def schedule_table(jobs: list[Job], price: float) -> Table:
     return table
 
 
-def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, throughput: Throughput) -> Table:
+def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, estimates: Estimates) -> Table:
     """Show what is downloaded, and the disk that merged weights take."""
     table = Table("", "Number", "GB", title="Sizes")
     total = sum(downloads.values())
-    seconds = total / 1e6 / throughput.download_mb_per_second
+    seconds = total / 1e6 / estimates.download_mb_per_second
     table.add_row("models to download", str(len(downloads)), f"{total / 1e9:,.0f} ({clock(seconds)})")
     table.add_row("merged checkpoints, all kept", str(len(merged)), f"{sum(merged) / 1e9:,.0f}")
     running = at_a_time(merged)
@@ -144,9 +146,9 @@ def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, 
     return table
 
 
-def merged_need(catalog: Catalog, sizes: list[int]) -> tuple[Path, int]:
+def merged_need(experiment: Experiment, sizes: list[int]) -> tuple[Path, int]:
     """Return where merged weights will lie, and the most bytes that they take there."""
-    config = catalog.config
+    config = experiment.config
     if config.keep_checkpoints:
         return Path(config.results), sum(sizes)
     return Path(config.scratch or config.results), sum(at_a_time(sizes))
@@ -157,7 +159,7 @@ def at_a_time(merged: list[int]) -> list[int]:
     return sorted(merged, reverse=True)[: max(GPU_COUNTS)]
 
 
-def check_memory(catalog: Catalog, decodes: Decodes) -> list[Check]:
+def check_memory(experiment: Experiment, decodes: Decodes) -> list[Check]:
     """Say on how many devices the largest checkpoint of each decode settings is decoded."""
     checks = []
     for decoding in dict.fromkeys(decoding for _, decoding in decodes):

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from l2s.analysis.summary import SUMMARY
-from l2s.analysis.tables import display_frame
+from l2s.analysis.render_table import display_frame
+from l2s.contracts.parquet import read_metadata, read_table
+from l2s.contracts.table import TABLE
 from l2s.jobs import run_cli
-from l2s.parquet import read_metadata, read_table
 
 NARROWEST = 96
 LEFT = ("Pair", "Model", "Benchmark")
@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Print a study's table."""
     path = results / "tables" / f"{study}.parquet"
-    shown, said = display_frame(read_table(path, SUMMARY)), read_metadata(path)
+    shown, said = display_frame(read_table(path, TABLE)), read_metadata(path)
     table = Table(
         title=escape(said["title"]),
         caption=escape(said["note"]),

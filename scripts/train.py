@@ -2,7 +2,7 @@
 
     python scripts/train.py --recipe config/recipes/dpo.yaml --model DIR --out DIR
 
-A recipe names a method, its hyper-parameters, a calibration set whose quick answers are to be preferred to its slow
+A recipe names a method, its hyper-parameters, calibration data whose quick answers are to be preferred to its slow
 ones, and a prompt; by hand, these two are names of entries under ``config/`` or paths of YAML files.
 """
 
@@ -13,17 +13,18 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
-from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import Parent, read_manifest
+from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, read_yaml, validate
+from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.parquet import read_table
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
-from l2s.parquet import read_table
-from l2s.sources.samples import SAMPLES, SamplesEntry, load_samples
+from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 from l2s.training.engine.contract import Material, Preference
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 from l2s.training.engine.run import Job, rebuild_checkpoint, train_checkpoint
@@ -32,7 +33,7 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
 def main(
-    recipe: Annotated[Path | None, typer.Option(help="YAML file: method, hyper-parameters, samples, prompt.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="YAML file of the recipe.")] = None,
     model: Annotated[
         str | None, typer.Option(help="What is trained: a folder, or owner/name@<40-digit commit>.")
     ] = None,
@@ -58,9 +59,10 @@ def main(
         # Absolute, so that the weights can be made again from any working directory.
         source = str(folder.resolve()) if isinstance(split_source(model), Path) else model
         parsed = parse_training({**read_mapping(recipe), "model": source}, str(recipe))
-        samples = entry_path(CONFIG / "calibration", parsed.method.samples, f"{recipe}: key 'samples'")
+        asked = parsed.method.calibration_data
+        data = entry_path(CONFIG / "calibration_data", asked, f"{recipe}: key 'calibration_data'")
         prompt = entry_path(CONFIG / "prompts", parsed.method.prompt, f"{recipe}: key 'prompt'")
-        table = load_samples(read_entry(samples, SamplesEntry), str(samples))
+        table = load_calibration_data(read_entry(data, CalibrationDataEntry), str(data))
         material = Material(folder, preferences(table, read_entry(prompt, PromptEntry), parsed, folder))
         kept = out.with_name(f".{out.name}.training")
         finish(parsed, Checkpoint.from_folder(folder), material, out, kept)
@@ -70,14 +72,20 @@ def main(
 
 
 def train_job(
-    recipe: dict[str, Any], manifest: Path, samples: Path, prompt: dict[str, Any], store: Path, out: Path, gpus: int
+    recipe: dict[str, Any],
+    manifest: Path,
+    calibration_data: Path,
+    prompt: dict[str, Any],
+    store: Path,
+    out: Path,
+    gpus: int,
 ) -> None:
-    """Train inside the workflow, where the model has a manifest and the calibration set is a table.
+    """Train inside the workflow, where the model has a manifest and the calibration data is a table.
 
     Args:
         recipe: Resolved recipe whose ``model`` is a source (repo@revision or local directory).
         manifest: The model's manifest.
-        samples: Parquet file of the calibration set, schema SAMPLES.
+        calibration_data: Parquet file of the calibration data, schema CALIBRATION_DATA.
         prompt: The prompt's entry.
         store: Folder of the stores; trainings are kept in its ``training``.
         out: Folder of the trained checkpoint.
@@ -87,12 +95,12 @@ def train_job(
     checkpoint = Checkpoint.from_manifest(manifest)
     asked = validate(PromptEntry, prompt, "prompt of this job")
     folder = checkpoint.checked_weights()
-    material = Material(folder, preferences(read_table(samples, SAMPLES), asked, parsed, folder))
+    material = Material(folder, preferences(read_table(calibration_data, CALIBRATION_DATA), asked, parsed, folder))
     finish(parsed, checkpoint, material, out, store / "training", gpus)
 
 
 def preferences(table: pa.Table, entry: PromptEntry, recipe: TrainingRecipe, model: Path) -> list[Preference]:
-    """Return a calibration set's preference pairs, their prompts as the model is given them in decoding.
+    """Return calibration data's preference pairs, their prompts as the model is given them in decoding.
 
     Raises:
         UserError: The prompt does not fit the model's tokenizer, or shows examples, which are a benchmark's.
@@ -113,7 +121,7 @@ def finish(
 ) -> None:
     """Train and say what came out."""
     known = model.manifest
-    parent = Parent(role="model", source=recipe.model, content_id=known.content_id, licence=known.licence)
+    parent = Parent(used_as="model", source=recipe.model, content_id=known.content_id, licence=known.licence)
     manifest = train_checkpoint(Job(recipe, parent, material, granted), out, store)
     print(f"{out}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
 
@@ -132,7 +140,7 @@ if "snakemake" in globals():
         snakemake,
         recipe=snakemake.params.recipe,
         manifest=Path(snakemake.input.model),
-        samples=Path(snakemake.input.samples),
+        calibration_data=Path(snakemake.input.calibration_data),
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.manifest).parent,

@@ -60,7 +60,7 @@ def hub_environment(hub, tmp_path):
 
 @pytest.fixture
 def fetch(hub_environment, tmp_path):
-    """Run scripts/fetch.py on the mirror's model, or on an entry, writing to tmp_path/out -> finished process."""
+    """Run scripts/fetch_model.py on the mirror's model, or on an entry, writing to tmp_path/out -> finished process."""
 
     def run(source=SOURCE, entry=None, online=True, **environment):
         environment = {**hub_environment, **environment}
@@ -70,7 +70,7 @@ def fetch(hub_environment, tmp_path):
         if entry is not None:
             (tmp_path / "entry.yaml").write_text(yaml.safe_dump(entry))
             asked = ["--entry", str(tmp_path / "entry.yaml")]
-        command = [sys.executable, str(ROOT / "scripts/fetch.py"), *asked, "--out", str(tmp_path / "out")]
+        command = [sys.executable, str(ROOT / "scripts/fetch_model.py"), *asked, "--out", str(tmp_path / "out")]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
     return run

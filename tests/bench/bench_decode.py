@@ -21,6 +21,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
+from l2s.contracts.parquet import write_table
 from l2s.decoding.engines.interface import Request
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
@@ -28,7 +29,6 @@ from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, request_key
 from l2s.demo.questions import LEVELS, draw_question
-from l2s.parquet import write_table
 
 SLOW = Path(__file__).resolve().parents[2] / "workflow" / "resources" / "demo" / "slow"
 PROMPT = PromptEntry(template="Question: {question}\nAnswer:")
@@ -101,7 +101,7 @@ def main(
     repeats: Annotated[int, typer.Option(help="Runs of each, after one that is not counted.")] = 5,
 ) -> None:
     """Measure both in turn and print the table as Markdown."""
-    values = {"prompt": "demo", "max_new_tokens": BUDGET, "device": "cpu", "dtype": "float32", "window": 2048}
+    values = {"prompt": "demo", "max_new_tokens": BUDGET, "device": "cpu", "dtype": "float32", "context_length": 2048}
     options = {"batch_size": BATCH} if engine == "transformers" else {"vllm": VLLM}
     settings = DecodingEntry(**values, **options, engine=engine)
     model = read_model(SLOW, settings)
@@ -113,9 +113,9 @@ def main(
 
     def whole_session() -> int:
         with tempfile.TemporaryDirectory() as folder:
-            numeric = numeric_settings(settings, {}, model.window, stops)
+            numeric = numeric_settings(settings, {}, model.context_length, stops)
             store = ResponseStore(Path(folder), "0" * 64, numeric)
-            table = Session(model.window, settings, prompt, stops, store, lambda: started).run([questions])
+            table = Session(model.context_length, settings, prompt, stops, store, lambda: started).run([questions])
             write_table(table, Path(folder) / "responses.parquet")
         return sum(table["output_tokens"].to_pylist())
 

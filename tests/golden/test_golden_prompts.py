@@ -1,6 +1,6 @@
 """What the paper's prompts and the demo's render to, pinned as text and as token ids of the demo's tokenizer.
 
-A change here changes every response decoded with the prompt. The few-shot prompt shows other people's demonstrations,
+A change here changes every response decoded with the prompt. The few-shot prompt shows other people's examples,
 so that its text is pinned by sha256 only.
 """
 
@@ -13,7 +13,7 @@ from support import DEMO, ROOT
 from transformers import PreTrainedTokenizerFast
 
 from l2s.config import read_entry
-from l2s.decoding.prompts import Demonstration, Prompt
+from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.decoding.store import ids_bytes
 
@@ -22,8 +22,8 @@ GOLDEN = json.loads((Path(__file__).parent / "prompts.json").read_text(encoding=
 QUESTION = "From left to right, modulo 10: 3*4+9"
 
 
-def shipped(name, tokenizer, demonstrations=None):
-    return Prompt(read_entry(PROMPTS / f"{name}.yaml", PromptEntry), tokenizer, demonstrations)
+def shipped(name, tokenizer, examples=None):
+    return Prompt(read_entry(PROMPTS / f"{name}.yaml", PromptEntry), tokenizer, examples)
 
 
 def demo_tokenizer():
@@ -48,8 +48,8 @@ def test_prompt_renders_to_the_pinned_text_and_ids(name):
 @pytest.mark.parametrize("benchmark", GOLDEN["cot"])
 def test_few_shot_prompt_renders_real_demonstrations_to_the_pinned_digests(real_data, benchmark):
     sets = json.loads((real_data / "few_shot_demos.json").read_text(encoding="utf-8"))["demos"]
-    demonstrations = {name: [Demonstration(**row) for row in rows] for name, rows in sets.items()}
-    prompt = shipped("cot", demo_tokenizer(), demonstrations)
+    examples = {name: [Example(**row) for row in rows] for name, rows in sets.items()}
+    prompt = shipped("cot", demo_tokenizer(), examples)
     text = prompt.text(benchmark, QUESTION)
     assert text.endswith(f"\n\n\nQuestion: {QUESTION}\nAnswer:")
     ids = prompt.ids(text)

@@ -9,16 +9,16 @@ import vl_convert
 
 from l2s.analysis.colours import colour
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
-from l2s.analysis.names import MEAN
-from l2s.analysis.paper_layout import wide_frame
+from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
+from l2s.analysis.paper_table import wide_frame
 from l2s.analysis.reflection import count_keywords
-from l2s.analysis.statistics import Interval, mean_of_intervals, wilson
-from l2s.analysis.summary import SUMMARY, Row, summarise
-from l2s.analysis.tables import caption, display_frame, write_html, write_latex, write_markdown
-from l2s.decoding.responses import RESPONSES
+from l2s.analysis.render_table import caption, display_frame, write_html, write_latex, write_markdown
+from l2s.analysis.table import Row, summarise
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import table_of
+from l2s.contracts.responses import RESPONSES
+from l2s.contracts.table import MEAN, TABLE
 from l2s.errors import UserError
-from l2s.grading.grades import GRADES
-from l2s.parquet import table_of
 
 
 def test_wilson_interval_equals_published_example():
@@ -81,7 +81,7 @@ def summary():
 
 
 def test_summary_has_one_line_for_each_benchmark_and_the_mean(summary):
-    assert summary.schema.equals(SUMMARY)
+    assert summary.schema.equals(TABLE)
     lines = summary.to_pylist()
     assert [(line["recipe"], line["benchmark"]) for line in lines] == [
         (name, benchmark) for name in ("slow", "ties") for benchmark in ("b", "c", MEAN)
@@ -211,7 +211,7 @@ def test_sweep_draws_each_hyper_parameter_that_varies():
 
 
 def test_sweep_over_names_keeps_their_order():
-    chart = sweep.chart(swept([{"samples": name} for name in ("s1k-10", "s1k-20", "s1k")]), "Title").to_dict()
+    chart = sweep.chart(swept([{"calibration_data": name} for name in ("s1k-10", "s1k-20", "s1k")]), "Title").to_dict()
     across = chart["hconcat"][0]["vconcat"][0]["layer"][-1]["encoding"]["x"]
     assert (across["type"], across["sort"]) == ("ordinal", ["s1k-10", "s1k-20", "s1k"])
 

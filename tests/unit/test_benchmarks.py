@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from l2s.config import validate
+from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
-from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions, rows_digest
+from l2s.sources.benchmarks import BenchmarkEntry, load_questions, rows_digest
 from l2s.sources.extractors import last_boxed, latex
 
 ROWS = [

@@ -8,7 +8,9 @@ from support import load_tensors
 from test_methods import merge as merge_without
 from test_methods import reference
 
-from l2s.checkpoints.calibrations import (
+from l2s.checkpoints.manifest import Parent
+from l2s.checkpoints.tensor_names import layer_of
+from l2s.contracts.calibrations import (
     LOGIT_DISTANCES,
     SENSITIVITIES,
     SUFFIX,
@@ -16,13 +18,11 @@ from l2s.checkpoints.calibrations import (
     read_calibration,
     write_manifest,
 )
-from l2s.checkpoints.manifest import Parent
-from l2s.checkpoints.names import layer_of
+from l2s.contracts.parquet import table_of, write_table
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.run import Workers, merge_checkpoint
-from l2s.parquet import table_of, write_table
 
 TIES = {"method": "ties", "keep_fraction": 0.3, "scale": 0.8}
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-6}
@@ -35,7 +35,14 @@ def write_calibration(folder, name, kind, models, data):
         save_file(data, file)
     else:
         write_table(table_of(data, SENSITIVITIES if kind == "sensitivities" else LOGIT_DISTANCES), file)
-    values = {"samples": "set", "samples_sha256": "0", "answer": "quick", "text": "", "max_tokens": 9, "count": 1}
+    values = {
+        "calibration_data": "set",
+        "calibration_data_sha256": "0",
+        "answer": "quick",
+        "text": "",
+        "max_tokens": 9,
+        "count": 1,
+    }
     counts = {"tokens": 9, "answer_tokens": 3, "cut": 0, "file": file.name, "sha256": sha256_file(file)}
     path = folder / f"{name}.json"
     write_manifest(CalibrationManifest(kind=kind, models=models, **values, **counts), path)
@@ -57,7 +64,7 @@ def sensitivities_of(tensors, seed=0):
 
 
 def distances_of(value):
-    return [{"sample_id": str(n), "tokens": 3, "distance": value + n} for n in range(4)]
+    return [{"row_id": str(n), "tokens": 3, "distance": value + n} for n in range(4)]
 
 
 @pytest.fixture
@@ -79,9 +86,9 @@ def merge(models, tmp_path):
         for name, (kind, of, data) in calibrations.items():
             path = write_calibration(tmp_path, name, kind, of, data)
             read[name] = read_calibration(path, kind, of, "set", "quick")
-        assert list(read) == list(parsed.method.side_inputs(slow_models))
-        parents = [(Parent(role="base", source=str(base)), base)]
-        parents += [(Parent(role="model", source=str(path)), path) for path in slow]
+        assert list(read) == list(parsed.method.calibrations_needed(slow_models))
+        parents = [(Parent(used_as="base", source=str(base)), base)]
+        parents += [(Parent(used_as="model", source=str(path)), path) for path in slow]
         manifest = merge_checkpoint(parsed, parents, tmp_path / "out", Workers(2), calibrations=read)
         assert [record.name for record in manifest.calibrations] == list(read)
         return load_tensors(tmp_path / "out")
@@ -187,11 +194,11 @@ def test_a_calibration_of_another_model_is_refused(tmp_path):
         read_calibration(path, "sensitivities", ("one",), "set", "quick")
 
 
-@pytest.mark.parametrize(("samples", "answer"), [("other", "quick"), ("set", "slow")])
-def test_a_calibration_on_other_texts_is_refused(tmp_path, samples, answer):
+@pytest.mark.parametrize(("data", "answer"), [("other", "quick"), ("set", "slow")])
+def test_a_calibration_on_other_texts_is_refused(tmp_path, data, answer):
     path = write_calibration(tmp_path, "a", "activations", ("one",), {"w": torch.ones(3)})
-    with pytest.raises(UserError, match=f"on the quick answers of 'set', but .* the {answer} answers of '{samples}'"):
-        read_calibration(path, "activations", ("one",), samples, answer)
+    with pytest.raises(UserError, match=f"on the quick answers of 'set', but .* the {answer} answers of '{data}'"):
+        read_calibration(path, "activations", ("one",), data, answer)
 
 
 def test_a_changed_data_file_is_refused(tmp_path):

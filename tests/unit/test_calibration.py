@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 
 from l2s.calibration import activations, logit_distances, sensitivities, vocabulary
 from l2s.calibration import streamed as streamed_module
-from l2s.calibration.kept import Room
+from l2s.calibration.hidden_states import Room
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import encode
 from l2s.checkpoints.tokenizer import load_tokenizer
@@ -27,9 +27,9 @@ SIZES = {
     "max_position_embeddings": 512,
 }
 ROWS = [
-    {"sample_id": "0", "question": "3*4", "quick_answer": "\\boxed{2}", "slow_answer": "3*4=2. Wait, 3*4=2."},
-    {"sample_id": "1", "question": "1+2+3", "quick_answer": "\\boxed{6}", "slow_answer": "1+2=3. 3+3=6."},
-    {"sample_id": "2", "question": "7-9", "quick_answer": "\\boxed{8}", "slow_answer": "7-9=8."},
+    {"row_id": "0", "question": "3*4", "quick_answer": "\\boxed{2}", "slow_answer": "3*4=2. Wait, 3*4=2."},
+    {"row_id": "1", "question": "1+2+3", "quick_answer": "\\boxed{6}", "slow_answer": "1+2=3. 3+3=6."},
+    {"row_id": "2", "question": "7-9", "quick_answer": "\\boxed{8}", "slow_answer": "7-9=8."},
 ]
 TEXT = "Question: {question}\nAnswer: {answer}"
 
@@ -165,14 +165,14 @@ def test_long_texts_are_cut_and_counted():
     (text,) = encode(ROWS[:1], TEXT, "slow", 20, tokenizer)
     assert text.cut
     assert len(text.ids) == 20
-    with pytest.raises(UserError, match=r"calibration sample 0: the answer begins at token .* raise it"):
+    with pytest.raises(UserError, match=r"calibration row 0: the answer begins at token .* raise it"):
         encode(ROWS[:1], TEXT, "slow", 5, tokenizer)
 
 
 def test_a_sample_beyond_the_budget_is_refused(tmp_path, texts):
     with (
         StreamedModel(random_model(tmp_path / "model")) as model,
-        pytest.raises(UserError, match=r"calibration sample 0: its states take .* raise the budget"),
+        pytest.raises(UserError, match=r"calibration row 0: its states take .* raise the budget"),
     ):
         sensitivities.measure(model, texts, Room(1000))
 

@@ -8,13 +8,14 @@ from safetensors.torch import load_file
 from support import load_tensors, save_model
 
 from l2s.checkpoints.describe import describe_model
-from l2s.checkpoints.entries import ModelEntry, PairEntry, split_source
 from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import read_manifest, write_manifest
+from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
 from l2s.checkpoints.weights import Checkpoint
 from l2s.config import validate
 from l2s.errors import UserError
+from l2s.experiment.pair_entry import PairEntry
 from l2s.sources.models import fetch_model
 
 COMMIT = "b101308fe89651ea5ce025f25317fea6fc07e96e"

@@ -8,10 +8,10 @@ from support import DEMO
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
+from l2s.contracts.responses import RESPONSES
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.responses import RESPONSES
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role, Sampling
 from l2s.decoding.stopping import Stops
@@ -40,10 +40,10 @@ def decode(tmp_path):
     def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT):
         model = read_model(SLOW, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
-        numeric = numeric_settings(chosen, {"torch": "x"}, model.window, stops)
+        numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
         begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
-        session = Session(model.window, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin)
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
@@ -112,18 +112,19 @@ def test_budget_and_window_are_told_apart(decode):
     rows, _ = decode(settings(max_new_tokens=5), [questions(2)])
     assert {(row["finish_reason"], row["output_tokens"]) for row in rows} == {("length", 5)}
     longest = max(row["prompt_tokens"] for row in rows)
-    rows, _ = decode(settings(window=longest + 3), [questions(2)])
-    assert {row["finish_reason"] for row in rows} == {"window"}
+    rows, _ = decode(settings(context_length=longest + 3), [questions(2)])
+    assert {row["finish_reason"] for row in rows} == {"context_length"}
     assert all(row["prompt_tokens"] + row["output_tokens"] == longest + 3 for row in rows)
 
 
 @pytest.mark.parametrize(
-    ("room", "reason", "tokens"), [(6, "length", 5), (5, "length", 5), (4, "window", 4), (1, "window", 1)]
+    ("room", "reason", "tokens"),
+    [(6, "length", 5), (5, "length", 5), (4, "context_length", 4), (1, "context_length", 1)],
 )
 def test_what_does_not_fit_shortens_the_response_and_says_so(decode, room, reason, tokens):
     ((row,), _) = decode(settings(max_new_tokens=5), [questions(1)])
-    window = row["prompt_tokens"] + room
-    ((row,), _) = decode(settings(max_new_tokens=5, window=window), [questions(1)])
+    context_length = row["prompt_tokens"] + room
+    ((row,), _) = decode(settings(max_new_tokens=5, context_length=context_length), [questions(1)])
     assert (row["finish_reason"], row["output_tokens"]) == (reason, tokens)
 
 
@@ -166,7 +167,7 @@ class Scripted:
     [
         ("<think>3*4=2.</think> 2", "stop", True, None),
         ("<think>" + "3*4=2. " * 100, "length", False, 7),
-        ("3*4=2. " * 100, "window", None, 7),
+        ("3*4=2. " * 100, "context_length", None, 7),
         ("3*4=2. " * 100, "stop", None, None),
         ("3*4=2. " * 3, "length", None, None),
     ],
@@ -191,9 +192,9 @@ def test_budget_goes_by_role_and_the_largest_counts():
 
 
 def test_window_may_go_by_role_and_is_the_models_where_it_says_nothing():
-    windows = settings(window={"quick": 100, "merged": 200})
-    assert [windows.for_roles([role]).window for role in Role] == [100, None, 200]
-    assert [windows.for_roles({Role.QUICK, other}).window for other in (Role.MERGED, Role.SLOW)] == [200, None]
+    lengths = settings(context_length={"quick": 100, "merged": 200})
+    assert [lengths.for_roles([role]).context_length for role in Role] == [100, None, 200]
+    assert [lengths.for_roles({Role.QUICK, other}).context_length for other in (Role.MERGED, Role.SLOW)] == [200, None]
 
 
 @pytest.mark.parametrize(
@@ -214,14 +215,14 @@ def test_wrong_budget_is_named_by_key(budget, message):
 def test_prompt_that_leaves_no_room_is_kept_as_too_long(decode, capsys):
     prompt = Prompt(PROMPT, read_model(SLOW, settings()).tokenizer)
     shortest = len(prompt.ids(prompt.text("chains", questions()[1].text)))
-    rows, _ = decode(settings(window=shortest), [questions()], start=must_not_start)
+    rows, _ = decode(settings(context_length=shortest), [questions()], start=must_not_start)
     assert {(row["finish_reason"], row["output_tokens"], row["text"]) for row in rows} == {("prompt_too_long", 0, "")}
-    assert f"{len(rows)} of {len(rows)} prompts do not fit the window" in capsys.readouterr().out
+    assert f"{len(rows)} of {len(rows)} prompts do not fit the context length" in capsys.readouterr().out
 
 
 def test_window_beyond_the_model_is_refused():
-    with pytest.raises(UserError, match=r"window of 100000, but .*slow has 2048"):
-        read_model(SLOW, settings(window=100_000))
+    with pytest.raises(UserError, match=r"context length of 100000, but .*slow has 2048"):
+        read_model(SLOW, settings(context_length=100_000))
 
 
 def test_model_without_end_token_or_tokenizer_is_refused(tmp_path):

@@ -8,10 +8,10 @@ import yaml
 from support import load_tensors
 from test_methods import RECIPES, merge
 
-from l2s.checkpoints.statistics import STATISTICS
+from l2s.contracts.merge_statistics import MERGE_STATISTICS
+from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.merging.engine.scaling import matches
-from l2s.parquet import read_table
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_released_fidelity_takes_the_base_config_and_drops_the_head_of_a_tied_ba
 def test_statistics_equal_those_of_the_whole_tensors(make_model, tmp_path, recipe):
     base, slow = make_model("base", 0), make_model("slow", 1, near=None)
     merge({**recipe, "dtype": "float32"}, base, [slow], tmp_path / "out")
-    rows = read_table(tmp_path / "out" / "statistics.parquet", STATISTICS).to_pylist()
+    rows = read_table(tmp_path / "out" / "statistics.parquet", MERGE_STATISTICS).to_pylist()
     start, moved, merged = (load_tensors(folder) for folder in (base, slow, tmp_path / "out"))
     models = 2 if recipe["method"] == "average" else 1
     assert [row["tensor"] for row in rows] == [name for name in merged_order(tmp_path / "out") for _ in range(models)]

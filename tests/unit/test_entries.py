@@ -3,11 +3,11 @@
 import pytest
 from support import ROOT
 
-from l2s.catalog.entries import Entries
-from l2s.catalog.recipes import resolve
-from l2s.catalog.schema import MainConfig
-from l2s.catalog.trainings import is_training, resolve_training
 from l2s.errors import UserError
+from l2s.experiment.recipes import resolve
+from l2s.experiment.registry import Registry
+from l2s.experiment.schema import MainConfig
+from l2s.experiment.trainings import is_training, resolve_training
 
 CONFIG = ROOT / "config"
 PAPER_MODELS = {
@@ -23,12 +23,12 @@ def names(kind):
 
 
 def configured(**keys):
-    """Return the entries under a configuration with these keys."""
-    return Entries(CONFIG, MainConfig(results="results", studies=("any",), merge_threads=1, **keys))
+    """Return the registry under a configuration with these keys."""
+    return Registry(CONFIG, MainConfig(results="results", studies=("any",), merge_threads=1, **keys))
 
 
 @pytest.fixture
-def entries(monkeypatch):
+def registry(monkeypatch):
     monkeypatch.chdir(ROOT)
     return configured()
 
@@ -39,59 +39,59 @@ def entries(monkeypatch):
         ("models", "model"),
         ("pairs", "pair"),
         ("benchmarks", "benchmark"),
-        ("calibration", "samples"),
+        ("calibration_data", "calibration_data"),
         ("decoding", "decoding"),
         ("prompts", "prompt"),
         ("studies", "study"),
     ],
 )
-def test_every_entry_is_valid_and_named_in_lower_case(entries, folder, read):
+def test_every_entry_is_valid_and_named_in_lower_case(registry, folder, read):
     for name in names(folder):
         assert name == name.lower()
-        assert getattr(entries, read)(name, "test")
+        assert getattr(registry, read)(name, "test")
 
 
-def test_the_papers_models_are_pinned_and_described(entries):
+def test_the_papers_models_are_pinned_and_described(registry):
     assert set(names("models")) >= PAPER_MODELS
-    described = {name: entries.model(name) for name in PAPER_MODELS}
+    described = {name: registry.model(name) for name in PAPER_MODELS}
     assert all(entry.repo and entry.label and entry.licence for entry in described.values())
     assert len({entry.source for entry in described.values()}) == len(PAPER_MODELS)
     # What is not known for certain is left out, see the entries' comments.
     assert [name for name, entry in described.items() if entry.bytes is None] == ["deepseek-r1-0528-qwen3-8b"]
-    assert {name for name, entry in described.items() if entry.window is None} == {
+    assert {name for name, entry in described.items() if entry.context_length is None} == {
         "deepseek-r1-0528-qwen3-8b", "qwq-32b",
     }  # fmt: skip
     assert [name for name, entry in described.items() if entry.tied] == ["qwen2.5-math-1.5b"]
 
 
 @pytest.mark.parametrize("pair", sorted(PAPER_PAIRS))
-def test_recipes_fit_the_papers_pairs(entries, pair):
-    entry = entries.pair(pair, "test")
+def test_recipes_fit_the_papers_pairs(registry, pair):
+    entry = registry.pair(pair, "test")
     for name in names("recipes"):
-        values, where = entries.recipe(name, "test")
+        values, where = registry.recipe(name, "test")
         if is_training(values, where):
             if len(entry.slow) == 1:
-                assert [resolve_training(pair, entry, values, where, entries).model] == list(entry.slow)
+                assert [resolve_training(pair, entry, values, where, registry).model] == list(entry.slow)
         elif entry.base_model or values["method"] in ("average", "lore"):
-            merge = resolve(pair, entry, values, where, entries)
+            merge = resolve(pair, entry, values, where, registry)
             assert set(merge.models.values()) <= set(entry.models)
         else:
             with pytest.raises(UserError, match=f"method '{values['method']}' needs a base, and pair '{pair}' has"):
-                resolve(pair, entry, values, where, entries)
+                resolve(pair, entry, values, where, registry)
 
 
-def test_mixtures_of_three_average_all_of_their_models(entries):
-    values, where = entries.recipe("average", "test")
-    merge = resolve("32b-qwen-r1-qwq", entries.pair("32b-qwen-r1-qwq", "test"), values, where, entries)
+def test_mixtures_of_three_average_all_of_their_models(registry):
+    values, where = registry.recipe("average", "test")
+    merge = resolve("32b-qwen-r1-qwq", registry.pair("32b-qwen-r1-qwq", "test"), values, where, registry)
     assert sorted(merge.models.values()) == ["deepseek-r1-distill-qwen-32b", "qwen2.5-32b", "qwq-32b"]
 
 
 def test_local_files_stand_in_for_the_network(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (tmp_path / "aime24.jsonl").write_text("")
-    entries = configured(benchmark_files=str(tmp_path))
-    assert entries.benchmark("aime24").source.path == f"{tmp_path}/aime24.jsonl"
-    assert entries.benchmark("aime24").sha256 == configured().benchmark("aime24").sha256
-    assert entries.benchmark("demo_arithmetic") == configured().benchmark("demo_arithmetic")
+    registry = configured(benchmark_files=str(tmp_path))
+    assert registry.benchmark("aime24").source.path == f"{tmp_path}/aime24.jsonl"
+    assert registry.benchmark("aime24").sha256 == configured().benchmark("aime24").sha256
+    assert registry.benchmark("demo_arithmetic") == configured().benchmark("demo_arithmetic")
     with pytest.raises(UserError, match=r"key 'benchmark_files' .*: there is no file .*/gsm8k.jsonl; put the"):
-        entries.benchmark("gsm8k")
+        registry.benchmark("gsm8k")

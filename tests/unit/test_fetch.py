@@ -16,8 +16,9 @@ from support import ROOT, SHAPES
 
 from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
-from l2s.parquet import read_table
-from l2s.sources.benchmarks import QUESTIONS, rows_digest
+from l2s.contracts.parquet import read_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.sources.benchmarks import rows_digest
 
 BYTES = 4 * sum(math.prod(shape) for shape in SHAPES.values())
 
@@ -102,7 +103,7 @@ def test_revision_that_the_hub_does_not_have_is_an_error(fetch):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("known", [{}, {"bytes": "right", "window": 64, "tied": False}])
+@pytest.mark.parametrize("known", [{}, {"bytes": "right", "context_length": 64, "tied": False}])
 def test_model_that_is_what_its_entry_says_is_taken(fetch, known):
     values = {key: BYTES if value == "right" else value for key, value in known.items()}
     done = fetch(entry={"repo": "team/tiny", "revision": COMMIT, "licence": "MIT", **values})
@@ -113,7 +114,7 @@ def test_model_that_is_what_its_entry_says_is_taken(fetch, known):
     ("known", "message"),
     [
         ({"bytes": 3_087_428_608}, f"key 'bytes': expected 3087428608, found {BYTES} in"),
-        ({"window": 4096}, "key 'window': expected 4096, found 64 in"),
+        ({"context_length": 4096}, "key 'context_length': expected 4096, found 64 in"),
         ({"tied": True}, "key 'tied': expected True, found False in"),
     ],
 )
@@ -168,7 +169,7 @@ def test_benchmark_rows_come_from_the_hub_at_the_pinned_revision(tmp_path):
     with HubMirror(tmp_path / "hub", COMMIT) as hub:
         environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub.endpoint}
         environment["HF_HUB_DISABLE_XET"] = "1"
-        command = [sys.executable, str(ROOT / "scripts/benchmark.py"), "--entry", str(tmp_path / "sums.yaml")]
+        command = [sys.executable, str(ROOT / "scripts/load_questions.py"), "--entry", str(tmp_path / "sums.yaml")]
         command += ["--out", str(tmp_path / "sums.parquet")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from l2s.decoding.responses import RESPONSES
+from l2s.contracts.grades import GRADES, Outcome
+from l2s.contracts.parquet import table_of
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import RESPONSES
 from l2s.errors import UserError
 from l2s.grading.graders import math_verify
-from l2s.grading.grades import GRADES, Outcome, grade_responses
-from l2s.parquet import table_of
-from l2s.sources.benchmarks import QUESTIONS
+from l2s.grading.grades import grade_responses
 
 
 @pytest.mark.parametrize(

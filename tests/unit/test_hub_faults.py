@@ -19,8 +19,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from support import ROOT, TOKEN, holds
 
 from l2s.checkpoints.describe import describe_model
-from l2s.checkpoints.entries import ModelEntry
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
+from l2s.checkpoints.model_entry import ModelEntry
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.sources import models
@@ -80,7 +80,7 @@ def test_killed_download_leaves_nothing_that_looks_whole_and_the_next_one_comple
     hub, hub_environment, fetch, tmp_path
 ):
     hub.faults[WEIGHTS] = [("stall", 1500)]
-    command = [sys.executable, str(ROOT / "scripts/fetch.py"), "--source", SOURCE, "--out", str(tmp_path / "out")]
+    command = [sys.executable, str(ROOT / "scripts/fetch_model.py"), "--source", SOURCE, "--out", str(tmp_path / "out")]
     with subprocess.Popen(command, env=hub_environment, stdout=subprocess.DEVNULL) as process:
         assert hub.stalled.wait(60)
         process.send_signal(signal.SIGKILL)
@@ -162,7 +162,7 @@ def questions(hub, hub_environment, tmp_path):
         "sha256": rows_digest(CLEAN),
     }
     (tmp_path / "sums.yaml").write_text(yaml.safe_dump(entry))
-    command = [sys.executable, str(ROOT / "scripts/benchmark.py"), "--entry", str(tmp_path / "sums.yaml")]
+    command = [sys.executable, str(ROOT / "scripts/load_questions.py"), "--entry", str(tmp_path / "sums.yaml")]
     command += ["--out", str(tmp_path / "sums.parquet")]
 
     def run(**environment):

@@ -16,7 +16,7 @@ ENTRY = ROOT / "config" / "benchmarks" / "demo_arithmetic.yaml"
 
 
 def by_hand(entry, out):
-    command = [sys.executable, str(ROOT / "scripts" / "benchmark.py"), "--entry", str(entry), "--out", str(out)]
+    command = [sys.executable, str(ROOT / "scripts" / "load_questions.py"), "--entry", str(entry), "--out", str(out)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

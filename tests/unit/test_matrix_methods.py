@@ -7,10 +7,10 @@ from support import load_tensors, save_model
 from test_engine import stream
 from test_methods import merge, trim
 
-from l2s.checkpoints.statistics import STATISTICS
+from l2s.contracts.merge_statistics import MERGE_STATISTICS
+from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.merging.engine.recipe import parse_method, parse_recipe
-from l2s.parquet import read_table
 
 MATRIX_RECIPES = [
     {"method": "lore", "mu": 0.3, "keep_fraction": 0.4, "scale": 0.8},
@@ -100,7 +100,7 @@ def test_statistics_are_those_of_the_merge(models, tmp_path):
     base, slow = models[0], models[1][:1]
     merge({**MATRIX_RECIPES[4], "dtype": "float32"}, base, slow, tmp_path / "out")
     start, merged = load_tensors(base), load_tensors(tmp_path / "out")
-    for row in read_table(tmp_path / "out" / "statistics.parquet", STATISTICS).to_pylist():
+    for row in read_table(tmp_path / "out" / "statistics.parquet", MERGE_STATISTICS).to_pylist():
         change = (merged[row["tensor"]] - start[row["tensor"]]).double()
         assert row["merged_norm"] == pytest.approx(float(change.norm()), rel=1e-5)
         assert row["elements"] == change.numel()

@@ -7,7 +7,7 @@ from support import load_tensors
 
 from l2s.checkpoints.manifest import Parent
 from l2s.merging.engine.contract import Method
-from l2s.merging.engine.noise import keep_mask
+from l2s.merging.engine.random_masks import keep_mask
 from l2s.merging.engine.recipe import parse_recipe
 from l2s.merging.engine.run import Workers, merge_checkpoint
 from l2s.methods import method_class, method_names
@@ -28,11 +28,11 @@ def merge(recipe, base, slow, out, threads=2, device="cpu"):
     """Merge model folders by a recipe's values; the base comes first."""
     if not method_class("merging", Method, recipe["method"], "test").needs_base:
         parsed = parse_recipe({**recipe, "models": [str(base), *map(str, slow)]}, "test")
-        parents = [(Parent(role="model", source=str(path)), path) for path in (base, *slow)]
+        parents = [(Parent(used_as="model", source=str(path)), path) for path in (base, *slow)]
     else:
         parsed = parse_recipe({**recipe, "base": str(base), "models": list(map(str, slow))}, "test")
-        parents = [(Parent(role="base", source=str(base)), base)]
-        parents += [(Parent(role="model", source=str(path)), path) for path in slow]
+        parents = [(Parent(used_as="base", source=str(base)), base)]
+        parents += [(Parent(used_as="model", source=str(path)), path) for path in slow]
     return merge_checkpoint(parsed, parents, out, Workers(threads, device))
 
 

@@ -3,7 +3,8 @@
 import pytest
 from test_analysis import read, tables
 
-from l2s.analysis.noise import NOISE, compare, display_frame
+from l2s.analysis.noise import compare, display_frame
+from l2s.contracts.noise import NOISE
 from l2s.errors import UserError
 
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from l2s.catalog import Catalog
+from l2s.experiment import Experiment
 
 STUDY_OF_TABLE = {**{str(number): f"table_{number}" for number in range(1, 7)}, "readme": "qwen3_8b"}
 METRICS = {
@@ -17,10 +17,10 @@ COMPUTED = {"length_change"}  # in a column of its own
 
 
 @pytest.fixture(scope="module")
-def catalog():
+def experiment():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        return Catalog(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), ROOT / "config")
+        return Experiment(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()), ROOT / "config")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,10 @@ def published():
 
 
 @pytest.mark.parametrize("table", STUDY_OF_TABLE)
-def test_a_studys_rows_are_the_papers(catalog, published, table):
+def test_a_studys_rows_are_the_papers(experiment, published, table):
     cells = published[published["table"] == table]
     rows = dict.fromkeys(zip(cells["pair"], cells["method"], strict=True))
-    lines = [(line.pair, line.method) for line in catalog.lines[STUDY_OF_TABLE[table]]]
+    lines = [(line.pair, line.method) for line in experiment.lines[STUDY_OF_TABLE[table]]]
     # The order of rows with several pairs is ours: by pair.
     assert (lines if cells["pair"].nunique() == 1 else sorted(lines)) == (
         list(rows) if cells["pair"].nunique() == 1 else sorted(rows)
@@ -40,21 +40,21 @@ def test_a_studys_rows_are_the_papers(catalog, published, table):
 
 
 @pytest.mark.parametrize("table", STUDY_OF_TABLE)
-def test_a_studys_columns_and_cells_are_the_papers(catalog, published, table):
+def test_a_studys_columns_and_cells_are_the_papers(experiment, published, table):
     cells = published[published["table"] == table]
-    study = catalog.studies[STUDY_OF_TABLE[table]]
+    study = experiment.studies[STUDY_OF_TABLE[table]]
     assert list(study.benchmarks) == [name for name in dict.fromkeys(cells["benchmark"]) if name != "mean"]
     assert set(cells["metric"]) - COMPUTED <= METRICS[study.cell]
 
 
-def test_the_configuration_runs_everything_that_the_paper_reports(catalog):
-    assert set(STUDY_OF_TABLE.values()) | {"figure_1", "figure_2"} < set(catalog.studies)
+def test_the_configuration_runs_everything_that_the_paper_reports(experiment):
+    assert set(STUDY_OF_TABLE.values()) | {"figure_1", "figure_2"} < set(experiment.studies)
 
 
-def test_hyper_parameters_are_those_of_table_7(catalog):
+def test_hyper_parameters_are_those_of_table_7(experiment):
     printed = pd.read_csv(ROOT / "config" / "published" / "hyper_parameters.csv")
     names = {"alpha": "scale", "omega": "omega", "T": "temperature", "p": "drop_rate", "k": "keep_fraction"}
-    merges = [line for study in ("table_1", "table_2", "table_3", "table_4") for line in catalog.lines[study]]
+    merges = [line for study in ("table_1", "table_2", "table_3", "table_4") for line in experiment.lines[study]]
     compared = 0
     for row in printed[printed["table"].astype(str) == "7"].itertuples():
         for line in merges:

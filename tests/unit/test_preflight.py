@@ -34,7 +34,7 @@ def test_the_demo_pair_differs_in_nothing(pair):
 @pytest.mark.parametrize(
     ("file", "changes", "topic"),
     [
-        ("config.json", {"max_position_embeddings": 99}, "window"),
+        ("config.json", {"max_position_embeddings": 99}, "context_length"),
         ("config.json", {"rope_theta": 5e5}, "rope"),
         ("config.json", {"eos_token_id": 7}, "end-of-sequence ids"),
         ("generation_config.json", {"temperature": 0.6}, "generation config"),

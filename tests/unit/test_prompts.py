@@ -5,7 +5,7 @@ from support import DEMO
 from transformers import PreTrainedTokenizerFast
 
 from l2s.config import validate
-from l2s.decoding.prompts import Demonstration, Prompt
+from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 
@@ -15,14 +15,14 @@ TEMPLATE = (
     "{% if add_generation_prompt %}[assistant]<think>\n{% endif %}"
 )
 FEW_SHOT = {
-    "demonstrations": "any",
+    "examples": "any",
     "template": "Q: {question}\nA: {answer}",
     "separator": "\n\n",
     "sets": {"sums": "easy", "chains": "hard"},
 }
 SETS = {
-    "easy": [Demonstration("1+1?", "2"), Demonstration("{answer}?", "{question}!")],
-    "hard": [Demonstration("2*2?", "4")],
+    "easy": [Example("1+1?", "2"), Example("{answer}?", "{question}!")],
+    "hard": [Example("2*2?", "4")],
 }
 
 
@@ -39,7 +39,7 @@ def test_braces_and_places_inside_a_question_stay_as_they_are():
     assert rendered == "Q: {question} {answer} {} A: {other} {answer}"
 
 
-def test_each_benchmark_is_shown_its_own_demonstrations():
+def test_each_benchmark_is_shown_its_own_examples():
     shown = prompt(template="Q: {question}\nA:", few_shot=FEW_SHOT)
     assert shown.text("sums", "5?") == "Q: 1+1?\nA: 2\n\nQ: {answer}?\nA: {question}!\n\nQ: 5?\nA:"
     assert shown.text("chains", "5?") == "Q: 2*2?\nA: 4\n\nQ: 5?\nA:"
@@ -48,14 +48,14 @@ def test_each_benchmark_is_shown_its_own_demonstrations():
 def test_count_takes_demonstrations_from_the_start_and_asks_for_no_more_than_there_are():
     one = prompt(template="Q: {question}\nA:", few_shot={**FEW_SHOT, "count": 1})
     assert one.text("sums", "5?") == "Q: 1+1?\nA: 2\n\nQ: 5?\nA:"
-    with pytest.raises(UserError, match=r"asks for 2 demonstrations of 'hard', which has 1; lower 'few_shot.count'"):
+    with pytest.raises(UserError, match=r"asks for 2 examples of 'hard', which has 1; lower 'few_shot.count'"):
         prompt(template="{question}", few_shot={**FEW_SHOT, "count": 2})
 
 
 def test_benchmark_without_demonstrations_is_named():
     entry = PromptEntry(template="{question}", few_shot=FEW_SHOT)
     entry.check_benchmarks(["sums", "chains"], "p.yaml")
-    with pytest.raises(UserError, match=r"p.yaml: key 'few_shot.sets' names no demonstrations for benchmark 'gsm8k'"):
+    with pytest.raises(UserError, match=r"p.yaml: key 'few_shot.sets' names no examples for benchmark 'gsm8k'"):
         entry.check_benchmarks(["sums", "gsm8k"], "p.yaml")
     assert entry.for_benchmarks(["sums"]).few_shot.sets == {"sums": "easy"}
 

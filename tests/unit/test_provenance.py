@@ -77,15 +77,15 @@ def test_every_script_of_the_project_has_a_digest():
 
 
 def test_the_catalogue_is_reached_by_no_script_that_makes_anything():
-    catalog = provenance.SCRIPTS / "l2s" / "catalog"
-    assert catalog.is_dir()
+    experiment = provenance.SCRIPTS / "l2s" / "experiment"
+    assert experiment.is_dir()
     for script in set(provenance.SCRIPTS.glob("*.py")) - {provenance.SCRIPTS / "plan.py"}:
         reached, pending = set(), [script]
         while pending:
             found = provenance.imported_files(pending.pop()) - reached
             reached |= found
             pending += found
-        assert not any(catalog in file.parents for file in reached), script.name
+        assert not any(experiment in file.parents for file in reached), script.name
 
 
 def test_a_stage_imports_no_other_stage():

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from l2s.analysis.names import MEAN
+from l2s.contracts.table import MEAN
 
 FOLDER = ROOT / "config" / "published"
 KEY = ["table", "pair", "method", "label", "benchmark", "metric"]

@@ -17,11 +17,12 @@ from hub_mirror import HubMirror
 from support import ROOT
 
 from l2s.config import read_entry
+from l2s.contracts.grades import Outcome
+from l2s.contracts.parquet import read_table
+from l2s.contracts.questions import QUESTIONS
 from l2s.files import sha256_file
 from l2s.grading.graders import math_verify
-from l2s.grading.grades import Outcome
-from l2s.parquet import read_table
-from l2s.sources.benchmarks import QUESTIONS, BenchmarkEntry, load_questions
+from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 
 ROWS = {"gsm8k": 1319, "math500": 500, "minerva_math": 272, "olympiadbench": 675, "college_math": 2818, "aime24": 30}
 GOLD = {
@@ -106,7 +107,7 @@ def test_math500_from_the_hub_is_the_same(real_data, questions, tmp_path):
     folder.mkdir(parents=True)
     shutil.copy(real_data / "benchmarks" / "math500.jsonl", folder / "test.jsonl")
     (folder / "README.md").write_text("---\nlanguage: en\n---\n")
-    command = [sys.executable, str(ROOT / "scripts/benchmark.py")]
+    command = [sys.executable, str(ROOT / "scripts/load_questions.py")]
     command += ["--entry", str(ROOT / "config/benchmarks/math500.yaml"), "--out", str(tmp_path / "math500.parquet")]
     with HubMirror(tmp_path / "hub", source.revision) as hub:
         environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": hub.endpoint}

@@ -5,10 +5,10 @@ import pytest
 from support import load_tensors, save_model
 
 from l2s.analysis.spectra_figure import chart, curve_of, curve_of_noise
-from l2s.checkpoints.spectra import SPECTRA
+from l2s.contracts.parquet import read_table, write_table
+from l2s.contracts.spectra import SPECTRA
 from l2s.errors import UserError
 from l2s.merging.engine.task_spectra import measure_spectra
-from l2s.parquet import read_table, write_table
 
 SHARES = np.linspace(0, 1, 11)
 

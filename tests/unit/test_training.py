@@ -13,12 +13,12 @@ from transformers import AutoModelForCausalLM
 from l2s.checkpoints.manifest import Parent
 from l2s.checkpoints.tensors import digest_tensors
 from l2s.checkpoints.tokenizer import load_tokenizer
+from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.parquet import table_of
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.methods import method_names
-from l2s.parquet import table_of
-from l2s.sources.samples import SAMPLES
 from l2s.training.engine import lora, run
 from l2s.training.engine.contract import LINEAR_LAYERS, Material, Preference
 from l2s.training.engine.lora import merge_adapter
@@ -31,7 +31,7 @@ STEPS, CHECKED = " 1+2=3. The answer is \\boxed{3}.", " 1+2=3. Wait, let me doub
 WHOLE = {"full": True, "num_hidden_layers": 2, "vocab_size": 24, "intermediate_size": 40}
 RECIPE = {
     "method": "dpo",
-    "samples": "demo",
+    "calibration_data": "demo",
     "prompt": "demo",
     "device": "cpu",
     "dtype": "float32",
@@ -65,7 +65,7 @@ def test_no_name_is_both_a_merging_and_a_training_method():
     [
         ({"method": "dpi"}, "recipe.yaml: unknown method 'dpi'; did you mean 'dpo'"),
         ({"lora_ranks": 8}, "recipe.yaml: unknown key 'lora_ranks'; did you mean 'lora_rank'"),
-        ({"samples": None}, "recipe.yaml: key 'samples'"),
+        ({"calibration_data": None}, "recipe.yaml: key 'calibration_data'"),
         ({"validation_share": 1.0}, "recipe.yaml: key 'validation_share'.*less than 1"),
         ({"learning_rate": 0}, "recipe.yaml: key 'learning_rate'.*greater than 0"),
         ({"target_modules": []}, "recipe.yaml: key 'target_modules'"),
@@ -84,14 +84,14 @@ def test_resolved_recipe_reads_back():
 
 def test_prompts_are_those_of_decoding_and_answers_end_as_responses_do():
     values = {
-        "sample_id": "0",
+        "row_id": "0",
         "question": "1+2 {answer}",
         "quick_answer": STEPS.strip(),
         "slow_answer": CHECKED.strip(),
     }
     entry = PromptEntry(template="Question: {question}\nAnswer:")
     asked = recipe(answer_prefix=" ")
-    (pair,) = preferences(table_of([values], SAMPLES), entry, asked, DEMO / "slow")
+    (pair,) = preferences(table_of([values], CALIBRATION_DATA), entry, asked, DEMO / "slow")
     assert pair == Preference(Prompt(entry, TOKENIZER).ids("Question: 1+2 {answer}\nAnswer:"), STEPS, CHECKED)
     (row,), counts = tokenise(Material(DEMO, [pair]), TOKENIZER, 4096)
     assert row["prompt_ids"] == list(pair.prompt_ids)
@@ -102,7 +102,7 @@ def test_prompts_are_those_of_decoding_and_answers_end_as_responses_do():
 
 def test_prompt_with_examples_or_of_a_chat_template_that_is_not_there_is_refused():
     shown = {
-        "demonstrations": "qwen25-math",
+        "examples": "qwen25-math",
         "sets": {"gsm8k": "a"},
         "template": "{question}{answer}",
         "separator": "\n",
@@ -115,7 +115,7 @@ def test_prompt_with_examples_or_of_a_chat_template_that_is_not_there_is_refused
         (PromptEntry(chat={"user": "{question}"}), "the tokenizer has no chat template"),
     ]:
         with pytest.raises(UserError, match=message):
-            preferences(table_of([], SAMPLES), entry, recipe(), DEMO / "slow")
+            preferences(table_of([], CALIBRATION_DATA), entry, recipe(), DEMO / "slow")
 
 
 def test_answers_over_the_limit_are_counted_and_prompts_over_it_left_out():
@@ -198,7 +198,7 @@ def test_adapter_of_another_model_or_of_no_numbers_is_refused(make_model, tmp_pa
 
 def job(count=16, content_id="0" * 64, **changes):
     asked = recipe(**changes)
-    parent = Parent(role="model", source=asked.model, content_id=content_id)
+    parent = Parent(used_as="model", source=asked.model, content_id=content_id)
     return Job(asked, parent, Material(DEMO / "slow", pairs(count)))
 
 

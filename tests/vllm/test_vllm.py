@@ -21,7 +21,7 @@ WINDOW = 2048
 
 
 def settings(**changed):
-    values = {"prompt": "demo", "max_new_tokens": 160, "device": "cpu", "dtype": "float32", "window": WINDOW}
+    values = {"prompt": "demo", "max_new_tokens": 160, "device": "cpu", "dtype": "float32", "context_length": WINDOW}
     small = {"engine": "vllm", "vllm": {"memory_utilization": 0.02, "enforce_eager": True}}
     return DecodingEntry(**{**values, **small, **changed})
 
@@ -63,9 +63,11 @@ def decode(folder, engine, tmp_path, monkeypatch):
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         monkeypatch.setattr(engine, "settings", chosen)
         monkeypatch.setattr(engine, "stops", stops)
-        keep = ResponseStore(tmp_path / store, "c" * 64, numeric_settings(chosen, {}, model.window, stops))
+        keep = ResponseStore(tmp_path / store, "c" * 64, numeric_settings(chosen, {}, model.context_length, stops))
         start = {"vllm": lambda: engine, "transformers": lambda: transformers_engine.start(folder, chosen, stops)}
-        session = Session(model.window, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine])
+        session = Session(
+            model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine]
+        )
         return session.run([asked]).to_pylist()
 
     return run
@@ -123,8 +125,8 @@ def test_budget_and_window_are_told_apart(decode, questions):
     rows = decode(settings(max_new_tokens=5), questions[:9])
     assert {(row["finish_reason"], row["output_tokens"]) for row in rows} == {("length", 5)}
     longest = max(row["prompt_tokens"] for row in rows)
-    rows = decode(settings(window=longest + 3), questions[:9])
-    assert {row["finish_reason"] for row in rows} == {"window"}
+    rows = decode(settings(context_length=longest + 3), questions[:9])
+    assert {row["finish_reason"] for row in rows} == {"context_length"}
     assert all(row["prompt_tokens"] + row["output_tokens"] == longest + 3 for row in rows)
 
 

@@ -12,18 +12,20 @@ import yaml
 from project import new_project
 from support import DEMO, ROOT
 
-from l2s.decoding.responses import RESPONSES
-from l2s.parquet import read_table
+from l2s.contracts.parquet import read_table
+from l2s.contracts.responses import RESPONSES
 
 WINDOW = 90
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """The demo's settings for vLLM, with a window that cuts the longest responses and few responses at a time."""
+    """The demo's settings for vLLM, a context length that cuts the longest responses, and few responses at a time."""
     values = yaml.safe_load((ROOT / "config" / "decoding" / "demo-vllm.yaml").read_text())
     path = tmp_path_factory.mktemp("settings") / "narrow.yaml"
-    path.write_text(yaml.safe_dump({**values, "window": WINDOW, "vllm": {**values["vllm"], "max_num_seqs": 32}}))
+    path.write_text(
+        yaml.safe_dump({**values, "context_length": WINDOW, "vllm": {**values["vllm"], "max_num_seqs": 32}})
+    )
     return path
 
 
@@ -80,10 +82,10 @@ def test_killed_job_and_killed_worker_lose_little_and_a_rerun_completes(settings
     assert 0 < sidecar["decoded_now"] < 600
     assert sidecar["settings"]["engine_identity"].keys() == {"vllm", "torch", "transformers", "code", "stopping"}
 
-    cut = [row for row in rows if row["finish_reason"] == "window"]
+    cut = [row for row in rows if row["finish_reason"] == "context_length"]
     assert 0 < len(cut) < 600
     assert {row["prompt_tokens"] + row["output_tokens"] for row in cut} == {WINDOW}
-    assert {row["finish_reason"] for row in rows} == {"window", "stop"}
+    assert {row["finish_reason"] for row in rows} == {"context_length", "stop"}
 
 
 def test_the_demo_runs_with_vllm_by_one_option(tmp_path):

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from support import DEMO, ROOT
 
-from l2s.decoding.responses import RESPONSES
-from l2s.grading.grades import GRADES
-from l2s.parquet import read_table
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import read_table
+from l2s.contracts.responses import RESPONSES
 from l2s.sources.benchmarks import rows_digest
 
 DECODE = ["--decoding", "demo", "--out", "x.parquet"]
@@ -56,7 +56,7 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
     spec["checkpoints"] = {"merged": {"responses": str(responses), "grades": str(grades)}}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
     table = tmp_path / "results" / "tables" / "mine.v2"
-    done = script("tabulate_study.py", "--spec", tmp_path / "spec.yaml", "--out", table)
+    done = script("make_table.py", "--spec", tmp_path / "spec.yaml", "--out", table)
     assert done.returncode == 0, done.stderr
     figure = tmp_path / "results" / "figures" / "mine.v2" / "accuracy_length"
     done = script(
@@ -83,7 +83,7 @@ def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
         "mine.yaml": {"path": str(tmp_path / "demos.json"), "sets": {"sums": rows_digest(rows)}},
         "shots.yaml": {
             "template": "Q: {question} A:",
-            "few_shot": {"demonstrations": f"{tmp_path}/mine.yaml", **shown},
+            "few_shot": {"examples": f"{tmp_path}/mine.yaml", **shown},
         },
         "short.yaml": {**yaml.safe_load((ROOT / "config/decoding/demo.yaml").read_text()), "max_new_tokens": 2},
     }
@@ -97,7 +97,7 @@ def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
     assert prompt.startswith("Q: 1+1 A: \\boxed{2}\nQ: From left to right, modulo 10: ")
     done = script("decode.py", *options, "--benchmark", "demo_arithmetic")
     assert done.returncode == 1
-    assert "shots.yaml: key 'few_shot.sets' names no demonstrations for benchmark 'demo_arithmetic'" in done.stderr
+    assert "shots.yaml: key 'few_shot.sets' names no examples for benchmark 'demo_arithmetic'" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_merge_replaces_an_earlier_merge_but_not_its_own_input_or_a_users_files(
          "--out must end in .parquet"),
         ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--decoding", "paper", "--out",
                        "x.parquet"], "the decode settings go by role: say --role quick, --role slow or --role merged"),
-        ("demonstrations.py", ["--entry", ROOT / "config/demonstrations/qwen25-math.yaml", "--set", "gsm9k", "--out",
+        ("load_examples.py", ["--entry", ROOT / "config/examples/qwen25-math.yaml", "--set", "gsm9k", "--out",
                                "x"], "key 'sets' does not name the set 'gsm9k'; did you mean 'gsm8k'?"),
         ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),
         ("grade.py", ["--responses", ROOT / "Makefile", "--out", "x"], "not a readable Parquet file"),
-        ("benchmark.py", ["--entry", ROOT / "config/pairs/demo.yaml", "--out", "x"], "unknown key 'quick'"),
-        ("fetch.py", ["--source", "absent", "--out", "x"], "absent: no such model folder"),
+        ("load_questions.py", ["--entry", ROOT / "config/pairs/demo.yaml", "--out", "x"], "unknown key 'quick'"),
+        ("fetch_model.py", ["--source", "absent", "--out", "x"], "absent: no such model folder"),
         ("draw_figure.py", ["--table", "x", "--figure", "pie", "--out", "x"], "unknown figure 'pie'"),
     ],
 )  # fmt: skip

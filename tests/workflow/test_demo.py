@@ -7,15 +7,15 @@ import pytest
 from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from l2s.analysis.noise import NOISE
-from l2s.analysis.summary import SUMMARY
-from l2s.checkpoints.spectra import SPECTRA
 from l2s.checkpoints.weights import Checkpoint
-from l2s.decoding.responses import RESPONSES
-from l2s.grading.grades import GRADES
-from l2s.parquet import read_table
-from l2s.sources.benchmarks import QUESTIONS
-from l2s.sources.samples import SAMPLES
+from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.grades import GRADES
+from l2s.contracts.noise import NOISE
+from l2s.contracts.parquet import read_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import RESPONSES
+from l2s.contracts.spectra import SPECTRA
+from l2s.contracts.table import TABLE
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def results(finished_demo):
 
 @pytest.fixture(scope="module")
 def lines(results):
-    tables = [read_table(results / "tables" / f"{study}.parquet", SUMMARY) for study in ("demo", "demo_sweep")]
+    tables = [read_table(results / "tables" / f"{study}.parquet", TABLE) for study in ("demo", "demo_sweep")]
     return {line["recipe"]: line for table in tables for line in table.to_pylist() if line["level"] is None}
 
 
@@ -69,11 +69,11 @@ def test_every_stage_writes_its_declared_schema(results):
 
 
 PATTERNS = [
-    ("benchmarks/*.parquet", QUESTIONS),
-    ("calibration/data/*.parquet", SAMPLES),
+    ("questions/*.parquet", QUESTIONS),
+    ("calibration_data/*.parquet", CALIBRATION_DATA),
     ("responses/**/*.parquet", RESPONSES),
     ("grades/**/*.parquet", GRADES),
-    ("tables/*.parquet", SUMMARY),
+    ("tables/*.parquet", TABLE),
     ("noise/*.parquet", NOISE),
     ("spectra/**/*.parquet", SPECTRA),
 ]

@@ -6,11 +6,11 @@ import pytest
 import yaml
 from project import new_project
 
-from l2s.analysis.summary import SUMMARY
-from l2s.decoding.responses import FINISH_REASONS, RESPONSES
-from l2s.grading.grades import GRADES, Outcome
-from l2s.parquet import read_table
-from l2s.sources.benchmarks import QUESTIONS
+from l2s.contracts.grades import GRADES, Outcome
+from l2s.contracts.parquet import read_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import FINISH_REASONS, RESPONSES
+from l2s.contracts.table import TABLE
 
 COUNT, BUDGET = 40, 64
 
@@ -62,7 +62,7 @@ def test_grades_have_an_outcome_for_each_response(results):
 
 
 def test_table_reports_an_accuracy_near_zero_as_such(results):
-    lines = read_table(results / "tables" / "real.parquet", SUMMARY).to_pylist()
+    lines = read_table(results / "tables" / "real.parquet", TABLE).to_pylist()
     assert [line["method"] for line in lines] == ["quick", "slow", "task_arithmetic", "dare_ties"]
     for line in lines:
         assert line["questions"] == COUNT

@@ -16,17 +16,17 @@ STUDIES = {"one": ("demo-slow", "demo_arithmetic"), "two": ("demo-quick", "demo_
 
 
 @pytest.fixture(scope="module")
-def with_demonstrations(finished_demo, tmp_path_factory):
+def with_examples(finished_demo, tmp_path_factory):
     """The finished demo, and two studies with a few-shot prompt, of a model and a benchmark each; all have run."""
     project = finished_demo.clone(tmp_path_factory.mktemp("shots") / "project")
     project.write("demos.json", json.dumps(SETS))
-    (project.folder / "config/demonstrations").mkdir(exist_ok=True)
+    (project.folder / "config/examples").mkdir(exist_ok=True)
     entries = {
-        "demonstrations/mine": {"path": "demos.json", "sets": {name: rows_digest(SETS[name]) for name in SETS}},
+        "examples/mine": {"path": "demos.json", "sets": {name: rows_digest(SETS[name]) for name in SETS}},
         "prompts/shots": {
             "template": "Question: {question}\nAnswer:",
             "few_shot": {
-                "demonstrations": "mine",
+                "examples": "mine",
                 "template": "Question: {question}\nAnswer: {answer}",
                 "separator": "\n",
                 "sets": {"demo_arithmetic": "easy", "demo_validation": "hard"},
@@ -49,8 +49,8 @@ def with_demonstrations(finished_demo, tmp_path_factory):
 
 
 @pytest.fixture
-def project(with_demonstrations, tmp_path):
-    clone = with_demonstrations.clone(tmp_path / "project")
+def project(with_examples, tmp_path):
+    clone = with_examples.clone(tmp_path / "project")
     clone.write("demos.json", json.dumps(SETS))
     return clone
 
@@ -99,7 +99,7 @@ def test_demonstrations_that_are_no_longer_the_pinned_ones_stop_the_run(project)
     assert kinds(stale(project))["load"] == 2
     done = project.snakemake(config="config/both.yaml")
     assert done.returncode == 1
-    assert "error: config/demonstrations/mine.yaml (demos.json): the sha256 of set 'hard' is" in done.stdout
+    assert "error: config/examples/mine.yaml (demos.json): the sha256 of set 'hard' is" in done.stdout
 
 
 def test_changed_budget_of_a_role_decodes_again_that_role_only(demo):

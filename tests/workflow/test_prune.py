@@ -5,7 +5,7 @@ from collections import Counter
 
 def test_prune_deletes_what_no_study_uses_and_nothing_else(demo):
     assert "not used by any configured study: 0 items" in demo.run("--", "prune")
-    demo.edit("config/studies/demo.yaml", "  - {recipe: aim, samples: demo}\n", "")
+    demo.edit("config/studies/demo.yaml", "  - {recipe: aim, calibration_data: demo}\n", "")
     left = demo.folder / "results/demo/checkpoints/demo/ties/.old~1.host.1.x.partial"
     left.mkdir()
     (left / "model.safetensors").write_bytes(b"half")

@@ -7,9 +7,9 @@ from hub_mirror import COMMIT, HubMirror
 from project import new_project
 from support import DEMO
 
-from l2s.analysis.summary import SUMMARY
-from l2s.catalog.entries import REHEARSED
-from l2s.parquet import read_table
+from l2s.contracts.parquet import read_table
+from l2s.contracts.table import TABLE
+from l2s.experiment.registry import REHEARSED
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_table_has_the_papers_rows_and_columns(rehearsal):
     names = [cell.strip() for cell in table[0].strip("|").split("|")]
     assert names == ["Model", "gsm8k", "math500", "aime24", "Avg.", "Length"]
     assert len(table) == 7 + 2
-    lines = read_table(results / "tables" / "table_2.parquet", SUMMARY).to_pylist()
+    lines = read_table(results / "tables" / "table_2.parquet", TABLE).to_pylist()
     assert {line["questions"] for line in lines if line["benchmark"] == "gsm8k"} == {8}
 
 

@@ -86,7 +86,9 @@ def test_editing_code_around_a_training_makes_its_checkpoint_from_the_adapter_in
 
 def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
     demo.edit(
-        "config/studies/demo.yaml", "{recipe: aim, samples: demo}", "{recipe: aim, samples: demo, omega: [0.4, 0.6]}"
+        "config/studies/demo.yaml",
+        "{recipe: aim, calibration_data: demo}",
+        "{recipe: aim, calibration_data: demo, omega: [0.4, 0.6]}",
     )
     assert kinds(demo.stale()) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
 

@@ -93,8 +93,8 @@ def test_deleted_weights_come_back_from_the_adapter_and_an_altered_adapter_is_re
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sampels": "demo"}, "recipe.yaml: unknown key 'sampels'; did you mean 'samples'?"),
-        ({"samples": "demmo"}, "recipe.yaml: key 'samples': 'demmo' is unknown"),
+        ({"calibration_dta": "demo"}, "recipe.yaml: unknown key 'calibration_dta'; did you mean 'calibration_data'?"),
+        ({"calibration_data": "demmo"}, "recipe.yaml: key 'calibration_data': 'demmo' is unknown"),
         ({"prompt": "dmo"}, "recipe.yaml: key 'prompt': 'dmo' is unknown"),
         ({"method": "ties"}, "recipe.yaml: unknown method 'ties'; the methods are dpo"),
     ],

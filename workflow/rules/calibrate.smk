@@ -4,22 +4,22 @@
 rule calibrate:
     input:
         models=lambda wildcards: [manifest_of_model(model) for model in wildcards.measured.split("/")],
-        samples=f"{RESULTS}/calibration/data/{{samples}}.parquet",
+        calibration_data=f"{RESULTS}/calibration_data/{{calibration_data}}.parquet",
     output:
-        manifest=f"{RESULTS}/calibration/{{kind}}/{{measured}}/{{samples}}-{{answer}}.json",
+        manifest=f"{RESULTS}/calibrations/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.json",
     log:
-        f"{RESULTS}/logs/calibrate/{{kind}}/{{measured}}/{{samples}}-{{answer}}.log",
+        f"{RESULTS}/logs/calibrate/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.log",
     benchmark:
-        f"{RESULTS}/timings/calibrate/{{kind}}/{{measured}}/{{samples}}-{{answer}}.tsv"
+        f"{RESULTS}/timings/calibrate/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.tsv"
     conda:
         "../../envs/cpu.yaml"
-    threads: catalog.config.calibration_threads
+    threads: experiment.config.calibration_threads
     resources:
-        gpu=1 if catalog.config.calibration_device == "cuda" else 0,
+        gpu=1 if experiment.config.calibration_device == "cuda" else 0,
     params:
         code=lambda wildcards: code_digest("calibrate.py", [f"l2s.calibration.{wildcards.kind}"]),
-        entry=lambda wildcards: catalog.entries.samples(wildcards.samples).model_dump(mode="json"),
+        entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
-        "measure {wildcards.kind} of {wildcards.measured} on {wildcards.samples}, {wildcards.answer} answers"
+        "measure {wildcards.kind} of {wildcards.measured} on {wildcards.calibration_data}, {wildcards.answer} answers"
     script:
         "../../scripts/calibrate.py"

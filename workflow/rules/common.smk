@@ -1,4 +1,4 @@
-# Helpers of the rules: the catalogue of configured studies, and paths. No rules here.
+# Helpers of the rules: the experiment of configured studies, and paths. No rules here.
 
 import json
 import sys
@@ -10,33 +10,33 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s import gpus
-from l2s.catalog import Catalog
-from l2s.catalog.costs import Costs
-from l2s.catalog.entries import REHEARSED
+from l2s.experiment import Experiment
+from l2s.experiment.costs import Costs
+from l2s.experiment.registry import REHEARSED
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
-from l2s.planning.estimates import Throughput
+from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.provenance import code_digest
 
 
-def load_catalog():
-    """Return the catalogue; a mistake in the configuration stops the run with one line, before anything runs."""
+def load_experiment():
+    """Return the experiment; a mistake in the configuration stops the run with one line, before anything runs."""
     if Path.cwd() != ROOT:
         raise WorkflowError(f"run Snakemake in {ROOT}; the configuration's 'results' says where results go")
     try:
-        return Catalog(config, Path("config"))
+        return Experiment(config, Path("config"))
     except UserError as error:
         raise WorkflowError(str(error))
 
 
-catalog = load_catalog()
+experiment = load_experiment()
 # Scripts see the configuration with its defaults.
-config.update(catalog.config.model_dump(mode="json"))
-config["scratch"] = config["scratch"] or f"{catalog.config.results}/scratch"
-costs = Costs(catalog, read_entry(Path("config/throughput.yaml"), Throughput))
-RESULTS = catalog.config.results
+config.update(experiment.config.model_dump(mode="json"))
+config["scratch"] = config["scratch"] or f"{experiment.config.results}/scratch"
+costs = Costs(experiment, read_entry(Path("config/estimates.yaml"), Estimates))
+RESULTS = experiment.config.results
 
 
 wildcard_constraints:
@@ -49,12 +49,12 @@ wildcard_constraints:
     decoding=r"[^/]+",
     grader=r"[^/]+",
     study=r"[^/]+",
-    samples=r"[^/]+",
+    calibration_data=r"[^/]+",
     answer="quick|slow",
     kind="activations|sensitivities|logit_distances",
     # one model, or two for logit distances
     measured=r"[^/]+(/[^/]+)?",
-    demonstrations=r"[^/]+",
+    examples=r"[^/]+",
     set_name=r"[^/]+",
     figure=r"[^/]+",
     # a fetched model (models/<model>), or a merged or trained checkpoint (<pair>/<method>/<recipe>)
@@ -63,17 +63,17 @@ wildcard_constraints:
 
 def merge_of(wildcards):
     """Return the merge behind <pair>/<method>/<recipe>."""
-    return catalog.merges[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
+    return experiment.merges[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
 def titled(title):
     """Return the title of a page that belongs to no single study; in a rehearsal it says so."""
-    return f"{REHEARSED}: {title}" if catalog.config.rehearsal else title
+    return f"{REHEARSED}: {title}" if experiment.config.rehearsal else title
 
 
 def training_of(wildcards):
     """Return the training behind <pair>/<method>/<recipe>."""
-    return catalog.trainings[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
+    return experiment.trainings[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
 def manifest_of_model(model):
@@ -83,37 +83,37 @@ def manifest_of_model(model):
 
 def calibration_path(calibration):
     """Return the path of a calibration's manifest."""
-    return f"{RESULTS}/calibration/{calibration.name}.json"
+    return f"{RESULTS}/calibrations/{calibration.name}.json"
 
 
 def used_calibrations():
     """Return the names of all calibrations that the studies' merges read."""
-    return sorted({c.name for merge in catalog.merges.values() for c in merge.calibrations.values()})
+    return sorted({c.name for merge in experiment.merges.values() for c in merge.calibrations.values()})
 
 
 def local_model_files(wildcards):
     """Return the files of a model in a local directory, so that changing them is seen; none for a hub model."""
-    path = catalog.entries.model(wildcards.model).path
+    path = experiment.registry.model(wildcards.model).path
     return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
 
 
 def questions_asked(wildcards):
     """Return the question tables of all benchmarks that the studies ask of this checkpoint."""
-    benchmarks = catalog.asked[wildcards.checkpoint, wildcards.decoding]
-    return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in benchmarks]
+    benchmarks = experiment.asked[wildcards.checkpoint, wildcards.decoding]
+    return [f"{RESULTS}/questions/{benchmark}.parquet" for benchmark in benchmarks]
 
 
 def decode_environment(wildcards):
     """Return the conda environment that has the decode settings' engine."""
-    engine = catalog.entries.decoding(wildcards.decoding).engine
+    engine = experiment.registry.decoding(wildcards.decoding).engine
     return f"../../envs/{'cuda' if engine == 'vllm' else 'cpu'}.yaml"
 
 
-def demonstrations_asked(wildcards):
-    """Return the sets of demonstrations that the prompt shows before the questions asked of this checkpoint."""
-    few_shot = catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
+def examples_asked(wildcards):
+    """Return the sets of examples that the prompt shows before the questions asked of this checkpoint."""
+    few_shot = experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
     sets = sorted(set(few_shot.sets.values())) if few_shot else []
-    return [f"{RESULTS}/demonstrations/{few_shot.demonstrations}/{name}.parquet" for name in sets]
+    return [f"{RESULTS}/examples/{few_shot.examples}/{name}.parquet" for name in sets]
 
 
 def decode_memory(wildcards, input):
@@ -121,7 +121,7 @@ def decode_memory(wildcards, input):
 
     While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
     """
-    settings = catalog.decoding_of(wildcards.checkpoint, wildcards.decoding)
+    settings = experiment.decoding_of(wildcards.checkpoint, wildcards.decoding)
     with open(input.manifest) as stream:
         weights = sum(file["bytes"] for file in json.load(stream)["files"].values())
     widened = weights * (2 if settings.dtype == "float32" else 1)
@@ -129,24 +129,24 @@ def decode_memory(wildcards, input):
 
 
 def decode_minutes(wildcards):
-    """Return the time limit of a decode job: four times what config/throughput.yaml makes of it, and half an hour."""
+    """Return the time limit of a decode job: four times what config/estimates.yaml makes of it, and half an hour."""
     return 30 + round(4 * costs.decode_seconds(wildcards.checkpoint, wildcards.decoding) / 60)
 
 
 def responses_path(study, checkpoint):
     """Return the responses of a checkpoint that a study reads."""
-    return f"{RESULTS}/responses/{checkpoint}/{catalog.studies[study].decoding}.parquet"
+    return f"{RESULTS}/responses/{checkpoint}/{experiment.studies[study].decoding}.parquet"
 
 
 def grades_path(study, checkpoint):
     """Return the grades of a checkpoint that a study reads."""
-    entry = catalog.studies[study]
+    entry = experiment.studies[study]
     return f"{RESULTS}/grades/{checkpoint}/{entry.decoding}/{entry.grader}.parquet"
 
 
 def study_checkpoints(study):
     """Return every checkpoint of a study's table, references included, sorted."""
-    return sorted({name for line in catalog.lines[study] for name in (line.checkpoint, line.reference)})
+    return sorted({name for line in experiment.lines[study] for name in (line.checkpoint, line.reference)})
 
 
 def table_inputs(wildcards, path):
@@ -156,12 +156,12 @@ def table_inputs(wildcards, path):
 
 def study_questions(study):
     """Return the question tables of a study's benchmarks."""
-    return [f"{RESULTS}/benchmarks/{benchmark}.parquet" for benchmark in catalog.studies[study].benchmarks]
+    return [f"{RESULTS}/questions/{benchmark}.parquet" for benchmark in experiment.studies[study].benchmarks]
 
 
 def table_spec(wildcards):
     """Return what a study's table is made from."""
-    study, entry = wildcards.study, catalog.studies[wildcards.study]
+    study, entry = wildcards.study, experiment.studies[wildcards.study]
     checkpoints = {
         name: {"responses": responses_path(study, name), "grades": grades_path(study, name)}
         for name in study_checkpoints(study)
@@ -169,19 +169,19 @@ def table_spec(wildcards):
     return {
         "study": study,
         "title": entry.title,
-        "reference": catalog.reference_name(study),
+        "reference": experiment.reference_name(study),
         "benchmarks": list(entry.benchmarks),
         "cell": entry.cell,
         "questions": study_questions(study),
-        "rows": [line._asdict() for line in catalog.lines[study]],
+        "rows": [line._asdict() for line in experiment.lines[study]],
         "checkpoints": checkpoints,
     }
 
 
 def table_outputs(study):
     """Return a table study's table, its figures, and a figure of each merge."""
-    figures = [f"{RESULTS}/figures/{study}/{figure}.html" for figure in catalog.studies[study].figures]
-    merges = [line.checkpoint for line in catalog.lines[study] if line.checkpoint in catalog.merges]
+    figures = [f"{RESULTS}/figures/{study}/{figure}.html" for figure in experiment.studies[study].figures]
+    merges = [line.checkpoint for line in experiment.lines[study] if line.checkpoint in experiment.merges]
     return [
         f"{RESULTS}/tables/{study}.parquet",
         *figures,
@@ -191,8 +191,8 @@ def table_outputs(study):
 
 def noise_pairs(study):
     """Return (checkpoint, decode settings) of all responses that a noise study compares, its lines in order."""
-    entry = catalog.studies[study]
-    names = dict.fromkeys(line.checkpoint for line in catalog.lines[study])
+    entry = experiment.studies[study]
+    names = dict.fromkeys(line.checkpoint for line in experiment.lines[study])
     return [(name, decoding) for name in names for decoding in entry.decodings]
 
 
@@ -203,7 +203,7 @@ def noise_responses(wildcards):
 
 def noise_grades(wildcards):
     """Return the grades that a noise study compares."""
-    grader = catalog.studies[wildcards.study].grader
+    grader = experiment.studies[wildcards.study].grader
     return [f"{RESULTS}/grades/{name}/{decoding}/{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
 
 
@@ -214,12 +214,12 @@ def noise_outputs(study):
 
 def spectra_outputs(study):
     """Return a figure of each task vector of a spectra study."""
-    return [f"{RESULTS}/figures/spectra/{base}/{model}.html" for base, model in catalog.task_vectors[study]]
+    return [f"{RESULTS}/figures/spectra/{base}/{model}.html" for base, model in experiment.task_vectors[study]]
 
 
 def group_outputs(group):
     """Return what the studies of a group are for."""
-    return [path for study in catalog.studies[group].studies for path in study_outputs(study)]
+    return [path for study in experiment.studies[group].studies for path in study_outputs(study)]
 
 
 def stop_without_gpus(dag):
@@ -233,7 +233,7 @@ def stop_without_gpus(dag):
         )
     for job in jobs:
         if job.rule.name == "decode":
-            wanted = catalog.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
+            wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
             if job.resources["gpu"] < wanted:
                 raise WorkflowError(
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
@@ -251,4 +251,4 @@ OUTPUTS_OF_KIND = {
 
 def study_outputs(study):
     """Return what a study is for."""
-    return OUTPUTS_OF_KIND[catalog.studies[study].kind](study)
+    return OUTPUTS_OF_KIND[experiment.studies[study].kind](study)

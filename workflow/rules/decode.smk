@@ -5,7 +5,7 @@ rule decode:
     input:
         manifest=f"{RESULTS}/checkpoints/{{checkpoint}}/manifest.json",
         questions=questions_asked,
-        demonstrations=demonstrations_asked,
+        examples=examples_asked,
     output:
         responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
         sidecar=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.json",
@@ -17,15 +17,15 @@ rule decode:
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
         decode_environment
-    threads: lambda wildcards: catalog.entries.decoding(wildcards.decoding).cpu_threads
+    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).cpu_threads
     resources:
-        gpu=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
+        gpu=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
         mem_mb=decode_memory,
         runtime=decode_minutes,
     params:
-        code=lambda wildcards: code_digest("decode.py", [catalog.entries.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: catalog.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
-        prompt=lambda wildcards: catalog.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        code=lambda wildcards: code_digest("decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]),
+        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         store=f"{RESULTS}/store",
     message:
         "decode with {wildcards.checkpoint}, {wildcards.decoding}"

@@ -14,10 +14,10 @@ rule prune:
         "../../envs/cpu.yaml"
     params:
         results=RESULTS,
-        checkpoints=catalog.checkpoints,
+        checkpoints=experiment.checkpoints,
         calibrations=used_calibrations(),
-        responses=[f"{checkpoint}/{decoding}" for checkpoint, decoding in sorted(catalog.asked)],
-        delete=catalog.config.prune == "delete",
+        responses=[f"{checkpoint}/{decoding}" for checkpoint, decoding in sorted(experiment.asked)],
+        delete=experiment.config.prune == "delete",
     message:
         "look for what no configured study uses"
     script:

@@ -17,7 +17,7 @@ rule merge:
     priority: lambda wildcards: costs.seconds_after(f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}")
     conda:
         "../../envs/cpu.yaml"
-    threads: catalog.config.merge_threads
+    threads: experiment.config.merge_threads
     params:
         code=lambda wildcards: code_digest("merge.py", merge_of(wildcards).modules),
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),

@@ -1,7 +1,7 @@
 # Tables and figures of the studies.
 
 
-rule tabulate:
+rule make_table:
     input:
         responses=lambda wildcards: table_inputs(wildcards, responses_path),
         grades=lambda wildcards: table_inputs(wildcards, grades_path),
@@ -18,21 +18,21 @@ rule tabulate:
             labels={"output": "table"},
         ),
     log:
-        f"{RESULTS}/logs/tabulate/{{study}}.log",
+        f"{RESULTS}/logs/make_table/{{study}}.log",
     benchmark:
-        f"{RESULTS}/timings/tabulate/{{study}}.tsv"
+        f"{RESULTS}/timings/make_table/{{study}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("tabulate_study.py"),
+        code=code_digest("make_table.py"),
         spec=table_spec,
     message:
         "tabulate {wildcards.study}"
     script:
-        "../../scripts/tabulate_study.py"
+        "../../scripts/make_table.py"
 
 
-rule draw:
+rule draw_figure:
     input:
         table=f"{RESULTS}/tables/{{study}}.parquet",
     output:
@@ -45,9 +45,9 @@ rule draw:
         svg=f"{RESULTS}/figures/{{study}}/{{figure}}.svg",
         png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
     log:
-        f"{RESULTS}/logs/draw/{{study}}/{{figure}}.log",
+        f"{RESULTS}/logs/draw_figure/{{study}}/{{figure}}.log",
     benchmark:
-        f"{RESULTS}/timings/draw/{{study}}/{{figure}}.tsv"
+        f"{RESULTS}/timings/draw_figure/{{study}}/{{figure}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -58,7 +58,7 @@ rule draw:
         "../../scripts/draw_figure.py"
 
 
-rule compare_noise:
+rule measure_noise:
     input:
         responses=noise_responses,
         grades=noise_grades,
@@ -72,16 +72,16 @@ rule compare_noise:
             labels={"output": "noise"},
         ),
     log:
-        f"{RESULTS}/logs/compare_noise/{{study}}.log",
+        f"{RESULTS}/logs/measure_noise/{{study}}.log",
     benchmark:
-        f"{RESULTS}/timings/compare_noise/{{study}}.tsv"
+        f"{RESULTS}/timings/measure_noise/{{study}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("compare_noise.py"),
-        title=lambda wildcards: catalog.studies[wildcards.study].title,
+        code=code_digest("measure_noise.py"),
+        title=lambda wildcards: experiment.studies[wildcards.study].title,
         pairs=lambda wildcards: noise_pairs(wildcards.study),
     message:
         "compare repeated decoding: {wildcards.study}"
     script:
-        "../../scripts/compare_noise.py"
+        "../../scripts/measure_noise.py"

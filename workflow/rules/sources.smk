@@ -1,83 +1,83 @@
-# Models, benchmarks, demonstrations and calibration sets, from the hub or from local files.
+# Models, benchmarks, examples and sets of calibration data, from the hub or from local files.
 
 
-rule fetch:
+rule fetch_model:
     input:
         files=local_model_files,
     output:
         manifest=f"{RESULTS}/checkpoints/models/{{model}}/manifest.json",
     log:
-        f"{RESULTS}/logs/fetch/{{model}}.log",
+        f"{RESULTS}/logs/fetch_model/{{model}}.log",
     benchmark:
-        f"{RESULTS}/timings/fetch/{{model}}.tsv"
+        f"{RESULTS}/timings/fetch_model/{{model}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("fetch.py"),
-        entry=lambda wildcards: catalog.entries.model(wildcards.model).model_dump(exclude={"label", "stand_in"}),
+        code=code_digest("fetch_model.py"),
+        entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label", "stand_in"}),
     message:
         "fetch the model {wildcards.model}"
     script:
-        "../../scripts/fetch.py"
+        "../../scripts/fetch_model.py"
 
 
-rule benchmark:
+rule load_questions:
     input:
-        file=lambda wildcards: catalog.entries.benchmark(wildcards.benchmark).source.path or [],
+        file=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).source.path or [],
     output:
-        questions=f"{RESULTS}/benchmarks/{{benchmark}}.parquet",
+        questions=f"{RESULTS}/questions/{{benchmark}}.parquet",
     log:
-        f"{RESULTS}/logs/benchmark/{{benchmark}}.log",
+        f"{RESULTS}/logs/load_questions/{{benchmark}}.log",
     benchmark:
-        f"{RESULTS}/timings/benchmark/{{benchmark}}.tsv"
+        f"{RESULTS}/timings/load_questions/{{benchmark}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("benchmark.py"),
-        entry=lambda wildcards: catalog.entries.benchmark(wildcards.benchmark).model_dump(mode="json"),
+        code=code_digest("load_questions.py"),
+        entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(mode="json"),
     message:
         "load the questions of {wildcards.benchmark}"
     script:
-        "../../scripts/benchmark.py"
+        "../../scripts/load_questions.py"
 
 
-rule demonstrations:
+rule load_examples:
     input:
-        file=lambda wildcards: catalog.entries.demonstrations(wildcards.demonstrations).path or [],
+        file=lambda wildcards: experiment.registry.examples(wildcards.examples).path or [],
     output:
-        demonstrations=f"{RESULTS}/demonstrations/{{demonstrations}}/{{set_name}}.parquet",
+        examples=f"{RESULTS}/examples/{{examples}}/{{set_name}}.parquet",
     log:
-        f"{RESULTS}/logs/demonstrations/{{demonstrations}}/{{set_name}}.log",
+        f"{RESULTS}/logs/load_examples/{{examples}}/{{set_name}}.log",
     benchmark:
-        f"{RESULTS}/timings/demonstrations/{{demonstrations}}/{{set_name}}.tsv"
+        f"{RESULTS}/timings/load_examples/{{examples}}/{{set_name}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("demonstrations.py"),
-        entry=lambda wildcards: catalog.entries.demonstrations(wildcards.demonstrations)
+        code=code_digest("load_examples.py"),
+        entry=lambda wildcards: experiment.registry.examples(wildcards.examples)
         .only(wildcards.set_name)
         .model_dump(mode="json"),
     message:
-        "load the demonstrations {wildcards.set_name} of {wildcards.demonstrations}"
+        "load the examples {wildcards.set_name} of {wildcards.examples}"
     script:
-        "../../scripts/demonstrations.py"
+        "../../scripts/load_examples.py"
 
 
-rule calibration_data:
+rule load_calibration_data:
     input:
-        file=lambda wildcards: catalog.entries.samples(wildcards.samples).source.path or [],
+        file=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).source.path or [],
     output:
-        samples=f"{RESULTS}/calibration/data/{{samples}}.parquet",
+        calibration_data=f"{RESULTS}/calibration_data/{{calibration_data}}.parquet",
     log:
-        f"{RESULTS}/logs/calibration_data/{{samples}}.log",
+        f"{RESULTS}/logs/load_calibration_data/{{calibration_data}}.log",
     benchmark:
-        f"{RESULTS}/timings/calibration_data/{{samples}}.tsv"
+        f"{RESULTS}/timings/load_calibration_data/{{calibration_data}}.tsv"
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("calibration_data.py"),
-        entry=lambda wildcards: catalog.entries.samples(wildcards.samples).model_dump(mode="json"),
+        code=code_digest("load_calibration_data.py"),
+        entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
-        "load the calibration set {wildcards.samples}"
+        "load the calibration data {wildcards.calibration_data}"
     script:
-        "../../scripts/calibration_data.py"
+        "../../scripts/load_calibration_data.py"

@@ -13,7 +13,7 @@ rule measure_spectra:
         f"{RESULTS}/timings/measure_spectra/{{base}}/{{model}}.tsv"
     conda:
         "../../envs/cpu.yaml"
-    threads: catalog.config.merge_threads
+    threads: experiment.config.merge_threads
     params:
         code=code_digest("measure_spectra.py"),
     message:

@@ -4,7 +4,7 @@
 rule train:
     input:
         model=lambda wildcards: manifest_of_model(training_of(wildcards).model),
-        samples=lambda wildcards: f"{RESULTS}/calibration/data/{training_of(wildcards).recipe.method.samples}.parquet",
+        calibration_data=lambda wildcards: f"{RESULTS}/calibration_data/{training_of(wildcards).recipe.method.calibration_data}.parquet",
     output:
         manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
         adapter=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/adapter/adapter_model.safetensors",

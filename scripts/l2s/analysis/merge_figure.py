@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from l2s.checkpoints.statistics import SHIFT_BOUND
+from l2s.contracts.merge_statistics import SHIFT_BOUND
 
 WIDTH, HEIGHT = 520, 150
 SIZE, SHARE = "size, relative to the base", "share of elements"
@@ -18,7 +18,7 @@ LINES = {
 
 
 def chart(statistics: pa.Table, title: str) -> alt.VConcatChart:
-    """Return the figure from a table of statistics (schema STATISTICS), the last model's task vector."""
+    """Return the figure from a table of statistics (schema MERGE_STATISTICS), the last model's task vector."""
     layers = _by_layer(statistics.to_pandas())
     long = layers.melt("layer", list(LINES), "line", "value")
     long["panel"] = [LINES[line][0] for line in long["line"]]

@@ -11,27 +11,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from l2s.analysis.summary import QUESTION
+from l2s.contracts.noise import NOISE
+from l2s.contracts.parquet import table_of
+from l2s.contracts.table import QUESTION
 from l2s.errors import UserError
-from l2s.parquet import Column, schema_of, table_of
-
-NOISE = schema_of(
-    [
-        Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
-        Column("benchmark", pa.string(), "name of the benchmark"),
-        Column("first", pa.string(), "decode settings compared with"),
-        Column("again", pa.string(), "decode settings of the repetition"),
-        Column("responses", pa.int32(), "number of responses compared"),
-        Column("changed_responses", pa.int32(), "number of responses with other token ids"),
-        Column("changed_lengths", pa.int32(), "number of responses with another number of tokens"),
-        Column("changed_grades", pa.int32(), "number of responses that are correct in one and not in the other"),
-        Column(
-            "first_difference", pa.float64(), "median index of the first token that differs; null: none", nullable=True
-        ),
-        Column("accuracy_difference", pa.float64(), "accuracy of the repetition minus that of the first, in [-1, 1]"),
-        Column("length_difference", pa.float64(), "mean length of the repetition over the first's, minus 1"),
-    ]
-)
 
 
 def compare(read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Activations: the mean absolute input per channel of every linear layer and norm, over the tokens of all samples.
+"""Activations: the mean absolute input per channel of every linear layer and norm, over the tokens of all texts.
 
 This is the channel importance that AIM uses (arXiv 2502.02421, after AWQ, arXiv 2306.00978).
 """
@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from l2s.calibration.forward import FLOAT_BYTES, run_layers
-from l2s.calibration.kept import Room, groups
+from l2s.calibration.hidden_states import Room, groups
 from l2s.calibration.streamed import NORM, StreamedModel
 from l2s.calibration.texts import Text
-from l2s.checkpoints.names import HEAD
+from l2s.checkpoints.tensor_names import HEAD
 from l2s.files import atomic_path
 from l2s.progress import Progress
 
@@ -63,7 +63,7 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
 
     Args:
         model: The model.
-        texts: The samples.
+        texts: The texts.
         room: Only its budget counts: one layer's inputs at a time are held, in memory.
 
     Returns:

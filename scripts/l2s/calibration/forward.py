@@ -1,4 +1,4 @@
-"""The forward pass, a layer at a time over a group of samples."""
+"""The forward pass, a layer at a time over a group of texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from l2s.calibration.kept import KeptStates
+from l2s.calibration.hidden_states import KeptStates
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import Text
 from l2s.errors import UserError
@@ -22,20 +22,20 @@ def run_layers(
     kept: KeptStates | None = None,
     observe: Callable[[int, Text], None] | None = None,
 ) -> list[torch.Tensor]:
-    """Run every layer over a group of samples.
+    """Run every layer over a group of texts.
 
     Args:
         model: The model.
-        group: The samples.
+        group: The texts.
         progress: Told of each layer's tokens.
         kept: Where each layer's inputs are kept, if they are needed again.
-        observe: Called with (layer, sample) just before that sample passes through that layer.
+        observe: Called with (layer, text) just before that text passes through that layer.
 
     Returns:
-        The hidden states of each sample before the final norm, float32 [tokens, hidden].
+        The hidden states of each text before the final norm, float32 [tokens, hidden].
 
     Raises:
-        UserError: A sample's states are NaN or infinite.
+        UserError: A text's states are NaN or infinite.
     """
     with torch.no_grad():
         states = [model.embed(text.ids) for text in group]
@@ -62,6 +62,5 @@ def check_finite(model: StreamedModel, text: Text, values: torch.Tensor) -> None
     """Refuse NaN and infinity, which would spread into every statistic."""
     if not values.isfinite().all():
         raise UserError(
-            f"{model.folder}: calibration sample {text.sample_id} gives NaN or infinity; is the model damaged? "
-            "fetch it again"
+            f"{model.folder}: calibration row {text.row_id} gives NaN or infinity; is the model damaged? fetch it again"
         )

@@ -1,7 +1,7 @@
 """Logit distances: how far apart two models are on calibration data, ‖f(x) − g(x)‖² (Sens-Merging, arXiv 2502.12420).
 
 ASSUME: f is the row of logits that predicts a token of the answer; the squared distances are averaged over these tokens
-within a sample. The paper's own text was not at hand.
+within a text. The paper's own text was not at hand.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 
 from l2s.calibration.forward import FLOAT_BYTES, check_finite, predicting_states, run_layers
-from l2s.calibration.kept import Room, groups
+from l2s.calibration.hidden_states import Room, groups
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import Text
 from l2s.calibration.vocabulary import squared_distances
-from l2s.checkpoints.calibrations import LOGIT_DISTANCES
+from l2s.contracts.calibrations import LOGIT_DISTANCES
+from l2s.contracts.parquet import table_of, write_table
 from l2s.errors import UserError
-from l2s.parquet import table_of, write_table
 from l2s.progress import Progress
 
 
@@ -26,7 +26,7 @@ def write(models: Sequence[StreamedModel], texts: Sequence[Text], room: Room, ou
     """Measure the distance of two models and write it as Parquet, schema LOGIT_DISTANCES."""
     first, second = models
     rows = [
-        {"sample_id": text.sample_id, "tokens": text.answer_tokens, "distance": distance}
+        {"row_id": text.row_id, "tokens": text.answer_tokens, "distance": distance}
         for text, distance in zip(texts, measure(first, second, texts, room), strict=True)
     ]
     write_table(table_of(rows, LOGIT_DISTANCES), out)
@@ -38,11 +38,11 @@ def measure(first: StreamedModel, second: StreamedModel, texts: Sequence[Text], 
     Args:
         first: A model.
         second: Another one, with the same vocabulary.
-        texts: The samples, as both models read them.
+        texts: The texts, as both models read them.
         room: Only its budget counts: one layer's inputs at a time are held, in memory.
 
     Returns:
-        For each sample the mean over its answer tokens.
+        For each text the mean over its answer tokens.
 
     Raises:
         UserError: The vocabularies differ in size.

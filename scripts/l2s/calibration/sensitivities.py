@@ -1,8 +1,8 @@
-"""Sensitivities: Σ |θ · ∂L/∂θ| per tensor, summed over samples (Sens-Merging, arXiv 2502.12420).
+"""Sensitivities: Σ |θ · ∂L/∂θ| per tensor, summed over texts (Sens-Merging, arXiv 2502.12420).
 
-L is the mean cross-entropy of one sample's answer tokens. The forward pass keeps every layer's inputs; the backward
+L is the mean cross-entropy of one text's answer tokens. The forward pass keeps every layer's inputs; the backward
 pass walks the layers in reverse, runs each again over the kept inputs and takes the gradients of its weights, one
-sample at a time, so that the weights and gradients of one layer are all that is in memory.
+text at a time, so that the weights and gradients of one layer are all that is in memory.
 
 DEVIATES: the released code runs in float16 on CUDA; here everything is float32. It also holds the whole model.
 """
@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 
 from l2s.calibration.forward import FLOAT_BYTES, check_finite, predicting_states, run_layers
-from l2s.calibration.kept import KeptStates, Room, groups
+from l2s.calibration.hidden_states import KeptStates, Room, groups
 from l2s.calibration.streamed import NORM, StreamedModel
 from l2s.calibration.texts import Text
 from l2s.calibration.vocabulary import Targets, measure_loss, state_gradients
-from l2s.checkpoints.calibrations import SENSITIVITIES
-from l2s.checkpoints.names import EMBEDDING, layer_of
+from l2s.checkpoints.tensor_names import EMBEDDING, layer_of
+from l2s.contracts.calibrations import SENSITIVITIES
+from l2s.contracts.parquet import table_of, write_table
 from l2s.errors import UserError
-from l2s.parquet import table_of, write_table
 from l2s.progress import Progress
 
 
@@ -44,15 +44,15 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
 
     Args:
         model: The model.
-        texts: The samples.
+        texts: The texts.
         room: Where every layer's inputs are kept.
 
     Returns:
-        By tensor name, the sum over samples and elements of |θ · ∂L/∂θ|. Tied embeddings count once, both uses in one
+        By tensor name, the sum over texts and elements of |θ · ∂L/∂θ|. Tied embeddings count once, both uses in one
         gradient.
 
     Raises:
-        UserError: A value is NaN or infinite; names the sample or the tensor.
+        UserError: A value is NaN or infinite; names the text or the tensor.
     """
     # Every layer's inputs, and the running state and gradient.
     bytes_per_token = (model.layers + 2) * model.hidden * FLOAT_BYTES
@@ -69,14 +69,14 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
 
 
 class Backward:
-    """The backward pass over groups of samples; ``sums`` has the sensitivities so far, by tensor name."""
+    """The backward pass over groups of texts; ``sums`` has the sensitivities so far, by tensor name."""
 
     def __init__(self, model: StreamedModel, kept: KeptStates) -> None:
         self.model, self.kept = model, kept
         self.sums: dict[str, float] = defaultdict(float)
 
     def run(self, group: Sequence[Text], progress: Progress) -> None:
-        """Add the sensitivities of a group of samples."""
+        """Add the sensitivities of a group of texts."""
         finals = run_layers(self.model, group, progress, self.kept)
         normed = [self._norm(text, states) for text, states in zip(group, finals, strict=True)]
         targets = [Targets(out, text.ids[text.answer_start :]) for text, (_, out) in zip(group, normed, strict=True)]
@@ -104,7 +104,7 @@ class Backward:
     def _through_layer(
         self, layer: int, group: Sequence[Text], gradients: list[torch.Tensor], progress: Progress
     ) -> None:
-        """Replace each sample's gradient by that at the layer's input, and count the layer's weights."""
+        """Replace each text's gradient by that at the layer's input, and count the layer's weights."""
         model = self.model
         model.load_layer(layer)
         names, weights = zip(*model.layer.named_parameters(), strict=True)
@@ -139,7 +139,7 @@ class Backward:
 
 
 def _rows(ids: torch.Tensor, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Add up a sample's embedding gradient [tokens, hidden] by token: distinct ids [n], gradients [n, hidden]."""
+    """Add up a text's embedding gradient [tokens, hidden] by token: distinct ids [n], gradients [n, hidden]."""
     unique, inverse = torch.unique(ids, return_inverse=True)
     total = torch.zeros(len(unique), gradient.shape[1], device=gradient.device)
     return unique, total.index_add_(0, inverse, gradient)

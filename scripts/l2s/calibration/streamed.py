@@ -2,7 +2,7 @@
 
 Layers are read from the safetensors files into one set of buffers, always the same; embedding rows are read one by one,
 the output layer in pieces of the vocabulary. Memory is one layer, whatever the depth. Arithmetic is float32 whatever
-the weights' dtype, one sample at a time, without padding.
+the weights' dtype, one text at a time, without padding.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 
 from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
-from l2s.checkpoints.names import EMBEDDING, HEAD
+from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import TensorReader
 from l2s.errors import UserError
 
@@ -80,7 +80,7 @@ class StreamedModel:
         self._load(self.layer, f"model.layers.{number}")
 
     def run_layer(self, states: torch.Tensor) -> torch.Tensor:
-        """Run the loaded layer on one sample's hidden states, float32 [tokens, hidden], with causal attention."""
+        """Run the loaded layer on one text's hidden states, float32 [tokens, hidden], with causal attention."""
         positions = torch.arange(len(states), device=self.device)[None]
         inputs = states[None]
         rotation = self.rotary(inputs, positions)

@@ -10,7 +10,7 @@ from l2s.calibration.streamed import StreamedModel
 
 
 class Targets:
-    """The answer tokens of one sample, and what predicts them.
+    """The answer tokens of one text, and what predicts them.
 
     Attributes:
         states: Normed hidden states, float32 [n, hidden].
@@ -38,7 +38,7 @@ class Targets:
 
 
 def measure_loss(model: StreamedModel, group: Sequence[Targets]) -> None:
-    """Fill in ``log_total`` and ``at_target`` of every sample, in one pass over the output layer."""
+    """Fill in ``log_total`` and ``at_target`` of every text, in one pass over the output layer."""
     for first, rows in model.head_chunks():
         for targets in group:
             logits = targets.states @ rows.T
@@ -48,7 +48,7 @@ def measure_loss(model: StreamedModel, group: Sequence[Targets]) -> None:
 
 
 def state_gradients(model: StreamedModel, group: Sequence[Targets]) -> list[torch.Tensor]:
-    """Return ∂loss/∂states of every sample, float32 [n, hidden], in one pass over the output layer."""
+    """Return ∂loss/∂states of every text, float32 [n, hidden], in one pass over the output layer."""
     gradients = [torch.zeros_like(targets.states) for targets in group]
     for first, rows in model.head_chunks():
         for targets, gradient in zip(group, gradients, strict=True):
@@ -59,7 +59,7 @@ def state_gradients(model: StreamedModel, group: Sequence[Targets]) -> list[torc
 def squared_distances(
     first: StreamedModel, second: StreamedModel, states: Sequence[tuple[torch.Tensor, torch.Tensor]]
 ) -> list[torch.Tensor]:
-    """Return ‖first's logits − second's‖² per row, float64 [n], for each sample's two normed states [n, hidden]."""
+    """Return ‖first's logits − second's‖² per row, float64 [n], for each text's two normed states [n, hidden]."""
     totals = [torch.zeros(len(ours), dtype=torch.float64, device=ours.device) for ours, _ in states]
     for (_, rows), (_, other_rows) in zip(first.head_chunks(), second.head_chunks(), strict=True):
         for total, (ours, theirs) in zip(totals, states, strict=True):

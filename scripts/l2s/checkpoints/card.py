@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import yaml
 
-from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.manifest import Manifest
+from l2s.checkpoints.model_entry import split_source
 
 CARD_NAME = "README.md"
 
@@ -32,7 +32,7 @@ def card_head(manifest: Manifest, relation: str) -> str:
 def parents_table(manifest: Manifest) -> str:
     """Return the parents as a Markdown table."""
     rows = [
-        f"| {parent.role} | {parent.source} | {parent.licence or 'not stated'} | {(parent.content_id or '')[:16]} |"
+        f"| {parent.used_as} | {parent.source} | {parent.licence or 'not stated'} | {(parent.content_id or '')[:16]} |"
         for parent in manifest.parents
     ]
-    return "\n".join(["| role | model | licence | content_id |", "|---|---|---|---|", *rows])
+    return "\n".join(["| used as | model | licence | content_id |", "|---|---|---|---|", *rows])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from l2s.checkpoints.headers import weight_files
-from l2s.checkpoints.manifest import Manifest, companion_records, content_id, weight_records
+from l2s.checkpoints.manifest import Manifest, config_file_records, content_id, weight_records
 from l2s.checkpoints.tensors import digest_tensors
 
 
@@ -13,7 +13,7 @@ def describe_model(folder: Path, source: str, licence: str | None = None) -> Man
     Raises:
         UserError: A file is missing or damaged, or a tensor holds NaN or infinity.
     """
-    files = companion_records(folder) | weight_records(weight_files(folder), digests=True)
+    files = config_file_records(folder) | weight_records(weight_files(folder), digests=True)
     tensors = digest_tensors(folder, check_finite=True)
     return Manifest(
         kind="fetched",

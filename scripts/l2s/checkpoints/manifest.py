@@ -28,7 +28,7 @@ TOKENIZER_NAMES = (
     "chat_template.jinja",
 )
 # What a model is besides its tensors: architecture, generation defaults, tokenizer.
-COMPANION_NAMES = ("config.json", "generation_config.json", *TOKENIZER_NAMES)
+CONFIG_FILES = ("config.json", "generation_config.json", *TOKENIZER_NAMES)
 
 
 class TensorRecord(StrictModel):
@@ -49,7 +49,7 @@ class FileRecord(StrictModel):
 class Parent(StrictModel):
     """A model that a merged or trained checkpoint was made of."""
 
-    role: Literal["base", "model"]
+    used_as: Literal["base", "model"]
     source: str = Field(description="repo@revision, or a local directory")
     content_id: str | None = Field(None, description="known where the parent has a manifest of its own")
     licence: str | None = Field(None, description="SPDX identifier, if known")
@@ -83,13 +83,15 @@ class Manifest(StrictModel):
 
 
 def content_id(tensors: dict[str, TensorRecord], files: dict[str, FileRecord]) -> str:
-    """Return the sha256 over all tensor digests and companion files: how a checkpoint is sharded does not matter."""
-    companions = {name: files[name].sha256 for name in COMPANION_NAMES if name in files}
-    return digest_of({"tensors": {name: record.model_dump() for name, record in tensors.items()}, "files": companions})
+    """Return the sha256 over all tensor digests and config files: how a checkpoint is sharded does not matter."""
+    config_files = {name: files[name].sha256 for name in CONFIG_FILES if name in files}
+    return digest_of(
+        {"tensors": {name: record.model_dump() for name, record in tensors.items()}, "files": config_files}
+    )
 
 
-def companion_records(folder: Path) -> dict[str, FileRecord]:
-    """Return the records of a model folder's companion files.
+def config_file_records(folder: Path) -> dict[str, FileRecord]:
+    """Return the records of a model folder's config files.
 
     Raises:
         UserError: ``config.json`` is missing, or a JSON file among them is not valid.
@@ -97,7 +99,7 @@ def companion_records(folder: Path) -> dict[str, FileRecord]:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder / 'config.json'}: no such file; a model folder needs one")
     records = {}
-    for name in COMPANION_NAMES:
+    for name in CONFIG_FILES:
         path = folder / name
         if path.is_file():
             if path.suffix == ".json":

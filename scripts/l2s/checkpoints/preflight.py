@@ -15,7 +15,7 @@ import numpy as np
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import read_json
-from l2s.checkpoints.names import EMBEDDING, HEAD
+from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.files import canonical_json
 
 SAMPLE_BYTES = 1 << 16
@@ -27,7 +27,7 @@ SHORT = 12
 POLICIES = {
     "dtypes": "computed in one dtype (float32 unless fidelity is released), written in the recipe's",
     "tied embeddings": "untied: the embedding stands in for a missing lm_head, and the result has one of its own",
-    "window": "the slow model's (a merged model that took a shorter one over would be cut); decoding may set less",
+    "context_length": "the slow model's (a shorter one would cut the merged model's responses); decoding may set less",
     "rope": "the slow model's",
     "tokenizer entries": "those of the side that the recipe's 'tokenizer' names",
     "special tokens": "those of the side that the recipe's 'tokenizer' names; the other side's meanings are lost",
@@ -85,7 +85,7 @@ def _facts(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, str]:
         "vocabulary rows": str(places[EMBEDDING].shape[0]) if EMBEDDING in places else "none",
         "dtypes": ", ".join(sorted({place.dtype for place in places.values()})),
         "tied embeddings": "no" if HEAD in places else "yes",
-        "window": str(config.get("max_position_embeddings")),
+        "context_length": str(config.get("max_position_embeddings")),
         "rope": _digest([config.get(key) for key in ("rope_theta", "rope_scaling", "rope_parameters")]),
         "tokenizer entries": str(len(entries) or "no tokenizer.json"),
         "special tokens": f"{len(added)}, {_digest(added)}",

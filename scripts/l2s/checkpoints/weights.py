@@ -13,18 +13,18 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from l2s.checkpoints.describe import describe_model
-from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.headers import weight_files
-from l2s.checkpoints.manifest import COMPANION_NAMES, MANIFEST_NAME, Manifest, read_manifest
+from l2s.checkpoints.manifest import CONFIG_FILES, MANIFEST_NAME, Manifest, read_manifest
+from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.tensors import digest_tensors
 from l2s.errors import UserError
 from l2s.files import temporary_folder
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-REBUILDING_SCRIPTS = {"fetched": "fetch.py", "merged": "merge.py", "trained": "train.py"}
+REBUILDING_SCRIPTS = {"fetched": "fetch_model.py", "merged": "merge.py", "trained": "train.py"}
 LOCK_NAME = ".rebuild.lock"
 ID_DIGITS = 16
-# Weights, companions, and nothing else that a repository may hold.
+# Weights, config files, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
@@ -51,16 +51,16 @@ class Checkpoint:
         path = folder / MANIFEST_NAME
         return cls.from_manifest(path) if path.is_file() else cls(describe_model(folder, str(folder)), None)
 
-    def companions(self) -> Path:
+    def config_files(self) -> Path:
         """Return a folder with config and tokenizer, touching the weights only if one of those is missing."""
-        names = [name for name in self.manifest.files if name in COMPANION_NAMES]
+        names = [name for name in self.manifest.files if name in CONFIG_FILES]
         return self._find(names) or self.weights()
 
     def weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, made again if any is missing.
 
         A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a trained one from its adapter by
-        ``scripts/train.py``, a fetched one fetched again by ``scripts/fetch.py``; all check the content_id.
+        ``scripts/train.py``, a fetched one fetched again by ``scripts/fetch_model.py``; all check the content_id.
 
         Raises:
             UserError: They could not be made again, or came out different.
@@ -160,7 +160,7 @@ def locate(source: str) -> Path:
     folder = local_folder(source)
     if folder is None:
         with tempfile.TemporaryDirectory() as scratch:
-            run_script("fetch.py", "--source", source, "--out", scratch)
+            run_script("fetch_model.py", "--source", source, "--out", scratch)
         folder = local_folder(source)
     if folder is None or not folder.is_dir():
         hint = "" if isinstance(split_source(source), Path) else "; see the lines above"

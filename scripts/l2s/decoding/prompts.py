@@ -14,7 +14,7 @@ from l2s.errors import UserError
 PLACES = re.compile(r"\{(question|answer)\}")
 
 
-class Demonstration(NamedTuple):
+class Example(NamedTuple):
     """A worked example."""
 
     question: str
@@ -27,14 +27,14 @@ class Prompt:
     Args:
         entry: The prompt's entry.
         tokenizer: The checkpoint's own, from transformers.
-        demonstrations: The sets that the entry's ``few_shot`` names.
+        examples: The sets that the entry's ``few_shot`` names.
 
     Raises:
         UserError: The tokenizer has no chat template, or a set is smaller than the entry's ``count``.
     """
 
     def __init__(
-        self, entry: PromptEntry, tokenizer: Any, demonstrations: Mapping[str, Sequence[Demonstration]] | None = None
+        self, entry: PromptEntry, tokenizer: Any, examples: Mapping[str, Sequence[Example]] | None = None
     ) -> None:
         self.entry, self.tokenizer = entry, tokenizer
         if entry.chat and not tokenizer.chat_template:
@@ -42,7 +42,7 @@ class Prompt:
                 f"{tokenizer.name_or_path}: the tokenizer has no chat template, which the prompt's key 'chat' needs; "
                 "use a prompt with 'template', or merge with the tokenizer of a model that has one"
             )
-        self._shown = {name: self._join(name, examples) for name, examples in (demonstrations or {}).items()}
+        self._shown = {name: self._join(name, examples) for name, examples in (examples or {}).items()}
 
     def text(self, benchmark: str, question: str) -> str:
         """Return the prompt's text for a benchmark's question; braces in the question stay as they are.
@@ -75,11 +75,11 @@ class Prompt:
             )
         return tuple(ids)
 
-    def _join(self, name: str, examples: Sequence[Demonstration]) -> str:
+    def _join(self, name: str, examples: Sequence[Example]) -> str:
         few_shot = self.entry.few_shot
         if few_shot.count and few_shot.count > len(examples):
             raise UserError(
-                f"the prompt asks for {few_shot.count} demonstrations of '{name}', which has {len(examples)}; "
+                f"the prompt asks for {few_shot.count} examples of '{name}', which has {len(examples)}; "
                 "lower 'few_shot.count'"
             )
         return "".join(

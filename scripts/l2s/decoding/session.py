@@ -17,16 +17,16 @@ import pyarrow as pa
 
 from l2s.checkpoints.manifest import read_json
 from l2s.checkpoints.tokenizer import load_tokenizer
+from l2s.contracts.parquet import table_of
+from l2s.contracts.responses import CUT, RESPONSES
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.repetition import loop_period
-from l2s.decoding.responses import CUT, RESPONSES
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, ids_bytes, request_key
 from l2s.decoding.thinking import thinking_closed
 from l2s.errors import UserError
-from l2s.parquet import table_of
 from l2s.progress import Progress
 
 
@@ -54,57 +54,63 @@ class Model:
     Attributes:
         tokenizer: The checkpoint's own tokenizer, from transformers.
         stop_ids: Tokens that end a response: the generation config's and the tokenizer's; a prompt may add more.
-        window: Prompt and response together, in tokens.
+        context_length: Prompt and response together, in tokens.
     """
 
     tokenizer: Any
     stop_ids: frozenset[int]
-    window: int
+    context_length: int
 
 
 def read_model(folder: Path, settings: DecodingEntry) -> Model:
-    """Read tokenizer, stop tokens and window from a checkpoint's small files.
+    """Read tokenizer, stop tokens and context length from a checkpoint's small files.
 
     Raises:
-        UserError: A file is missing or the window asked for is larger than the model's.
+        UserError: A file is missing or the context length asked for is larger than the model's.
     """
     config = read_json(folder / "config.json")
     longest = config.get("max_position_embeddings")
-    if longest is None and settings.window is None:
-        raise UserError(f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'window' in the decode settings")
-    if settings.window and longest and settings.window > longest:
-        raise UserError(f"decode settings ask for a window of {settings.window}, but {folder} has {longest}")
+    if longest is None and settings.context_length is None:
+        raise UserError(
+            f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'context_length' in the decode settings"
+        )
+    if settings.context_length and longest and settings.context_length > longest:
+        raise UserError(
+            f"decode settings ask for a context length of {settings.context_length}, but {folder} has {longest}"
+        )
     tokenizer = load_tokenizer(folder)
     generation = folder / "generation_config.json"
     listed = (read_json(generation) if generation.is_file() else config).get("eos_token_id")
     stop_ids = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id} - {None}
     if not stop_ids:
         raise UserError(f"{folder}: neither generation config nor tokenizer names an end-of-sequence token")
-    return Model(tokenizer, frozenset(stop_ids), settings.window or longest)
+    return Model(tokenizer, frozenset(stop_ids), settings.context_length or longest)
 
 
-def numeric_settings(settings: DecodingEntry, engine: dict[str, str], window: int, stops: Stops) -> dict[str, Any]:
+def numeric_settings(
+    settings: DecodingEntry, engine: dict[str, str], context_length: int, stops: Stops
+) -> dict[str, Any]:
     """Return everything that a completion depends on besides checkpoint, prompt ids and sample index.
 
     Args:
         settings: Decode settings, with a number as budget.
         engine: What identifies the engine: its packages' versions and the digests of its modules.
-        window: Prompt and response together, in tokens.
+        context_length: Prompt and response together, in tokens.
         stops: What ends a response.
     """
     # How much memory there is decides at most which requests run together, as what a resumed run lacks does.
     memory = {"device_memory_gb", "memory_utilization"}
-    values = settings.model_dump(mode="json", exclude={"prompt": True, "window": True, "vllm": memory})
+    values = settings.model_dump(mode="json", exclude={"prompt": True, "context_length": True, "vllm": memory})
     del values["sampling"]["samples"]
     ends = {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
-    return {**values, "engine_identity": engine, "window": window, **ends}
+    return {**values, "engine_identity": engine, "context_length": context_length, **ends}
 
 
 class Session:
     """Decodes questions, through the store.
 
     Args:
-        window: Prompt and response together, in tokens.
+        context_length: Prompt and response together, in tokens.
         settings: Decode settings, with a number as budget.
         prompt: The prompt that the settings name.
         stops: What ends a response.
@@ -114,14 +120,20 @@ class Session:
 
     def __init__(
         self,
-        window: int,
+        context_length: int,
         settings: DecodingEntry,
         prompt: Prompt,
         stops: Stops,
         store: ResponseStore,
         start_engine: Callable[[], Engine],
     ) -> None:
-        self.window, self.settings, self.prompt, self.stops, self.store = window, settings, prompt, stops, store
+        self.context_length, self.settings, self.prompt, self.stops, self.store = (
+            context_length,
+            settings,
+            prompt,
+            stops,
+            store,
+        )
         self.start_engine = start_engine
         self.facts: dict[str, Any] = {}
 
@@ -150,8 +162,8 @@ class Session:
         count = sum(request.budget <= 0 for request in requests)
         if count:
             print(
-                f"{count} of {len(requests)} prompts do not fit the window of {self.window} tokens and get no response "
-                "(prompt_too_long): raise 'window' in the decode settings"
+                f"{count} of {len(requests)} prompts do not fit the context length of {self.context_length} tokens and "
+                "get no response (prompt_too_long): raise 'context_length' in the decode settings"
             )
 
     def _slots(self, questions: list[Question]) -> list[tuple[Question, int]]:
@@ -160,12 +172,12 @@ class Session:
     def _ask(self, question: Question, sample: int) -> Asked:
         text = self.prompt.text(question.benchmark, question.text)
         ids = self.prompt.ids(text)
-        room = self.window - len(ids)
+        room = self.context_length - len(ids)
         request = Request(
             key=request_key(ids, sample),
             prompt_ids=ids,
             budget=min(room, self.settings.max_new_tokens),
-            cut_reason="window" if room < self.settings.max_new_tokens else "length",
+            cut_reason="context_length" if room < self.settings.max_new_tokens else "length",
         )
         return Asked(question, sample, text, request)
 

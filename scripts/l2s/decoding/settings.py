@@ -24,10 +24,10 @@ def _check_once(text: str, place: str, key: str) -> None:
 class FewShot(StrictModel):
     """Worked examples that stand before the question: a set of them for every benchmark."""
 
-    demonstrations: str = Field(description="entry of config/demonstrations")
+    examples: str = Field(description="entry of config/examples")
     sets: dict[str, str] = Field(min_length=1, description="benchmark → name of the set that it is shown")
-    template: str = Field(description="one demonstration: {question} … {answer}")
-    separator: str = Field(description="text between demonstrations, and between the last one and the question")
+    template: str = Field(description="one example: {question} … {answer}")
+    separator: str = Field(description="text between examples, and between the last one and the question")
     count: int | None = Field(None, gt=0, description="take so many of each set, from its start; all if absent")
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class PromptEntry(StrictModel):
 
     template: str | None = Field(None, description="the whole prompt, with {question} where the question goes")
     chat: Chat | None = Field(None, description="messages that the tokenizer's chat template renders, ready to answer")
-    few_shot: FewShot | None = Field(None, description="demonstrations before the template")
+    few_shot: FewShot | None = Field(None, description="examples before the template")
     stop: tuple[str, ...] = Field(
         (), description="strings that end a response; one that is a token of the checkpoint's tokenizer ends it as such"
     )
@@ -76,13 +76,13 @@ class PromptEntry(StrictModel):
         if self.template is not None:
             _check_once(self.template, QUESTION, "template")
         elif self.few_shot:
-            raise ValueError("'few_shot' goes with 'template'; a chat template has no place for demonstrations")
+            raise ValueError("'few_shot' goes with 'template'; a chat template has no place for examples")
         if "" in self.stop:
             raise ValueError("an empty string in 'stop' would end every response before it begins")
         return self
 
     def check_benchmarks(self, benchmarks: Iterable[str], where: str) -> None:
-        """Check that every benchmark has its demonstrations.
+        """Check that every benchmark has its examples.
 
         Raises:
             UserError: A few-shot prompt has no set for one of them.
@@ -90,7 +90,7 @@ class PromptEntry(StrictModel):
         lacking = [name for name in benchmarks if self.few_shot and name not in self.few_shot.sets]
         if lacking:
             raise UserError(
-                f"{where}: key 'few_shot.sets' names no demonstrations for benchmark '{lacking[0]}'; "
+                f"{where}: key 'few_shot.sets' names no examples for benchmark '{lacking[0]}'; "
                 f"give it a set, or use another prompt (it names {', '.join(sorted(self.few_shot.sets))})"
             )
 
@@ -147,7 +147,7 @@ class VllmOptions(StrictModel):
 
 
 class DecodingEntry(StrictModel):
-    """Decode settings: prompt, sampling, budget, window, engine."""
+    """Decode settings: prompt, sampling, budget, context_length, engine."""
 
     prompt: str | dict[Role, str] = Field(
         description="name of the prompt's entry; one name, or one for each of quick, slow, merged"
@@ -155,7 +155,7 @@ class DecodingEntry(StrictModel):
     max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
         description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
     )
-    window: PositiveInt | dict[Role, PositiveInt] | None = Field(
+    context_length: PositiveInt | dict[Role, PositiveInt] | None = Field(
         None,
         description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
         "the model's where absent",
@@ -195,7 +195,7 @@ class DecodingEntry(StrictModel):
     @property
     def by_role(self) -> bool:
         """Whether anything depends on the checkpoint's role."""
-        return any(isinstance(value, dict) for value in (self.prompt, self.max_new_tokens, self.window))
+        return any(isinstance(value, dict) for value in (self.prompt, self.max_new_tokens, self.context_length))
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -232,10 +232,10 @@ class DecodingEntry(StrictModel):
         return self.model_copy(update={"vllm": self.vllm.model_copy(update={"tensor_parallel": devices})})
 
     def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
-        """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and window.
+        """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and context length.
 
         Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt, the largest
-        budget and the largest window count.
+        budget and the largest context length count.
         """
         roles = sorted(roles, key=list(Role).index)
         chosen = {}
@@ -243,7 +243,7 @@ class DecodingEntry(StrictModel):
             chosen["prompt"] = self.prompt[roles[-1]]
         if isinstance(self.max_new_tokens, dict):
             chosen["max_new_tokens"] = max(self.max_new_tokens[role] for role in roles)
-        if isinstance(self.window, dict):
-            limited = all(role in self.window for role in roles)
-            chosen["window"] = max(self.window[role] for role in roles) if limited else None
+        if isinstance(self.context_length, dict):
+            limited = all(role in self.context_length for role in roles)
+            chosen["context_length"] = max(self.context_length[role] for role in roles) if limited else None
         return self.model_copy(update=chosen)

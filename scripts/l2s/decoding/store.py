@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from l2s.contracts.parquet import Column, schema_of, table_of
 from l2s.decoding.engines.interface import Completion
 from l2s.errors import UserError
 from l2s.files import atomic_path, digest_of, pretty_json, write_text
-from l2s.parquet import Column, schema_of, table_of
 
 ID_DIGITS = 16
 LOCK_NAME = ".lock"
@@ -31,7 +31,7 @@ COMPLETIONS = schema_of(
     [
         Column("key", pa.string(), "sha256 of the prompt's token ids and the sample index"),
         Column("output_ids", pa.list_(pa.int32()), "token ids exactly as generated, the closing stop token included"),
-        Column("finish_reason", pa.string(), "stop, length or window"),
+        Column("finish_reason", pa.string(), "stop, length or context length"),
     ]
 )
 

@@ -48,7 +48,7 @@ class BenchmarkRow(TypedDict):
 
 
 class CalibrationRow(TypedDict):
-    """One line of the calibration set."""
+    """One line of the calibration data."""
 
     question: str
     quick: str

@@ -2,28 +2,18 @@
 
 import importlib
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from l2s.config import suggestion
+from l2s.contracts.grades import GRADES, Outcome
+from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
-from l2s.parquet import Column, schema_of, table_of
 from l2s.progress import Progress
 
 GRADERS_FOLDER = Path(__file__).resolve().parent / "graders"
-
-
-class Outcome(StrEnum):
-    """What became of a response."""
-
-    CORRECT = "correct"
-    WRONG = "wrong"
-    NO_ANSWER = "no_answer"
-    TIMEOUT = "timeout"
-    ERROR = "error"
 
 
 class Verdict(NamedTuple):
@@ -31,19 +21,6 @@ class Verdict(NamedTuple):
 
     outcome: Outcome
     answer: str | None
-
-
-GRADES = schema_of(
-    [
-        Column("benchmark", pa.string(), "name of the benchmark's entry"),
-        Column("question_id", pa.string(), "identifier of the question in its benchmark"),
-        Column("sample", pa.int32(), "index of the sample, from 0"),
-        Column("budget", pa.int32(), "budget in tokens at which the response was read; the full budget comes first"),
-        Column("outcome", pa.string(), "correct; wrong; no_answer: none found; timeout, error: the grader failed"),
-        Column("answer", pa.string(), "the answer that the grader found in the response", nullable=True),
-        Column("gold", pa.string(), "the right answer"),
-    ]
-)
 
 
 def known_graders() -> list[str]:

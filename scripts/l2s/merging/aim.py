@@ -25,13 +25,13 @@ from pydantic import Field
 
 from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.errors import UserError
-from l2s.merging.engine.contract import Answer, Chunk, Cost, Method, SideInput, Tally
+from l2s.merging.engine.contract import Answer, CalibrationRequest, Chunk, Cost, Method, Tally
 from l2s.merging.engine.recipe import Nested
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from l2s.checkpoints.calibrations import Calibration
+    from l2s.contracts.calibrations import Calibration
 
 IMPORTANCE = "importance"
 EMBEDDING = ".embed_tokens."
@@ -44,7 +44,7 @@ class Aim(Method):
 
     omega: float = Field(0.4, ge=0, le=1, description="ω: share of the change kept on the most important channel")
     of: Nested = Field(description="the recipe to relax: a method with its hyper-parameters")
-    samples: str = Field("s1k", description="calibration set: entry of config/calibration")
+    calibration_data: str = Field("s1k", description="calibration data: entry of config/calibration_data")
     answer: Answer = Field("quick", description="which of its answers the base reads")
 
     @property
@@ -52,10 +52,10 @@ class Aim(Method):
         """What the inner method works on."""
         return self.of.works_on
 
-    def side_inputs(self, models: int) -> dict[str, SideInput]:
+    def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Ask for the base's activations, and for what the inner method asks for."""
-        own = {IMPORTANCE: SideInput("activations", (None,), self.samples, self.answer)}
-        return {**self.of.side_inputs(models), **own}
+        own = {IMPORTANCE: CalibrationRequest("activations", (None,), self.calibration_data, self.answer)}
+        return {**self.of.calibrations_needed(models), **own}
 
     def prepare(
         self, calibrations: Mapping[str, Calibration], shapes: Mapping[str, tuple[int, ...]]

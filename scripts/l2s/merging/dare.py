@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from l2s.merging.engine.contract import Chunk, Method, Tally
-from l2s.merging.engine.noise import DRAW_VALUES, dropped_values, keep_mask
+from l2s.merging.engine.random_masks import DRAW_VALUES, dropped_values, keep_mask
 from l2s.merging.task_arithmetic import add_scaled_sum
 
 if TYPE_CHECKING:

@@ -35,15 +35,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from l2s.checkpoints.names import layer_of
+from l2s.checkpoints.tensor_names import layer_of
 from l2s.errors import UserError
-from l2s.merging.engine.contract import Chunk, Method, SideInput, Tally
+from l2s.merging.engine.contract import CalibrationRequest, Chunk, Method, Tally
 from l2s.merging.engine.scaling import Number
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from l2s.checkpoints.calibrations import Calibration
+    from l2s.contracts.calibrations import Calibration
 
 Coefficients = dict[str, tuple[float, list[float]]]
 """By tensor name: the factor on the base's weights, and the factor on each task vector."""
@@ -59,24 +59,24 @@ class Sens(Method):
     variant: Literal["released", "published"] = Field("released", description="whose formula, see the module")
     scale: Number = Field(0.7, description="α: factor on the task vectors")
     temperature: float = Field(2.0, gt=0, description="T: divides the logits of the softmax")
-    samples: str = Field("s1k", description="calibration set: entry of config/calibration")
+    calibration_data: str = Field("s1k", description="calibration data: entry of config/calibration_data")
 
-    def side_inputs(self, models: int) -> dict[str, SideInput]:
+    def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Ask for every model's sensitivities and, as published, for the distances between their logits."""
         if self.variant == "released":
             return {
-                "quick": SideInput("sensitivities", (None,), self.samples, "slow"),
-                "slow_1": SideInput("sensitivities", (0,), self.samples, "quick"),
+                "quick": CalibrationRequest("sensitivities", (None,), self.calibration_data, "slow"),
+                "slow_1": CalibrationRequest("sensitivities", (0,), self.calibration_data, "quick"),
             }
         everyone: dict[str, int | None] = {"quick": None, **{f"slow_{n + 1}": n for n in range(models)}}
         asked = {}
         for name, model in everyone.items():
             answer = "quick" if model is None else "slow"
-            asked[name] = SideInput("sensitivities", (model,), self.samples, answer)
+            asked[name] = CalibrationRequest("sensitivities", (model,), self.calibration_data, answer)
             for other_name, other in everyone.items():
                 if other != model:
-                    asked[f"{other_name}_from_{name}"] = SideInput(
-                        "logit_distances", (model, other), self.samples, answer
+                    asked[f"{other_name}_from_{name}"] = CalibrationRequest(
+                        "logit_distances", (model, other), self.calibration_data, answer
                     )
         return asked
 

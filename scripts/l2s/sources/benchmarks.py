@@ -16,27 +16,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
-from l2s.checkpoints.entries import COMMIT
+from l2s.checkpoints.model_entry import COMMIT
 from l2s.config import StrictModel, suggestion
+from l2s.contracts.parquet import table_of
+from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
 from l2s.files import canonical_json
-from l2s.parquet import Column, schema_of, table_of
 from l2s.sources.extractors import EXTRACTORS
-from l2s.sources.upstream import fetch_file
+from l2s.sources.web_files import fetch_file
 
 PROJECT = Path(__file__).resolve().parents[3]
 FILE_KINDS = (".jsonl", ".parquet")
 NEWEST = "main"
-
-QUESTIONS = schema_of(
-    [
-        Column("benchmark", pa.string(), "name of the benchmark's entry"),
-        Column("question_id", pa.string(), "identifier of the question, unique in its benchmark"),
-        Column("question", pa.string(), "text of the question"),
-        Column("gold", pa.string(), "the right answer, as the grader reads it"),
-        Column("level", pa.int32(), "difficulty, 1 = easiest; null where the benchmark has none", nullable=True),
-    ]
-)
 
 
 class Source(StrictModel):

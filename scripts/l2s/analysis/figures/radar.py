@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.colours import colour
-from l2s.analysis.names import MEAN
-from l2s.analysis.summary import overall
+from l2s.analysis.table import overall
+from l2s.contracts.table import MEAN
 from l2s.errors import UserError
 
 SIZE = 420

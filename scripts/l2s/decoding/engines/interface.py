@@ -12,7 +12,7 @@ class Request(NamedTuple):
         key: Identifies the request; also the address of its random stream.
         prompt_ids: Token ids of the prompt.
         budget: Tokens that may be generated, at least 1.
-        cut_reason: The finish reason if the budget runs out: ``length`` or ``window``.
+        cut_reason: The finish reason if the budget runs out: ``length`` or ``context_length``.
     """
 
     key: str

@@ -41,7 +41,7 @@ class VllmEngine:
 
     Args:
         folder: The checkpoint's files.
-        settings: Decode settings, with numbers for window and tensor parallelism.
+        settings: Decode settings, with numbers for context length and tensor parallelism.
         stops: What ends a response.
 
     Raises:
@@ -208,7 +208,7 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
         "skip_tokenizer_init": True,
         "generation_config": "vllm",  # not the model's: sampling is what the settings say
         "dtype": settings.dtype,
-        "max_model_len": settings.window,
+        "max_model_len": settings.context_length,
         "tensor_parallel_size": devices,
         # On a CPU the number of threads can only be set in a worker process.
         "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",

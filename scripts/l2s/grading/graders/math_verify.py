@@ -15,7 +15,8 @@ from functools import lru_cache
 from math_verify import parse, verify
 from math_verify.errors import TimeoutException
 
-from l2s.grading.grades import Outcome, Verdict
+from l2s.contracts.grades import Outcome
+from l2s.grading.grades import Verdict
 
 SECONDS = 5
 E_NOTATION = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)[eE]([+-]?\d+)")

@@ -21,26 +21,26 @@ from l2s.config import StrictModel
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from l2s.checkpoints.calibrations import Calibration
+    from l2s.contracts.calibrations import Calibration
 
 Scope = Literal["tensor", "model"]
 Answer = Literal["quick", "slow"]
 PIECE_ELEMENTS = 1 << 19
 
 
-class SideInput(NamedTuple):
+class CalibrationRequest(NamedTuple):
     """A calibration that a method reads.
 
     Attributes:
         kind: ``activations``, ``sensitivities`` or ``logit_distances``.
         models: Which models it is measured on: None is the base, 0 the first of the recipe's models.
-        samples: The calibration set.
+        calibration_data: Name of the entry of config/calibration_data.
         answer: Which answer of it the models read.
     """
 
     kind: Literal["activations", "sensitivities", "logit_distances"]
     models: tuple[int | None, ...]
-    samples: str
+    calibration_data: str
     answer: Answer
 
 
@@ -133,7 +133,7 @@ class Method(StrictModel, ABC):
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 
-    def side_inputs(self, models: int) -> dict[str, SideInput]:
+    def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Return the calibrations that the method reads, by names of its own; ``models``: number of models."""
         return {}
 
@@ -141,7 +141,7 @@ class Method(StrictModel, ABC):
         """Turn calibrations into what ``merge`` finds in ``Chunk.prepared``; called once, before a merge starts.
 
         Args:
-            calibrations: Those that ``side_inputs`` asks for, by its names.
+            calibrations: Those that ``calibrations_needed`` asks for, by its names.
             shapes: Shape of every tensor of the result, by name.
 
         Raises:

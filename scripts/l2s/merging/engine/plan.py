@@ -1,11 +1,11 @@
 """What a merge will read and write, decided from headers and small files before any tensor is read.
 
 Every difference between the models has a named policy, kept in ``MergePlan.policies`` and written into the manifest:
-a merged model that silently took over the base's context window or dropped an untied output layer would look whole and
+a merged model that silently took over the base's context length or dropped an untied output layer would look whole and
 be wrong.
 
 ``fidelity: released`` does what the paper's released code does instead, so that the two can be compared: vectors are
-bfloat16 and every operation rounds to it; the result has the first model's config, and with it its context window; and
+bfloat16 and every operation rounds to it; the result has the first model's config, and with it its context length; and
 where that model's embeddings are tied, the other models' output layers are dropped.
 """
 
@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from l2s.checkpoints.calibrations import Calibration
 from l2s.checkpoints.headers import TensorPlace, read_headers
-from l2s.checkpoints.manifest import COMPANION_NAMES, read_json
-from l2s.checkpoints.names import EMBEDDING, HEAD
+from l2s.checkpoints.manifest import CONFIG_FILES, read_json
 from l2s.checkpoints.preflight import compare
+from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import Planned
+from l2s.contracts.calibrations import Calibration
 from l2s.errors import UserError
 from l2s.merging.engine.recipe import Inputs, Recipe
 
@@ -40,9 +40,9 @@ NOT_COMPARED = {"_name_or_path", "transformers_version", "architectures", "dtype
 
 @dataclass(frozen=True)
 class Source:
-    """A model that is merged: its role, folder, config, and where each tensor of the merge lies in it."""
+    """A model that is merged: its label in messages, folder, config, and where each tensor of the merge lies in it."""
 
-    role: str
+    label: str
     folder: Path
     config: Mapping[str, Any]
     places: Mapping[str, TensorPlace]
@@ -65,9 +65,9 @@ class MergePlan:
         """The model whose tokenizer the result has."""
         return _side(self.sources, self.recipe.inputs)
 
-    def write_companions(self, folder: Path) -> None:
+    def write_config_files(self, folder: Path) -> None:
         """Write config, tokenizer and generation config of the result."""
-        for name in COMPANION_NAMES:
+        for name in CONFIG_FILES:
             file = self.tokenizer_source.folder / name
             if file.is_file():
                 shutil.copyfile(file, folder / name)
@@ -117,9 +117,11 @@ def read_sources(
     Raises:
         UserError: Files are missing or damaged, or the tensors differ; names the tensor.
     """
-    roles = [("base", base)] if base is not None else []
-    roles += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
-    sources = [Source(role, folder, read_json(folder / "config.json"), read_headers(folder)) for role, folder in roles]
+    labelled = [("base", base)] if base is not None else []
+    labelled += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
+    sources = [
+        Source(label, folder, read_json(folder / "config.json"), read_headers(folder)) for label, folder in labelled
+    ]
     sources = _drop_heads(sources, policies) if released else _untie(sources, policies)
     _check_tensors(sources)
     return sources
@@ -130,7 +132,7 @@ def _untie(sources: list[Source], policies: dict[str, str]) -> list[Source]:
     tied = [source for source in sources if HEAD not in source.places]
     if not tied or len(tied) == len(sources):
         return sources
-    policies["lm_head"] = f"untied; the embedding stands in for it in {', '.join(s.role for s in tied)}"
+    policies["lm_head"] = f"untied; the embedding stands in for it in {', '.join(s.label for s in tied)}"
     return [
         replace(source, places={**source.places, HEAD: source.places[EMBEDDING]}) if source in tied else source
         for source in sources
@@ -141,7 +143,7 @@ def _drop_heads(sources: list[Source], policies: dict[str, str]) -> list[Source]
     """Where the first model has no output layer of its own, leave it out of the others, as the released code does."""
     if HEAD in sources[0].places or all(HEAD not in source.places for source in sources):
         return sources
-    policies["lm_head"] = f"dropped: the {sources[0].role} has none"
+    policies["lm_head"] = f"dropped: the {sources[0].label} has none"
     return [
         replace(source, places={name: place for name, place in source.places.items() if name != HEAD})
         for source in sources
@@ -154,20 +156,20 @@ def _check_tensors(sources: list[Source]) -> None:
         for name in sorted(first.places.keys() ^ other.places.keys()):
             has, lacks = (first, other) if name in first.places else (other, first)
             raise UserError(
-                f"tensor '{name}' is in the {has.role} ({has.folder}) but not in the {lacks.role} ({lacks.folder}); "
+                f"tensor '{name}' is in the {has.label} ({has.folder}) but not in the {lacks.label} ({lacks.folder}); "
                 "only models of one architecture can be merged"
             )
         for name, place in first.places.items():
             if place.shape != other.places[name].shape:
                 raise UserError(
-                    f"tensor '{name}' has shape {place.shape} in the {first.role} ({first.folder}) and "
-                    f"{other.places[name].shape} in the {other.role} ({other.folder}); only models of equal shapes "
+                    f"tensor '{name}' has shape {place.shape} in the {first.label} ({first.folder}) and "
+                    f"{other.places[name].shape} in the {other.label} ({other.folder}); only models of equal shapes "
                     "can be merged"
                 )
 
 
 def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, str]) -> dict[str, Any]:
-    """Take the slow model's config (the base's window may be shorter), token ids from the tokenizer's side."""
+    """Take the slow model's config (the base's context length may be shorter), token ids from the tokenizer's side."""
     slow, chosen = sources[-1], "quick" if recipe.released else "slow"
     for source in sources[:-1]:
         for key in sorted(source.config.keys() | slow.config.keys()):
@@ -180,7 +182,7 @@ def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, st
                     "only models of one architecture can be merged"
                 )
             side = recipe.inputs.tokenizer if key in TOKEN_ID_KEYS else chosen
-            policies[f"config.{key}"] = f"{side}: {theirs!r} in {slow.role}, {ours!r} in {source.role}"
+            policies[f"config.{key}"] = f"{side}: {theirs!r} in {slow.label}, {ours!r} in {source.label}"
     config = dict(sources[0].config if recipe.released else slow.config)
     side = _side(sources, recipe.inputs)
     config.update({key: side.config[key] for key in TOKEN_ID_KEYS if key in side.config})

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 
-from l2s.checkpoints.calibrations import Calibration
 from l2s.checkpoints.card import CARD_NAME
 from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import (
@@ -18,21 +17,22 @@ from l2s.checkpoints.manifest import (
     CalibrationRecord,
     Manifest,
     Parent,
-    companion_records,
+    config_file_records,
     content_id,
     weight_records,
     write_manifest,
 )
-from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
-from l2s.checkpoints.statistics import STATISTICS_NAME
+from l2s.checkpoints.safe_write import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.checkpoints.weights import LOCK_NAME
+from l2s.contracts.calibrations import Calibration
+from l2s.contracts.merge_statistics import STATISTICS_NAME
+from l2s.contracts.parquet import write_table
 from l2s.errors import UserError
 from l2s.files import atomic_folder, pretty_json
 from l2s.merging.engine.card import model_card
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge
-from l2s.parquet import write_table
 from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
@@ -52,7 +52,7 @@ class Workers(NamedTuple):
     Attributes:
         threads: How many tensors at a time.
         device: Where they are computed: ``cpu`` or ``cuda``.
-        keep: False leaves manifest and companions only; the weights are computed, digested and never written.
+        keep: False leaves manifest and config files only; the weights are computed, digested and never written.
     """
 
     threads: int
@@ -68,7 +68,7 @@ def merge_checkpoint(
     expected: Manifest | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
 ) -> Manifest:
-    """Merge, and put the finished checkpoint at ``out``: weights, companions, manifest, statistics, card, sidecar.
+    """Merge, and put the finished checkpoint at ``out``: weights, config files, manifest, statistics, card, sidecar.
 
     Args:
         recipe: The recipe.
@@ -85,9 +85,9 @@ def merge_checkpoint(
     if workers.device == "cuda" and not torch.cuda.is_available():
         raise UserError("device 'cuda' was asked for but there is no CUDA device; use --device cpu")
     started = time.monotonic()
-    base = parents[0][1] if parents[0][0].role == "base" else None
+    base = parents[0][1] if parents[0][0].used_as == "base" else None
     calibrations = calibrations or {}
-    plan = plan_merge(recipe, base, [folder for parent, folder in parents if parent.role == "model"], calibrations)
+    plan = plan_merge(recipe, base, [folder for parent, folder in parents if parent.used_as == "model"], calibrations)
     for name, policy in plan.policies.items():
         print(f"policy: {name}: {policy}")
     target = out.with_name(f"{out.name}.rebuilt") if expected else out
@@ -129,8 +129,8 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
 def _describe(
     plan: MergePlan, folder: Path, parents: list[Parent], calibrations: Mapping[str, Calibration], tensors: dict
 ) -> Manifest:
-    plan.write_companions(folder)
-    files = companion_records(folder) | weight_records(weight_files(folder), digests=False)
+    plan.write_config_files(folder)
+    files = config_file_records(folder) | weight_records(weight_files(folder), digests=False)
     return Manifest(
         kind="merged",
         content_id=content_id(tensors, files),

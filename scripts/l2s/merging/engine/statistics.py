@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from l2s.checkpoints.names import layer_of
-from l2s.checkpoints.statistics import SHIFT_BOUND, STATISTICS
+from l2s.checkpoints.tensor_names import layer_of
+from l2s.contracts.merge_statistics import MERGE_STATISTICS, SHIFT_BOUND
 
 EXACT_IN_FLOAT32 = 1 << 24
 
@@ -77,9 +77,9 @@ def _ones(mask: torch.Tensor) -> int:
 
 
 def statistics_table(measured: Mapping[str, Sums]) -> pa.Table:
-    """Return the table, schema STATISTICS, of the tensors' sums."""
+    """Return the table, schema MERGE_STATISTICS, of the tensors' sums."""
     rows = [_row(name, number, sums) for name, sums in measured.items() for number in range(len(sums.vectors))]
-    return pa.Table.from_pylist(rows, schema=STATISTICS)
+    return pa.Table.from_pylist(rows, schema=MERGE_STATISTICS)
 
 
 def _row(name: str, number: int, sums: Sums) -> dict[str, Any]:

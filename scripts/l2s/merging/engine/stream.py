@@ -117,7 +117,7 @@ class StreamingMerge:
         return {name: self.records[name] for name in self.plan.outputs}
 
     def statistics(self) -> pa.Table:
-        """Return the statistics of the merge, schema STATISTICS, in the order of the files."""
+        """Return the statistics of the merge, schema MERGE_STATISTICS, in the order of the files."""
         return statistics_table({name: self.sums[name] for name in self.plan.outputs})
 
     @property

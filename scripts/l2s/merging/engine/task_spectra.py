@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from l2s.checkpoints.names import layer_of, module_of
-from l2s.checkpoints.spectra import SPECTRA
+from l2s.checkpoints.tensor_names import layer_of, module_of
 from l2s.checkpoints.tensors import TensorReader
+from l2s.contracts.spectra import SPECTRA
 from l2s.merging.engine.contract import PIECE_ELEMENTS
 from l2s.merging.engine.plan import Source, read_sources
 from l2s.merging.engine.spectra import singular_values

@@ -50,7 +50,9 @@ class Training(StrictModel, ABC):
     """A training method with its hyper-parameters."""
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/training")
-    samples: str = Field(description="entry of config/calibration whose quick answers are preferred to its slow ones")
+    calibration_data: str = Field(
+        description="entry of config/calibration_data whose quick answers are preferred to its slow ones"
+    )
     prompt: str = Field(description="entry of config/prompts: what stands before an answer")
     answer_prefix: str = Field("", description="what stands between prompt and answer, e.g. a space")
     device: Literal["cpu", "cuda"] = Field(description="where to train; a device that is missing is an error")

@@ -53,7 +53,7 @@ def set_apart(rows: list[Row], share: float, seed: int) -> tuple[list[Row], list
     if len(rows) < 2:
         raise UserError(
             f"{len(rows)} preference pairs fit, and training with validation needs two at least; raise 'max_tokens' of "
-            "the recipe or 'samples' of the calibration set"
+            "the recipe or 'count' of the calibration data"
         )
     shuffled = random.Random(f"validation {seed}").sample(rows, len(rows))
     count = min(max(round(share * len(rows)), 1), len(rows) - 1)

@@ -16,21 +16,21 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from l2s.checkpoints.card import CARD_NAME
-from l2s.checkpoints.entries import split_source
 from l2s.checkpoints.headers import read_headers, weight_files
 from l2s.checkpoints.manifest import (
-    COMPANION_NAMES,
+    CONFIG_FILES,
     MANIFEST_NAME,
     FileRecord,
     Manifest,
     Parent,
-    companion_records,
+    config_file_records,
     content_id,
     read_json,
     weight_records,
     write_manifest,
 )
-from l2s.checkpoints.placing import check_room, clear_disk_errors, put_beside_manifest, unchanged
+from l2s.checkpoints.model_entry import split_source
+from l2s.checkpoints.safe_write import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.errors import UserError
 from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync, write_text
 from l2s.gpus import lease
@@ -80,7 +80,7 @@ class Job(NamedTuple):
 
 
 def train_checkpoint(job: Job, out: Path, store: Path) -> Manifest:
-    """Train, and put the finished checkpoint at ``out``: weights, companions, adapter, manifest, card, sidecar.
+    """Train, and put the finished checkpoint at ``out``: weights, config files, adapter, manifest, card, sidecar.
 
     Args:
         job: What to train.
@@ -163,13 +163,13 @@ def _copy_adapter(adapter: Path, folder: Path, model: str) -> None:
 
 
 def _describe(recipe: dict[str, Any], parent: Parent, model: Path, adapter: Path, folder: Path) -> Manifest:
-    """Write weights and companions into ``folder`` and return their manifest."""
+    """Write weights and config files into ``folder`` and return their manifest."""
     check_room(folder, sum(place.nbytes for place in read_headers(model).values()))
     tensors = merge_adapter(model, adapter, folder)
-    for name in COMPANION_NAMES:
+    for name in CONFIG_FILES:
         if (model / name).is_file():
             shutil.copyfile(model / name, folder / name)
-    files = companion_records(folder) | weight_records(weight_files(folder), digests=False)
+    files = config_file_records(folder) | weight_records(weight_files(folder), digests=False)
     return Manifest(
         kind="trained",
         content_id=content_id(tensors, files),

@@ -1,0 +1,61 @@
+"""A study's table in the paper's layout: a row for each model, a column for each benchmark, several numbers a cell."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from l2s.analysis.table import overall
+from l2s.contracts.table import MEAN
+
+Cell = Literal["length", "reflection", "reflective"]
+CELLS: dict[Cell, tuple[str, Callable[[Any], str]]] = {
+    "length": (
+        "accuracy in % (mean length in tokens)",
+        lambda row: f"{100 * row.accuracy:.1f} ({row.mean_tokens:.1f})",
+    ),
+    "reflection": (
+        "accuracy in % (mean length in tokens) [reflective responses; keywords in each of them]",
+        lambda row: (
+            f"{100 * row.accuracy:.1f} ({row.mean_tokens:.1f}) "
+            f"[{round(row.reflective * row.responses)}; {row.reflection_keywords:.1f}]"
+        ),
+    ),
+    "reflective": ("share of reflective responses in %", lambda row: f"{100 * row.reflective:.1f}"),
+}
+AVERAGE, CHANGE = "Avg.", "Length"
+
+
+def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
+    """Return the table as text cells.
+
+    The column ``Avg.`` is the unweighted mean over the benchmarks, ``Length`` the mean of the benchmarks' changes of
+    length, as in the paper; with one benchmark, that benchmark's.
+
+    Args:
+        summary: A table with the schema TABLE.
+        cell: What a cell says, see CELLS.
+    """
+    frame = overall(summary)
+    _, write = CELLS[cell]
+    rows = []
+    for (pair, recipe), lines in frame.groupby(["pair", "recipe"], sort=False):
+        single = lines[lines["benchmark"] != MEAN]
+        mean = lines[lines["benchmark"] == MEAN] if len(single) > 1 else single
+        shown = {"Pair": pair, "Model": recipe, **{row.benchmark: write(row) for row in single.itertuples()}}
+        average = mean.iloc[0]
+        shown[AVERAGE] = f"{100 * (average['reflective'] if cell == 'reflective' else average['accuracy']):.1f}"
+        change = average["length_change"]
+        shown[CHANGE] = "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
+        rows.append(shown)
+    wide = pd.DataFrame(rows).fillna("")
+    unneeded = {"Pair": wide["Pair"].nunique() == 1, CHANGE: cell == "reflective"}
+    return wide.drop(columns=[name for name, drop in unneeded.items() if drop])
+
+
+def layout_note(cell: Cell) -> str:
+    """Say what a cell holds."""
+    what, _ = CELLS[cell]
+    change = "" if cell == "reflective" else f"; {CHANGE}: mean of the benchmarks' changes of length"
+    return f"Cells: {what}. {AVERAGE}: unweighted mean over the benchmarks{change}. "

@@ -1,0 +1,96 @@
+"""How a study's table looks to people: Markdown, HTML, LaTeX, and the terminal."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from great_tables import GT
+
+from l2s.analysis.table import overall
+from l2s.contracts.table import MEAN
+from l2s.files import write_text
+
+WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
+NOTE = (
+    "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens; change against {reference}. "
+    "Truncated: share of responses cut by budget or context length. Reflective: share of responses with a reflection "
+    "keyword, "
+    "and how many such a response holds on average."
+)
+
+
+def display_frame(summary: pa.Table) -> pd.DataFrame:
+    """Return the table as text cells, one row for each checkpoint and benchmark."""
+    frame = overall(summary)
+    shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "Benchmark": frame["benchmark"]})
+    shown["Accuracy %"] = [
+        f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+        for value, low, high in zip(frame["accuracy"], frame["accuracy_low"], frame["accuracy_high"], strict=True)
+    ]
+    shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
+    shown["Change"] = [change_text(value) for value in frame["length_change"]]
+    shown["Truncated"] = frame["truncated"].map("{:.1%}".format)
+    shown["Reflective"] = [
+        f"{share:.1%} ({count:.1f})"
+        for share, count in zip(frame["reflective"], frame["reflection_keywords"], strict=True)
+    ]
+    # A column that says the same in every row says it better in the title.
+    return shown.drop(columns=[name for name in ("Pair", "Benchmark") if shown[name].nunique() == 1])
+
+
+def change_text(change: float) -> str:
+    """Write a relative change of length, e.g. ``−66.1 %``; nothing where there is no reference."""
+    return "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
+
+
+def caption(summary: pa.Table, reference: str) -> str:
+    """Say what the columns are and how many questions stand behind the numbers."""
+    frame = overall(summary)
+    counts = frame[frame["benchmark"] != MEAN].groupby("benchmark", sort=False)["questions"].first()
+    asked = ", ".join(f"{benchmark}: {count:,} questions" for benchmark, count in counts.items())
+    return f"{asked}. {NOTE.format(reference=reference)}"
+
+
+def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
+    """Write tables of text cells as Markdown, one under the other."""
+    shown = [table.map(lambda cell: cell.replace("|", "\\|")) for table in tables]
+    texts = [table.to_markdown(index=False, disable_numparse=True) for table in shown]
+    write_text(path, "\n\n".join([f"## {title}", *texts, note]) + "\n")
+
+
+def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
+    """Write tables of text cells as a page of its own, without anything loaded from elsewhere."""
+    # Ids of our own: a drawn one would make the page differ from run to run.
+    parts = [
+        _styled(table).with_id(f"table-{number}").tab_options(table_font_size="14px")
+        for number, table in enumerate(tables)
+    ]
+    parts[0] = parts[0].tab_header(title)
+    parts[-1] = parts[-1].tab_source_note(note)
+    name = html.escape(title)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
+    body = "\n<br>\n".join(part.as_raw_html() for part in parts)
+    write_text(path, f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n')
+
+
+def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
+    """Write a table of text cells as LaTeX (package booktabs)."""
+    plain = table.map(lambda cell: cell.replace("−", "-"))
+    write_text(path, _styled(plain).tab_header(title).as_latex())
+
+
+def _styled(table: pd.DataFrame) -> "GT":
+    from great_tables import GT
+
+    numbers = [name for name in table.columns if name not in WORDS]
+    return GT(table, groupname_col="Pair" if "Pair" in table else None).cols_align("right", numbers)
+
+
+def write_csv(summary: pa.Table, path: Path) -> None:
+    """Write the summary's columns, unrounded, as CSV."""
+    write_text(path, summary.to_pandas().to_csv(index=False))

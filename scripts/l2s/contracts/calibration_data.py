@@ -1,0 +1,14 @@
+"""The schema of calibration data: questions, each with a quick and a slow answer."""
+
+import pyarrow as pa
+
+from l2s.contracts.parquet import Column, schema_of
+
+CALIBRATION_DATA = schema_of(
+    [
+        Column("row_id", pa.string(), "number of the row in its source, from 0"),
+        Column("question", pa.string(), "text of the question"),
+        Column("quick_answer", pa.string(), "short answer"),
+        Column("slow_answer", pa.string(), "long answer: reasoning, then the answer"),
+    ]
+)

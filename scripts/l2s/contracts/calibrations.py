@@ -1,0 +1,152 @@
+"""Calibrations: statistics of models on calibration data, which merging methods read.
+
+A calibration is two files: its manifest ``<name>.json``, and beside it the data. What was measured on what is in the
+manifest, by content, so that a calibration of another model is noticed and none is ever measured twice.
+
+========================  ======================  ============================================================
+kind                      data                    content
+========================  ======================  ============================================================
+``activations``           ``.safetensors``        by tensor name (``….weight`` of linear layers and norms),
+                                                  float32 [input channels]: mean absolute input over tokens
+``sensitivities``         ``.parquet``            schema SENSITIVITIES: Σ |θ · ∂L/∂θ|, a line for each tensor
+``logit_distances``       ``.parquet``            schema LOGIT_DISTANCES: ‖f(x) − g(x)‖², a line for each row
+========================  ======================  ============================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+
+from l2s.checkpoints.manifest import read_json
+from l2s.config import StrictModel, validate
+from l2s.contracts.parquet import Column, read_table, schema_of
+from l2s.errors import UserError
+from l2s.files import pretty_json, sha256_file, write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Kind = Literal["activations", "sensitivities", "logit_distances"]
+SUFFIX: dict[Kind, str] = {
+    "activations": ".safetensors",
+    "sensitivities": ".parquet",
+    "logit_distances": ".parquet",
+}
+
+SENSITIVITIES = schema_of(
+    [
+        Column("tensor", pa.string(), "name of the tensor"),
+        Column("layer", pa.int32(), "number of its decoder layer; null outside the layers", nullable=True),
+        Column("elements", pa.int64(), "number of its elements"),
+        Column(
+            "sensitivity",
+            pa.float64(),
+            "sum over rows and elements of |θ · ∂L/∂θ|; L: mean cross-entropy of a row's answer tokens, in nats",
+        ),
+    ]
+)
+LOGIT_DISTANCES = schema_of(
+    [
+        Column("row_id", pa.string(), "the row, as in the calibration data"),
+        Column("tokens", pa.int32(), "number of its answer tokens"),
+        Column(
+            "distance", pa.float64(), "mean over its answer tokens of the squared Euclidean distance of the two logits"
+        ),
+    ]
+)
+
+
+class CalibrationManifest(StrictModel):
+    """What was measured, on what.
+
+    Attributes:
+        kind: What was measured.
+        models: content_ids of the models.
+        calibration_data: Name of the calibration data.
+        calibration_data_sha256: Digest of its rows.
+        answer: Which of its answers the models read.
+        text: How question and answer became one text.
+        max_tokens: Length that texts were cut to.
+        count: Number of rows.
+        tokens: Number of tokens read.
+        answer_tokens: Number of them that belong to the answers, end of text included.
+        cut: Number of rows cut at ``max_tokens``.
+        file: Name of the data file, beside the manifest.
+        sha256: Digest of the data file.
+    """
+
+    format: Literal[1] = 1
+    kind: Kind
+    models: tuple[str, ...]
+    calibration_data: str
+    calibration_data_sha256: str
+    answer: Literal["quick", "slow"]
+    text: str
+    max_tokens: int
+    count: int
+    tokens: int
+    answer_tokens: int
+    cut: int
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibration: its manifest, where that lies, and its data (tensors by name for activations, else a table)."""
+
+    manifest: CalibrationManifest
+    path: Path
+    data: dict[str, Tensor] | pa.Table
+
+
+def write_manifest(manifest: CalibrationManifest, path: Path) -> None:
+    """Write a manifest atomically; its data file must lie beside it already."""
+    write_text(path, pretty_json(manifest.model_dump(mode="json")))
+
+
+def read_calibration(
+    path: Path, kind: Kind, models: tuple[str, ...], calibration_data: str, answer: str
+) -> Calibration:
+    """Read a calibration and check that it is the one wanted.
+
+    Args:
+        path: Its manifest.
+        kind: What must have been measured.
+        models: content_ids of the models that it must have been measured on.
+        calibration_data: Name of the calibration data that they must have read.
+        answer: Which of its answers.
+
+    Raises:
+        UserError: It is missing or damaged, of another kind, or was measured on other models or texts.
+    """
+    manifest = validate(CalibrationManifest, read_json(path), str(path))
+    again = "measure it again with scripts/calibrate.py"
+    if manifest.kind != kind:
+        raise UserError(f"{path}: holds {manifest.kind}, but {kind} are needed; {again}")
+    if manifest.models != models:
+        raise UserError(
+            f"{path}: was measured on the models with content_id {', '.join(manifest.models)}, but this merge has "
+            f"{', '.join(models)}; {again}"
+        )
+    if (manifest.calibration_data, manifest.answer) != (calibration_data, answer):
+        raise UserError(
+            f"{path}: was measured on the {manifest.answer} answers of '{manifest.calibration_data}', but the "
+            f"recipe asks for the {answer} answers of '{calibration_data}'; {again}, or change the recipe"
+        )
+    file = path.with_name(manifest.file)
+    if not file.is_file() or sha256_file(file) != manifest.sha256:
+        raise UserError(f"{file}: is missing or not the file that {path.name} describes; {again}")
+    return Calibration(manifest, path, _read_data(kind, file))
+
+
+def _read_data(kind: Kind, file: Path) -> dict[str, Tensor] | pa.Table:
+    if kind == "activations":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    return read_table(file, SENSITIVITIES if kind == "sensitivities" else LOGIT_DISTANCES)

@@ -1,0 +1,45 @@
+"""The schema of a study's table: one line for each checkpoint and benchmark, and one for the mean over benchmarks."""
+
+import pyarrow as pa
+
+from l2s.contracts.parquet import Column, schema_of
+
+# What tells one response from another.
+QUESTION = ["benchmark", "question_id", "sample"]
+MEAN = "mean"  # the line of a table that is the mean over benchmarks
+
+TABLE = schema_of(
+    [
+        Column("study", pa.string(), "name of the study"),
+        Column("pair", pa.string(), "name of the pair"),
+        Column("method", pa.string(), "quick, slow, or the merging method"),
+        Column("recipe", pa.string(), "the model, or the method with its hyper-parameters, as tables name it"),
+        Column("hyper_parameters", pa.string(), "the recipe's hyper-parameters, as a JSON object"),
+        Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
+        Column("benchmark", pa.string(), f"name of the benchmark; '{MEAN}': unweighted mean over the benchmarks"),
+        Column("level", pa.int32(), "only the questions of this level; null: all questions", nullable=True),
+        Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
+        Column("responses", pa.int32(), "number of responses: questions times samples"),
+        Column("accuracy", pa.float64(), "share of responses graded correct, in [0, 1]"),
+        Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval"),
+        Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval"),
+        Column("mean_tokens", pa.float64(), "mean response length, in tokens"),
+        Column("mean_tokens_low", pa.float64(), "lower limit of its 95 % interval"),
+        Column("mean_tokens_high", pa.float64(), "upper limit of its 95 % interval"),
+        Column(
+            "length_change",
+            pa.float64(),
+            "mean response length over the reference's, minus 1; for the mean: mean of the benchmarks' changes",
+            nullable=True,
+        ),
+        Column(
+            "truncated",
+            pa.float64(),
+            "share of responses cut by budget or context_length, or whose prompt was too long",
+        ),
+        Column("no_answer", pa.float64(), "share of responses in which the grader found no answer"),
+        Column("grader_failures", pa.int32(), "number of responses on which the grader timed out or failed"),
+        Column("reflective", pa.float64(), "share of responses with at least one reflection keyword"),
+        Column("reflection_keywords", pa.float64(), "mean number of keywords in reflective responses; 0 if none is"),
+    ]
+)

@@ -1,0 +1,45 @@
+"""What the experiment's decode jobs are expected to cost, from sizes and row counts that the entries state."""
+
+from l2s.decoding.settings import Role
+from l2s.experiment.experiment import Experiment
+from l2s.plan.estimates import Estimates
+from l2s.plan.schedule import Job
+
+
+class Costs:
+    """Estimates for an experiment.
+
+    Args:
+        experiment: The experiment.
+        estimates: The table of speeds and lengths.
+    """
+
+    def __init__(self, experiment: Experiment, estimates: Estimates) -> None:
+        self.experiment, self.estimates = experiment, estimates
+
+    def responses(self, checkpoint: str, decoding: str) -> dict[str, int]:
+        """Return how many responses are asked of a checkpoint, by benchmark."""
+        repeats = self.experiment.registry.decoding(decoding).sampling.samples
+        benchmarks = map(self.experiment.registry.benchmark, names := self.experiment.asked[checkpoint, decoding])
+        return {
+            name: repeats * min(entry.rows, entry.first or entry.rows)
+            for name, entry in zip(names, benchmarks, strict=True)
+        }
+
+    def decode_seconds(self, checkpoint: str, decoding: str) -> float:
+        """Return how long a decode job is expected to take, if nothing of it is in the store."""
+        budget = self.experiment.decoding_of(checkpoint, decoding).max_new_tokens
+        # What a checkpoint is in several pairs takes as long as the slowest of it.
+        roles = self.experiment.roles[checkpoint]
+        role = next(role for role in (Role.SLOW, Role.MERGED, Role.QUICK) if role in roles)
+        size, asked = self.experiment.size(checkpoint) or 0, self.responses(checkpoint, decoding)
+        return self.estimates.decode_seconds(role.value, size, asked, budget)
+
+    def job(self, checkpoint: str, decoding: str) -> Job:
+        """Return the estimate of a decode job."""
+        return Job(self.decode_seconds(checkpoint, decoding), self.experiment.decoding_of(checkpoint, decoding).gpus)
+
+    def seconds_after(self, checkpoint: str) -> float:
+        """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""
+        jobs = [decoding for name, decoding in self.experiment.asked if name == checkpoint]
+        return max((self.decode_seconds(checkpoint, decoding) for decoding in jobs), default=0.0)

@@ -1,0 +1,149 @@
+"""Registry of ``config/``, each read once and checked with what it refers to."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from l2s.checkpoints.manifest import MODELS
+from l2s.checkpoints.model_entry import ModelEntry
+from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
+from l2s.contracts.table import MEAN
+from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.errors import UserError
+from l2s.experiment.pair_entry import PairEntry
+from l2s.experiment.schema import STUDY_KINDS, MainConfig, Study
+from l2s.sources.benchmarks import BenchmarkEntry
+from l2s.sources.calibration_data import CalibrationDataEntry
+from l2s.sources.examples import ExamplesEntry
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
+TAKEN_NAMES = (MODELS, "merges")
+
+
+class Registry:
+    """The folder of entries, ``config/``. Every method raises a UserError that names the file, key and remedy.
+
+    Args:
+        folder: The folder.
+        config: The top-level configuration: where benchmarks' files lie, and whether this is a rehearsal.
+    """
+
+    def __init__(self, folder: Path, config: MainConfig) -> None:
+        self.folder, self.config = folder, config
+
+    def file(self, kind: str, name: str) -> Path:
+        """Return where an entry lies, for messages."""
+        return self.folder / kind / f"{name}.yaml"
+
+    def study(self, name: str, asked_by: str) -> Study:
+        """Return a study; its key ``kind`` decides what else it may say."""
+        file = find_entry(self.folder / "studies", name, asked_by)
+        values = read_yaml(file)
+        kind = values.get("kind", "table") if isinstance(values, dict) else "table"
+        if str(kind) not in STUDY_KINDS:
+            hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
+            raise UserError(f"{file}: key 'kind': there is no kind of study '{kind}'{hint}")
+        study = validate(STUDY_KINDS[str(kind)], values, str(file))
+        return study.model_copy(update={"title": f"{REHEARSED}: {study.title}"}) if self.config.rehearsal else study
+
+    def model(self, name: str, asked_by: str = "models") -> ModelEntry:
+        """Return a model's entry; a local directory must exist."""
+        entry = self._entry("models", name, ModelEntry, asked_by)
+        if self.config.rehearsal and entry.stand_in:
+            stand_in = self._entry("models", entry.stand_in, ModelEntry, str(self.file("models", name)))
+            entry = stand_in.model_copy(update={"label": entry.label or name})
+        if entry.path is not None and not Path(entry.path).is_dir():
+            file = self.file("models", name)
+            raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
+        return entry
+
+    def model_bytes(self, name: str) -> int | None:
+        """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
+        entry = self.model(name)
+        if entry.bytes is None and entry.path is not None:
+            return sum(file.stat().st_size for file in Path(entry.path).glob("*.safetensors"))
+        return entry.bytes
+
+    def pair(self, name: str, asked_by: str) -> PairEntry:
+        """Return a pair's entry, its models checked."""
+        if name in TAKEN_NAMES:
+            raise UserError(f"{asked_by}: a pair cannot be called '{name}': other results lie under that name")
+        entry = self._entry("pairs", name, PairEntry, asked_by)
+        for model in entry.models:
+            self.model(model, str(self.file("pairs", name)))
+        return entry
+
+    def benchmark(self, name: str, asked_by: str = "benchmarks") -> BenchmarkEntry:
+        """Return a benchmark's entry; a local file must exist."""
+        if name == MEAN:
+            raise UserError(f"{asked_by}: a benchmark cannot be called '{MEAN}': tables use that name")
+        entry = self._entry("benchmarks", name, BenchmarkEntry, asked_by)
+        if self.config.benchmark_files and entry.source.path is None:
+            entry = entry.read_from(self.config.benchmark_files, name)
+            if not Path(entry.source.path).is_file():
+                missing = f"key 'benchmark_files' of the configuration: there is no file {entry.source.path}"
+                raise UserError(f"{missing}; put the benchmark's rows there, or leave out the key to download them")
+        self._check_file(entry.source.path, "benchmarks", name)
+        if self.config.first_questions:
+            first = min(self.config.first_questions, entry.first or entry.rows)
+            entry = entry.model_copy(update={"first": first})
+        return entry
+
+    def calibration_data(self, name: str, asked_by: str = "calibration_data") -> CalibrationDataEntry:
+        """Return the entry of calibration data; a local file must exist."""
+        entry = self._entry("calibration_data", name, CalibrationDataEntry, asked_by)
+        if self.config.rehearsal and entry.stand_in:
+            stand_in = self._entry(
+                "calibration_data", entry.stand_in, CalibrationDataEntry, str(self.file("calibration_data", name))
+            )
+            entry = stand_in.model_copy(update={"count": min(entry.count, stand_in.count)})
+        self._check_file(entry.source.path, "calibration_data", name)
+        return entry
+
+    def decoding(self, name: str, asked_by: str = "decoding") -> DecodingEntry:
+        """Return decode settings by name."""
+        return self._entry("decoding", name, DecodingEntry, asked_by)
+
+    def prompt(self, name: str, asked_by: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
+        """Return a prompt; where it shows examples, it must have them for these benchmarks, and the sets must
+        exist."""
+        file = self.file("prompts", name)
+        entry = self._entry("prompts", name, PromptEntry, asked_by)
+        entry.check_benchmarks(benchmarks, str(file))
+        if entry.few_shot:
+            known = list(self.examples(entry.few_shot.examples, str(file)).sets)
+            for wanted in entry.few_shot.sets.values():
+                if wanted not in known:
+                    hint = suggestion(wanted, known, f"those of '{entry.few_shot.examples}' are")
+                    raise UserError(f"{file}: key 'few_shot.sets': there is no set '{wanted}'{hint}")
+        return entry
+
+    def examples(self, name: str, asked_by: str = "examples") -> ExamplesEntry:
+        """Return a source of examples; a local file must exist."""
+        entry = self._entry("examples", name, ExamplesEntry, asked_by)
+        self._check_file(entry.path, "examples", name, "path")
+        return entry
+
+    def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
+        """Return the values of a recipe's file, and the file's name for messages."""
+        file = find_entry(self.folder / "recipes", name, asked_by)
+        return read_yaml(file), str(file)
+
+    def _entry(self, kind: str, name: str, schema: type[Entry], asked_by: str) -> Entry:
+        return read_once(find_entry(self.folder / kind, name, asked_by), schema)
+
+    def _check_file(self, path: str | None, kind: str, name: str, key: str = "source.path") -> None:
+        if path is not None and not Path(path).is_file():
+            file = self.file(kind, name)
+            raise UserError(f"{file}: key '{key}': there is no file {path}; put it there or correct it")
+
+
+@cache
+def read_once(path: Path, schema: type[Entry]) -> Entry:
+    """Read an entry's file once a process."""
+    return read_entry(path, schema)

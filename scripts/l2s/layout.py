@@ -1,0 +1,114 @@
+"""Where everything lies in a results folder. Every path in it is written here, once.
+
+Rules build their patterns from these functions, with wildcards as arguments (``layout.questions("{benchmark}")``);
+scripts and commands that look into a results folder call them with names.
+
+    questions/          <benchmark>.parquet
+    examples/           <examples>/<set>.parquet: few-shot examples
+    calibration_data/   <calibration data>.parquet
+    checkpoints/        models/<model>/ or <pair>/<method>/<recipe>/: manifest.json, and weights beside it
+    calibrations/       <kind>/<model>[/<model>]/<calibration data>-<answer>.json, and its data beside it
+    spectra/            <base>/<model>.parquet
+    responses/          <checkpoint>/<decode settings>.parquet and .json
+    grades/             <checkpoint>/<decode settings>/<grader>.parquet
+    tables/, noise/     <study>.parquet and its pages
+    figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
+    store/              responses by the content of their checkpoint, and training/: adapters
+    scratch/            what exists only while a job runs
+    logs/, timings/     <rule>/<name of the output>
+"""
+
+from dataclasses import dataclass
+
+MODELS = "models"
+"""In place of a pair: fetched models lie by model (``checkpoints/models/<model>/``)."""
+MANIFEST = "manifest.json"
+TRAININGS = "training"
+"""In the store, beside the responses: what trainings keep."""
+TAKEN_BY_FIGURES = ("merges", "spectra")
+"""Folders of ``figures/`` that are no study's."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths in one results folder.
+
+    Attributes:
+        results: The folder, relative to the project or absolute.
+    """
+
+    results: str
+
+    def questions(self, benchmark: str) -> str:
+        """Return the table of a benchmark's questions."""
+        return f"{self.results}/questions/{benchmark}.parquet"
+
+    def examples(self, examples: str, name: str) -> str:
+        """Return the table of one set of few-shot examples."""
+        return f"{self.results}/examples/{examples}/{name}.parquet"
+
+    def calibration_data(self, name: str) -> str:
+        """Return the table of calibration data."""
+        return f"{self.results}/calibration_data/{name}.parquet"
+
+    def checkpoint(self, checkpoint: str) -> str:
+        """Return the folder of a checkpoint, given by its name: ``models/<model>`` or ``<pair>/<method>/<recipe>``."""
+        return f"{self.results}/checkpoints/{checkpoint}"
+
+    def manifest(self, checkpoint: str) -> str:
+        """Return the manifest of a checkpoint."""
+        return f"{self.checkpoint(checkpoint)}/{MANIFEST}"
+
+    def calibration(self, name: str) -> str:
+        """Return the manifest of a calibration, given by its name: ``<kind>/<models>/<calibration data>-<answer>``."""
+        return f"{self.results}/calibrations/{name}.json"
+
+    def spectra(self, base: str, model: str) -> str:
+        """Return the table of the spectra of a task vector."""
+        return f"{self.results}/spectra/{base}/{model}.parquet"
+
+    def responses(self, checkpoint: str, decoding: str, suffix: str = "parquet") -> str:
+        """Return the table of responses (``parquet``), or what is known of the decoding (``json``)."""
+        return f"{self.results}/responses/{checkpoint}/{decoding}.{suffix}"
+
+    def grades(self, checkpoint: str, decoding: str, grader: str) -> str:
+        """Return the table of grades."""
+        return f"{self.results}/grades/{checkpoint}/{decoding}/{grader}.parquet"
+
+    def table(self, study: str, suffix: str = "parquet") -> str:
+        """Return a study's table, or one of its pages."""
+        return f"{self.results}/tables/{study}.{suffix}"
+
+    def noise(self, study: str, suffix: str = "parquet") -> str:
+        """Return the table of a noise study, or one of its pages."""
+        return f"{self.results}/noise/{study}.{suffix}"
+
+    def figure(self, study: str, figure: str, suffix: str = "html") -> str:
+        """Return a study's figure."""
+        return f"{self.results}/figures/{study}/{figure}.{suffix}"
+
+    def merge_figure(self, checkpoint: str, suffix: str = "html") -> str:
+        """Return the figure of a merge."""
+        return f"{self.results}/figures/merges/{checkpoint}.{suffix}"
+
+    def spectra_figure(self, base: str, model: str, suffix: str = "html") -> str:
+        """Return the figure of a task vector's spectra."""
+        return f"{self.results}/figures/spectra/{base}/{model}.{suffix}"
+
+    @property
+    def store(self) -> str:
+        """The response store, and what trainings keep."""
+        return f"{self.results}/store"
+
+    @property
+    def scratch(self) -> str:
+        """Where weights that are not kept are made, unless the configuration names another folder."""
+        return f"{self.results}/scratch"
+
+    def log(self, rule: str, name: str = "") -> str:
+        """Return the log of a rule's job, by the name of what it makes."""
+        return f"{self.results}/logs/{rule}{name and '/'}{name}.log"
+
+    def timing(self, rule: str, name: str) -> str:
+        """Return the time and memory that a rule's job took, as Snakemake measured them."""
+        return f"{self.results}/timings/{rule}/{name}.tsv"

@@ -1,0 +1,87 @@
+"""Tabulate a study: the table rule's script, and a command line of its own.
+
+    python scripts/make_table.py --spec study.yaml --out tables/study
+
+The spec names the study, its title, its benchmarks, for each line the pair, method, recipe, checkpoint and reference,
+and for each of these checkpoints the Parquet files of responses and grades.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import Field
+
+from l2s.analysis.paper_table import Cell, layout_note, wide_frame
+from l2s.analysis.render_table import caption, display_frame, write_csv, write_html, write_latex, write_markdown
+from l2s.analysis.table import Row, make_table
+from l2s.config import StrictModel, read_yaml, validate
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import read_table, write_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import RESPONSES
+from l2s.jobs import run_cli, run_job
+
+
+class Files(StrictModel):
+    """What was measured of a checkpoint."""
+
+    responses: str = Field(description="Parquet file")
+    grades: str = Field(description="Parquet file")
+
+
+class Spec(StrictModel):
+    """What a study's table is made from."""
+
+    study: str
+    title: str
+    reference: str = Field(description="how the table's note names what lengths are compared with")
+    benchmarks: tuple[str, ...] = Field(min_length=1)
+    cell: Cell | None = Field(None, description="what a cell of the paper's layout holds; absent: no such table")
+    questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions, for their levels")
+    rows: tuple[Row, ...] = Field(min_length=1)
+    checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
+
+
+def main(
+    spec: Annotated[Path, typer.Option(help="YAML file of what the table is made from.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+) -> None:
+    """Write a study's table as Parquet, CSV, Markdown, HTML and LaTeX."""
+    tabulate(read_yaml(spec), str(spec), out)
+
+
+def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
+    """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md, .html and .tex."""
+    spec = validate(Spec, values, where)
+    read = {
+        name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
+        for name, files in spec.checkpoints.items()
+    }
+    questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]
+    levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
+    summary = make_table(spec.study, spec.rows, spec.benchmarks, read, levels)
+    note = caption(summary, spec.reference)
+    tables = [display_frame(summary)]
+    if spec.cell:
+        tables.insert(0, wide_frame(summary, spec.cell))
+        note = layout_note(spec.cell) + note
+    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "html", "tex")}
+    write_table(summary, files["parquet"], {"title": spec.title, "note": note})
+    write_csv(summary, files["csv"])
+    write_markdown(tables, spec.title, note, files["md"])
+    write_html(tables, spec.title, note, files["html"])
+    write_latex(tables[0], spec.title, files["tex"])
+    print(f"{out}: {len(summary)} lines")
+
+
+if "snakemake" in globals():
+    run_job(
+        tabulate,
+        snakemake,
+        values=snakemake.params.spec,
+        where="spec of this job",
+        out=Path(snakemake.output.table.removesuffix(".parquet")),
+    )
+elif __name__ == "__main__":
+    run_cli(main)

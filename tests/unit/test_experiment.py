@@ -1,0 +1,294 @@
+"""Mistakes in the configuration are found while the DAG is built: one error that names file, key and remedy."""
+
+import shutil
+
+import pytest
+import yaml
+from support import ROOT
+
+from l2s.errors import UserError
+from l2s.experiment import Experiment
+from l2s.experiment import registry as module
+
+DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+PAPER_CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(tmp_path)
+    module.read_once.cache_clear()
+    return tmp_path / "config"
+
+
+def edit(file, changes):
+    values = yaml.safe_load(file.read_text())
+    values.update(changes)
+    file.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("models/demo-slow", {"path": "nowhere"}, r"models/demo-slow.yaml: key 'path': there is no folder nowhere"),
+        ("models/demo-slow", {"path": None, "repo": "a/b", "revision": "main"}, r"demo-slow.yaml: .*must be a commit"),
+        ("models/demo-slow", {"licens": "MIT"}, r"demo-slow.yaml: unknown key 'licens'; did you mean 'licence'"),
+        ("pairs/demo", {"slow": ["demo-slo"]}, r"pairs/demo.yaml: 'demo-slo' is unknown.*did you mean 'demo-slow'"),
+        ("pairs/demo", {"slow": []}, r"pairs/demo.yaml: key 'slow'"),
+        ("recipes/ties", {"keep_fraction": 1.5}, r"recipes/ties.yaml: key 'keep_fraction'.*less than or equal to 1"),
+        ("recipes/ties", {"keep_fraction": 0}, r"recipes/ties.yaml: key 'keep_fraction'.*greater than 0"),
+        ("recipes/ties", {"k": 0.8}, r"recipes/ties.yaml: unknown key 'k'.*keep_fraction"),
+        ("recipes/ties", {"method": "tie"}, r"recipes/ties.yaml: unknown method 'tie'; did you mean 'ties'"),
+        ("recipes/ties", {"base": "x"}, r"recipes/ties.yaml: key 'base' is given by the pair"),
+        ("recipes/dare", {"drop_rate": 1.0}, r"recipes/dare.yaml: key 'drop_rate'.*equal to 0.999"),
+        ("recipes/average", {"dtype": "int8"}, r"recipes/average.yaml: key 'dtype'"),
+        ("benchmarks/demo_arithmetic", {"source": {"path": "no.jsonl"}}, r"key 'source.path': there is no file no"),
+        ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
+        ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine': [^;]*$"),
+        ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
+        ("decoding/demo", {"prompt": "cot"}, r"cot.yaml: key 'few_shot.sets' names no .* for benchmark 'demo_arith"),
+        ("prompts/demo", {"template": None}, r"prompts/demo.yaml: give either 'template' or 'chat'"),
+        ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
+        ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
+        ("studies/demo", {"recipes": ["tis"]}, r"recipe 1: 'tis' is unknown.*did you mean 'ties'"),
+        ("studies/demo", {"recipes": [{"method": "ties", "scal": 1}]}, r"recipe 1: unknown key 'scal'; did you mean"),
+        ("studies/demo", {"benchmarks": ["gsm9k"]}, r"studies/demo.yaml: 'gsm9k' is unknown.*did you mean 'gsm8k'"),
+        ("studies/demo", {"recipes": ["ties", "ties"]}, r"demo.yaml: key 'recipes': 'ties, keep_.*' is given twice"),
+        ("studies/demo", {"benchmarks": ["mean"]}, r"a benchmark cannot be called 'mean'"),
+        ("pairs/demo", {"slow": ["demo-quick"]}, r"pairs/demo.yaml: .*name a model more than once"),
+        ("decoding/demo", {"sampling": {"temperature": 1e-40}}, r"demo.yaml: key 'sampling': 'temperature' is 0"),
+        ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
+        ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
+        ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
+        ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': there is no kind of study '\['group'\]'"),
+        ("studies/demo", {"kind": {}}, r"studies/demo.yaml: key 'kind': there is no kind of study '{}'; the kinds are"),
+        ("studies/demo", {"figures": ["radar"]}, r"studies/demo.yaml: figure 'radar' needs at least three benchmarks"),
+        ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
+        ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
+         r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),
+    ],
+)  # fmt: skip
+def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
+    edit(project / f"{file}.yaml", changes)
+    with pytest.raises(UserError, match=message) as caught:
+        Experiment(DEMO_CONFIG, project.relative_to(project.parent))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"study": ["demo"]}, "unknown key 'study'; did you mean 'studies'"),
+        ({"studies": ["dmo"]}, "'dmo' is unknown.*did you mean 'demo'"),
+        ({"studies": []}, "key 'studies'"),
+        ({"merge_threads": 0}, "key 'merge_threads'"),
+        ({"results": ""}, "key 'results'"),
+        ({"studies": "demo"}, r"\): key 'studies': Input should be a list, e.g. \[mine\] \(found 'demo'\)$"),
+        ({"int": 1}, r"unknown key 'int'; "),
+    ],
+)
+def test_wrong_top_level_config_is_named_by_key(project, changes, message):
+    with pytest.raises(UserError, match=message):
+        Experiment({**DEMO_CONFIG, **changes}, project)
+
+
+def test_broken_yaml_names_file_and_line(project):
+    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: [1\n")
+    with pytest.raises(UserError, match=r"recipes/ties.yaml, line \d: not valid YAML"):
+        Experiment(DEMO_CONFIG, project)
+
+
+def test_paper_config_needs_no_network_and_names_pinned_revisions(project):
+    experiment = Experiment(PAPER_CONFIG, project)
+    merge = next(merge for name, merge in experiment.merges.items() if "/ties/" in name)
+    assert merge.recipe.inputs.base == "Qwen/Qwen2.5-Math-7B@b101308fe89651ea5ce025f25317fea6fc07e96e"
+    assert set(merge.models.values()) == {"qwen2.5-math-7b", "deepseek-r1-distill-qwen-7b"}
+
+
+def test_average_merges_quick_and_slow_without_a_base(project):
+    merge = next(m for name, m in Experiment(DEMO_CONFIG, project).merges.items() if "/average/" in name)
+    assert merge.recipe.inputs.base is None
+    assert [merge.models[source] for source in merge.recipe.inputs.models] == ["demo-quick", "demo-slow"]
+
+
+def test_studies_share_checkpoints_and_their_benchmarks_are_united(project):
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    study = yaml.safe_load((project / "studies" / "demo.yaml").read_text())
+    shutil.copy(project / "benchmarks" / "demo_arithmetic.yaml", project / "benchmarks" / "second.yaml")
+    (project / "studies" / "other.yaml").write_text(yaml.safe_dump({**study, "benchmarks": ["second"]}))
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo", "other"]}, project)
+    assert len(experiment.merges) == 1
+    assert set(map(tuple, experiment.asked.values())) == {("demo_arithmetic", "second")}
+
+
+def test_checkpoint_path_follows_every_hyper_parameter_and_has_no_comma(project):
+    recipes = [{"method": "ties", "scale": scale, "keep_fraction": keep} for scale in (0.5, 1.0) for keep in (0.2, 0.3)]
+    edit(project / "studies" / "demo.yaml", {"recipes": [*recipes, {**recipes[0], "dtype": "float32"}]})
+    names = [line.checkpoint for line in Experiment(DEMO_CONFIG, project).lines["demo"]]
+    assert len(set(names)) == 7
+    assert not any("," in name for name in names)
+
+
+def test_key_given_twice_or_text_that_is_not_utf8_is_refused(project):
+    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: 1.0\nscale: 0.5\n")
+    with pytest.raises(UserError, match=r"ties.yaml, line 3: not valid YAML: key 'scale' is given twice"):
+        Experiment(DEMO_CONFIG, project)
+    (project / "recipes" / "ties.yaml").write_bytes("# größer\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"ties.yaml: not UTF-8 text"):
+        Experiment(DEMO_CONFIG, project)
+
+
+def test_recipes_that_differ_in_anything_have_different_names(project):
+    recipes = [{"method": "dare"}, {"method": "dare", "seed": 1}, {"method": "dare", "dtype": "float32"}]
+    recipes += [{"method": "ties", "trim": "model"}, {"method": "ties", "scale": {"*": 0.5}}]
+    edit(project / "studies" / "demo.yaml", {"recipes": recipes})
+    names = [line.recipe for line in Experiment(DEMO_CONFIG, project).lines["demo"][2:]]
+    assert names == [
+        "dare, drop_rate 0.3",
+        "dare, drop_rate 0.3, seed 1",
+        "dare, drop_rate 0.3, dtype float32",
+        "ties, keep_fraction 0.2, scale 1, trim model",
+        "ties, keep_fraction 0.2, scale by tensor",
+    ]
+
+
+def test_two_entries_may_name_the_same_model(project):
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "again.yaml")
+    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", "average"]})
+    assert Experiment(DEMO_CONFIG, project).merges
+
+
+def few_shot(project, sets, **examples):
+    """Give the demo's prompt examples."""
+    (project / "examples" / "mine.yaml").write_text(yaml.safe_dump({"sets": {"easy": "0" * 64}, **examples}))
+    shown = {"examples": "mine", "template": "{question} {answer}", "separator": " ", "sets": sets}
+    edit(project / "prompts" / "demo.yaml", {"few_shot": shown})
+
+
+def test_demonstrations_are_checked_before_anything_runs(project):
+    few_shot(project, {"demo_arithmetic": "esay"}, url="https://example.org/demos.json")
+    with pytest.raises(
+        UserError, match=r"prompts/demo.yaml: key 'few_shot.sets': there is no set 'esay'; did you mean"
+    ):
+        Experiment(DEMO_CONFIG, project)
+    module.read_once.cache_clear()
+    few_shot(project, {"demo_arithmetic": "easy"}, path="no.json")
+    with pytest.raises(UserError, match=r"examples/mine.yaml: key 'path': there is no file no.json"):
+        Experiment(DEMO_CONFIG, project)
+
+
+def test_prompt_of_a_checkpoint_names_the_sets_of_its_benchmarks_only(project):
+    few_shot(project, {"demo_arithmetic": "easy", "gsm8k": "easy"}, url="https://example.org/demos.json")
+    experiment = Experiment(DEMO_CONFIG, project)
+    assert experiment.prompt_of("models/demo-slow", "demo").few_shot.sets == {"demo_arithmetic": "easy"}
+
+
+def test_budget_follows_the_role_and_is_the_larger_of_two(project):
+    edit(project / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
+    edit(project / "pairs" / "demo.yaml", {"reference": "third"})
+    config = {**DEMO_CONFIG, "studies": ["demo"]}
+    experiment = Experiment(config, project)
+    budgets = {name: experiment.decoding_of(name, "demo").max_new_tokens for name, _ in experiment.asked}
+    (merged,) = experiment.merges
+    assert budgets == {"models/demo-quick": 80, "models/demo-slow": 100, "models/third": 100, merged: 120}
+
+    (project / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
+    edit(project / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
+    experiment = Experiment(config, project)
+    assert experiment.decoding_of("models/demo-quick", "demo").max_new_tokens == 100
+
+
+def test_prompt_follows_the_role(project):
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "deepseek-math"}})
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    (merged,) = experiment.merges
+    prompts = {name: experiment.prompt_of(name, "demo") for name, _ in experiment.asked}
+    assert prompts["models/demo-quick"].template.startswith("Question: ")
+    assert prompts["models/demo-slow"].chat is not None
+    assert prompts[merged].template.startswith("User: ")
+    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
+    with pytest.raises(UserError, match=r"decoding/demo.yaml: 'dep' is unknown"):
+        module.read_once.cache_clear()
+        Experiment(DEMO_CONFIG, project)
+
+
+def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
+    (project / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo, demo_sweep]\n")
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, project)
+    assert list(experiment.studies) == ["both", "demo", "demo_sweep"]
+    assert [line.method for line in experiment.lines["demo"][:2]] == ["slow", "dpo"]
+    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
+    with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
+        Experiment(DEMO_CONFIG, project)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"a": ["a"]}, r"studies/a.yaml: key 'studies': a group cannot contain itself \(a > a\); remove 'a'"),
+        ({"a": ["demo", "b"], "b": ["c"], "c": ["b"]}, r"studies/c.yaml: .* \(b > c > b\); remove 'b'"),
+        ({"a": ["merge"], "merge": ["demo"]}, r"studies/a.yaml: .* cannot be called 'merge': a rule has that name"),
+        ({"a": ["all"], "all": ["demo"]}, r"studies/a.yaml: a study cannot be called 'all': a rule has that name"),
+        ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': use letters"),
+    ],
+)  # fmt: skip
+def test_group_of_itself_or_a_name_that_is_no_target_is_refused(project, members, message):
+    for name, studies in members.items():
+        (project / "studies" / f"{name}.yaml").write_text(f"kind: group\ntitle: t\nstudies: {studies}\n")
+    with pytest.raises(UserError, match=message):
+        Experiment({**DEMO_CONFIG, "studies": ["a"]}, project)
+
+
+def test_spectra_are_of_each_slow_model_against_the_base(project):
+    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
+    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+    assert experiment.task_vectors == {"demo_spectra": [("demo-quick", "demo-slow"), ("demo-quick", "third")]}
+    assert experiment.checkpoints == ["models/demo-quick", "models/demo-slow", "models/third"]
+    edit(project / "pairs" / "demo.yaml", {"quick": None})
+    module.read_once.cache_clear()
+    with pytest.raises(UserError, match=r"demo_spectra.yaml: pair 'demo' has no base that task vectors are taken from"):
+        Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+
+
+def with_vllm(project, checkpoint_memory):
+    """Decode the demo on GPUs of so many times the memory that the slow model's weights take."""
+    size = sum(file.stat().st_size for file in (ROOT / "workflow/resources/demo/slow").glob("*.safetensors"))
+    memory = {"device_memory_gb": checkpoint_memory * size / 1e9}
+    edit(project / "decoding" / "demo.yaml", {"engine": "vllm", "device": "cuda", "batch_size": None, "vllm": memory})
+
+
+def test_devices_follow_the_checkpoints_size(project):
+    with_vllm(project, checkpoint_memory=1)
+    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", {"recipe": "ties", "dtype": "float32"}]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    devices = {name: experiment.decoding_of(name, "demo").gpus for name, _ in experiment.asked}
+    narrow, wide = (line.checkpoint for line in experiment.lines["demo"] if line.method == "ties")
+    assert devices == {"models/demo-quick": 2, "models/demo-slow": 2, narrow: 2, wide: 4}
+
+
+def test_devices_of_a_model_of_unknown_size_must_be_said(project):
+    with_vllm(project, checkpoint_memory=1)
+    edit(project / "models" / "demo-slow.yaml", {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    message = r"decoding/demo.yaml: tensor_parallel 'auto' needs to know how large models/demo-slow is: .*'bytes'"
+    with pytest.raises(UserError, match=message):
+        experiment.decoding_of("models/demo-slow", "demo")
+
+
+def test_configured_decoding_takes_the_place_of_every_studys_own(project):
+    experiment = Experiment({**DEMO_CONFIG, "decoding": "demo-vllm"}, project)
+    assert {study.decoding for study in experiment.studies.values() if study.kind in ("table", "noise")} == {
+        "demo-vllm"
+    }
+    assert experiment.decoding_of("models/demo-slow", "demo-vllm").engine == "vllm"
+    message = r"^key 'decoding' of the configuration: 'demo-vlm' is unknown: .*did you mean 'demo-vllm'"
+    with pytest.raises(UserError, match=message):
+        Experiment({**DEMO_CONFIG, "decoding": "demo-vlm"}, project)

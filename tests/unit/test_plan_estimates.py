@@ -1,0 +1,66 @@
+"""Estimates follow the table of estimates; the simulation keeps to the number of GPUs."""
+
+import itertools
+
+import pytest
+from support import ROOT
+
+from l2s.config import read_entry, validate
+from l2s.errors import UserError
+from l2s.plan.estimates import Estimates
+from l2s.plan.schedule import Job, lower_bound, makespan
+
+TABLE = {
+    "price_per_gpu_hour": 2.0,
+    "start_seconds": 10,
+    "download_mb_per_second": 100,
+    "speeds": [{"up_to_gb": 1, "tokens_per_second": 100}, {"up_to_gb": 2, "tokens_per_second": 50}],
+    "lengths": {
+        "a": {"quick": 10, "merged": 20, "slow": 1000},
+        "others": {"quick": 1, "merged": 2, "slow": 3},
+    },
+}
+
+
+def test_the_shipped_table_is_valid_and_names_the_papers_benchmarks():
+    lengths = read_entry(ROOT / "config" / "estimates.yaml", Estimates).lengths
+    assert {"gsm8k", "math500", "minerva_math", "olympiadbench", "college_math", "aime24"} < lengths.keys()
+
+
+def test_decoding_takes_the_tokens_over_the_speed_of_the_size():
+    table = validate(Estimates, TABLE, "t")
+    assert table.decode_seconds("quick", 10**9, {"a": 50}, 100) == 10 + 500 / 100
+    assert table.decode_seconds("quick", 10**9 + 1, {"a": 50}, 100) == 10 + 500 / 50
+    assert table.decode_seconds("slow", 10**10, {"a": 5, "b": 7}, 100) == 10 + (5 * 100 + 7 * 3) / 50
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"speeds": TABLE["speeds"][::-1]}, "'speeds' must be sorted by 'up_to_gb'"),
+        ({"lengths": {"a": TABLE["lengths"]["a"]}}, "needs quick, merged and slow .* and a line 'others'"),
+        ({"lengths": {"others": {"quick": 1}}}, "needs quick, merged and slow"),
+    ],
+)
+def test_incomplete_tables_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        validate(Estimates, {**TABLE, **changes}, "t")
+
+
+def test_longest_first_is_near_the_bound():
+    jobs = [Job(seconds, 1) for seconds in (7, 3, 3, 2, 2, 2, 1, 4, 5, 3)]
+    for gpus in (1, 2, 3, 4):
+        assert lower_bound(jobs, gpus) <= makespan(jobs, gpus) <= 1.15 * lower_bound(jobs, gpus)
+    assert makespan(jobs, 1) == lower_bound(jobs, 1) == 32
+
+
+def test_jobs_on_several_gpus_wait_until_enough_are_free():
+    assert makespan([Job(4, 2), Job(3, 1), Job(3, 1)], 2) == 7
+    assert makespan([Job(4, 2), Job(3, 1), Job(3, 1)], 4) == 4
+    with pytest.raises(ValueError, match="more than 2 GPUs"):
+        makespan([Job(1, 4)], 2)
+
+
+def test_two_equal_loads_are_scheduled_whatever_their_order():
+    jobs = [Job(5, 1), Job(4, 2), Job(3, 1), Job(2, 2)]
+    assert len({makespan(order, 2) for order in itertools.permutations(jobs)}) == 1
