@@ -1,184 +1,32 @@
-"""Say what a run will cost before it starts: the plan rule's script.
+"""Print what a run would cost and what hinders it, without running anything: the plan rule's script.
 
-    snakemake plan
-
-The jobs are those that Snakemake would run now. Their costs follow from the table of assumptions
-config/estimates.yaml and are no better than it. Nothing is downloaded; the hub is only asked whether its repositories
-are open.
+snakemake plan                                          the paper
+python scripts/plan.py --configfile config/demo.yaml   another configuration
 """
 
-import re
-import subprocess
-import sys
-import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
-from rich.table import Table
 
-from l2s.checkpoints.manifest import MODELS
-from l2s.config import read_entry, read_yaml
-from l2s.errors import UserError
-from l2s.experiment import Experiment
-from l2s.experiment.costs import Costs
-from l2s.files import canonical_json
-from l2s.jobs import run_cli
-from l2s.plan.checks import Check, check_disks, check_hub
-from l2s.plan.estimates import Estimates
-from l2s.plan.schedule import Job, lower_bound, makespan
-from l2s.progress import clock
+from l2s.config import read_yaml
+from l2s.jobs import run_cli, run_in_terminal
+from l2s.plan.report import print_plan
 
 PROJECT = Path(__file__).resolve().parents[1]
-# The messages of the rules.
-JOB = re.compile(r"^Job \d+: (.+)$", re.MULTILINE)
-DECODE = re.compile(r"decode with (.+), (.+)")
-MERGE = re.compile(r"merge (.+) by (.+): (.+)")
-FETCH = re.compile(r"fetch the model (.+)")
-GPU_COUNTS = (1, 4, 8)
-
-Decodes = dict[tuple[str, str], Job]
-"""By (checkpoint, decode settings), the estimate of the job."""
 
 
 def main(
-    configfile: Annotated[Path, typer.Option(help="Top-level configuration.")] = PROJECT / "config" / "config.yaml",
+    config: Annotated[
+        Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
+    ] = "config/config.yaml",
 ) -> None:
-    """Print what a run of a configuration would cost; to be called in the project's folder."""
-    plan(read_yaml(configfile), PROJECT / "config", Console())
-
-
-def plan(config: dict[str, Any], folder: Path, console: Console) -> None:
-    """Print the plan of a configuration.
-
-    Args:
-        config: The top-level configuration.
-        folder: The folder of entries, ``config/``.
-        console: Where to print.
-    """
-    experiment = Experiment(config, folder)
-    costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates))
-    jobs = jobs_to_run(config)
-    decodes = {found.groups(): costs.job(*found.groups()) for found in map(DECODE.fullmatch, jobs) if found}
-    merges = ["/".join(found.groups()) for found in map(MERGE.fullmatch, jobs) if found]
-    models = [found[1] for found in map(FETCH.fullmatch, jobs) if found]
-    downloads = {
-        name: experiment.size(f"{MODELS}/{name}") or 0 for name in models if experiment.registry.model(name).repo
-    }
-    console.print(jobs_table(jobs, decodes))
-    if any(job.gpus for job in decodes.values()):
-        console.print(studies_table(experiment, decodes))
-        console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
-    sizes = [experiment.size(name) or 0 for name in merges]
-    console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
-    needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
-    repos = [experiment.registry.model(name).repo for name in downloads]
-    for check in [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos)]:
-        console.print("[green]good[/]" if check.good else "[red]mend[/]", check.line, highlight=False, soft_wrap=True)
-    note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
-    console.print(note, style="dim")
-
-
-def jobs_to_run(config: dict[str, Any]) -> list[str]:
-    """Return the messages of the jobs that Snakemake would run now.
-
-    Raises:
-        UserError: The dry run fails.
-    """
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(canonical_json(config))
-        file.flush()
-        command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--configfile", file.name]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"a dry run of the workflow fails: {done.stdout}{done.stderr}")
-    return JOB.findall(done.stdout + done.stderr)
-
-
-def jobs_table(jobs: list[str], decodes: Decodes) -> Table:
-    """Count jobs by what their messages begin with."""
-    table = Table("Stage", "Jobs", "GPU hours", title="What would run")
-    counts = Counter(job.split()[0] for job in jobs)
-    for kind, count in counts.items():
-        table.add_row(kind, f"{count:,}", f"{gpu_hours(decodes.values()):,.1f}" if kind == "decode" else "")
-    return table
-
-
-def studies_table(experiment: Experiment, decodes: Decodes) -> Table:
-    """Show what each study would decode; what several share counts in each."""
-    table = Table("Study", "Decode jobs", "GPU hours", title="By study (shared jobs count in each)")
-    for name, lines in experiment.lines.items():
-        checkpoints = {checkpoint for line in lines for checkpoint in (line.checkpoint, line.reference)}
-        settings = experiment.studies[name].decodings
-        own = [
-            job for (checkpoint, decoding), job in decodes.items() if checkpoint in checkpoints and decoding in settings
-        ]
-        table.add_row(name, f"{len(own):,}", f"{gpu_hours(own):,.1f}")
-    return table
-
-
-def schedule_table(jobs: list[Job], price: float) -> Table:
-    """Show how long the decode jobs would take on several GPUs, and what they would cost."""
-    table = Table("GPUs", "Time", "At least", "Cost", title="Decoding, the longest jobs first")
-    for gpus in GPU_COUNTS:
-        if all(job.gpus <= gpus for job in jobs):
-            seconds = makespan(jobs, gpus)
-            cost = f"${seconds / 3600 * gpus * price:,.0f}"
-            table.add_row(str(gpus), clock(seconds), clock(lower_bound(jobs, gpus)), cost)
-        else:
-            table.add_row(str(gpus), "too few for a job", "", "")
-    return table
-
-
-def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, estimates: Estimates) -> Table:
-    """Show what is downloaded, and the disk that merged weights take."""
-    table = Table("", "Number", "GB", title="Sizes")
-    total = sum(downloads.values())
-    seconds = total / 1e6 / estimates.download_mb_per_second
-    table.add_row("models to download", str(len(downloads)), f"{total / 1e9:,.0f} ({clock(seconds)})")
-    table.add_row("merged checkpoints, all kept", str(len(merged)), f"{sum(merged) / 1e9:,.0f}")
-    running = at_a_time(merged)
-    label = f"the same, keep_checkpoints: false, {max(GPU_COUNTS)} GPUs, at most"
-    table.add_row(label, str(len(running)), f"{sum(running) / 1e9:,.0f}")
-    return table
-
-
-def merged_need(experiment: Experiment, sizes: list[int]) -> tuple[Path, int]:
-    """Return where merged weights will lie, and the most bytes that they take there."""
-    config = experiment.config
-    if config.keep_checkpoints:
-        return Path(config.results), sum(sizes)
-    return Path(config.scratch or config.results), sum(at_a_time(sizes))
-
-
-def at_a_time(merged: list[int]) -> list[int]:
-    """Return the sizes of the largest merged checkpoints that may exist together if none is kept: one a GPU."""
-    return sorted(merged, reverse=True)[: max(GPU_COUNTS)]
-
-
-def check_memory(experiment: Experiment, decodes: Decodes) -> list[Check]:
-    """Say on how many devices the largest checkpoint of each decode settings is decoded."""
-    checks = []
-    for decoding in dict.fromkeys(decoding for _, decoding in decodes):
-        gpus = max(job.gpus for (_, settings), job in decodes.items() if settings == decoding)
-        if gpus:
-            checks.append(Check(True, f"memory: decode settings '{decoding}' put a checkpoint on {gpus} GPUs at most"))
-    return checks
-
-
-def gpu_hours(jobs) -> float:
-    """Return the GPU hours of jobs."""
-    return sum(job.seconds * job.gpus for job in jobs) / 3600
+    """Print what a run of a configuration would take; to be called in the project's folder."""
+    print_plan(config, PROJECT, Console())
 
 
 if "snakemake" in globals():
-    # Not run_job: what it says is meant for the terminal.
-    try:
-        plan(snakemake.config, PROJECT / "config", Console())
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    run_in_terminal(main, snakemake.config)
 elif __name__ == "__main__":
     run_cli(main)

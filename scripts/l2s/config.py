@@ -93,10 +93,10 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: str | Path) -> Any:
     """Read one YAML file; a missing or malformed one is a UserError that names it."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), UniqueKeys)  # a SafeLoader
+        return yaml.load(Path(path).read_text(encoding="utf-8-sig"), UniqueKeys)  # a SafeLoader
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError:

@@ -67,6 +67,16 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
         sys.exit(1)
 
 
+def run_in_terminal(main: Callable[..., Any], *arguments: Any) -> None:
+    """Run ``main`` as a Snakemake job whose words are meant for the terminal: there is no log."""
+    sys.stdout.reconfigure(line_buffering=True)
+    try:
+        with clear_path_errors():
+            main(*arguments)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 def run_cli(main: Callable[..., Any]) -> None:
     """Run ``main`` with options from the command line, made from its signature."""
     import typer

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s import gpus
 from l2s.experiment import Experiment
-from l2s.experiment.costs import Costs
+from l2s.plan.costs import Costs
 from l2s.experiment.registry import REHEARSED
 from l2s.config import read_entry
 from l2s.errors import UserError
@@ -84,11 +84,6 @@ def manifest_of_model(model):
 def calibration_path(calibration):
     """Return the path of a calibration's manifest."""
     return f"{RESULTS}/calibrations/{calibration.name}.json"
-
-
-def used_calibrations():
-    """Return the names of all calibrations that the studies' merges read."""
-    return sorted({c.name for merge in experiment.merges.values() for c in merge.calibrations.values()})
 
 
 def local_model_files(wildcards):

@@ -12,12 +12,6 @@ rule prune:
         f"{RESULTS}/logs/prune.log",
     conda:
         "../../envs/cpu.yaml"
-    params:
-        results=RESULTS,
-        checkpoints=experiment.checkpoints,
-        calibrations=used_calibrations(),
-        responses=[f"{checkpoint}/{decoding}" for checkpoint, decoding in sorted(experiment.asked)],
-        delete=experiment.config.prune == "delete",
     message:
         "look for what no configured study uses"
     script:

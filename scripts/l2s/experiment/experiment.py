@@ -173,6 +173,11 @@ class Experiment:
         return sorted(set().union(*used))
 
     @cached_property
+    def calibrations(self) -> list[str]:
+        """The names of all calibrations that the studies' merges read."""
+        return sorted({read.name for merge in self.merges.values() for read in merge.calibrations.values()})
+
+    @cached_property
     def asked(self) -> dict[tuple[str, str], list[str]]:
         """Benchmarks asked of each (checkpoint, decode settings), over all configured studies."""
         asked: dict[tuple[str, str], set[str]] = {}

@@ -1,0 +1,134 @@
+"""What a plan shows: tables of jobs, studies, schedules and sizes, and checks of this machine."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.constants import HF_HUB_CACHE
+from rich.console import Console
+from rich.table import Table
+
+from l2s.config import read_entry
+from l2s.experiment import Experiment
+from l2s.layout import MODELS
+from l2s.plan.checks import Check, check_disks, check_hub
+from l2s.plan.costs import Costs
+from l2s.plan.estimates import Estimates
+from l2s.plan.jobs import PlannedJob, jobs_to_run
+from l2s.plan.schedule import Job, lower_bound, makespan
+from l2s.progress import clock
+
+GPU_COUNTS = (1, 4, 8)
+
+Decodes = dict[tuple[str, str], Job]
+"""By (checkpoint, decode settings), the estimate of the job."""
+
+
+def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
+    """Print the plan of a configuration.
+
+    Args:
+        config: The top-level configuration.
+        project: The project's folder.
+        console: Where to print.
+    """
+    folder = project / "config"
+    experiment = Experiment(config, folder)
+    costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates))
+    jobs = jobs_to_run(config, project)
+    asked = [(job.checkpoint, job.wildcards["decoding"]) for job in jobs if job.rule == "decode"]
+    decodes = {(checkpoint, decoding): costs.job(checkpoint, decoding) for checkpoint, decoding in asked}
+    merges = [job.checkpoint for job in jobs if job.rule == "merge"]
+    models = [job.wildcards["model"] for job in jobs if job.rule == "fetch_model"]
+    remote = [name for name in models if experiment.registry.model(name).repo]
+    downloads = {name: experiment.size(f"{MODELS}/{name}") or 0 for name in remote}
+    console.print(jobs_table(jobs, decodes))
+    if any(job.gpus for job in decodes.values()):
+        console.print(studies_table(experiment, decodes))
+        console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
+    sizes = [experiment.size(name) or 0 for name in merges]
+    console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
+    needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
+    repos = [experiment.registry.model(name).repo for name in downloads]
+    for check in [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos)]:
+        word = "[green]fine[/]" if check.good else "[red]to do[/]"
+        console.print(word, check.line, highlight=False, soft_wrap=True)
+    note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
+    console.print(note, style="dim")
+
+
+def jobs_table(jobs: list[PlannedJob], decodes: Decodes) -> Table:
+    """Count jobs by rule."""
+    table = Table("Rule", "Jobs", "GPU hours", title="What would run")
+    counts = Counter(job.rule for job in jobs)
+    for kind, count in counts.items():
+        table.add_row(kind, f"{count:,}", f"{gpu_hours(decodes.values()):,.1f}" if kind == "decode" else "")
+    return table
+
+
+def studies_table(experiment: Experiment, decodes: Decodes) -> Table:
+    """Show what each study would decode; what several share counts in each."""
+    table = Table("Study", "Decode jobs", "GPU hours", title="By study (shared jobs count in each)")
+    for name, lines in experiment.lines.items():
+        checkpoints = {checkpoint for line in lines for checkpoint in (line.checkpoint, line.reference)}
+        settings = experiment.studies[name].decodings
+        own = [
+            job for (checkpoint, decoding), job in decodes.items() if checkpoint in checkpoints and decoding in settings
+        ]
+        table.add_row(name, f"{len(own):,}", f"{gpu_hours(own):,.1f}")
+    return table
+
+
+def schedule_table(jobs: list[Job], price: float) -> Table:
+    """Show how long the decode jobs would take on several GPUs, and what they would cost."""
+    table = Table("GPUs", "Time", "At least", "Cost", title="Decoding, the longest jobs first")
+    for gpus in GPU_COUNTS:
+        if all(job.gpus <= gpus for job in jobs):
+            seconds = makespan(jobs, gpus)
+            cost = f"${seconds / 3600 * gpus * price:,.0f}"
+            table.add_row(str(gpus), clock(seconds), clock(lower_bound(jobs, gpus)), cost)
+        else:
+            table.add_row(str(gpus), "too few for a job", "", "")
+    return table
+
+
+def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, estimates: Estimates) -> Table:
+    """Show what is downloaded, and the disk that merged weights take."""
+    table = Table("", "Number", "GB", title="Sizes")
+    total = sum(downloads.values())
+    seconds = total / 1e6 / estimates.download_mb_per_second
+    table.add_row("models to download", str(len(downloads)), f"{total / 1e9:,.0f} ({clock(seconds)})")
+    table.add_row("merged checkpoints, all kept", str(len(merged)), f"{sum(merged) / 1e9:,.0f}")
+    running = at_a_time(merged)
+    label = f"the same, keep_checkpoints: false, {max(GPU_COUNTS)} GPUs, at most"
+    table.add_row(label, str(len(running)), f"{sum(running) / 1e9:,.0f}")
+    return table
+
+
+def merged_need(experiment: Experiment, sizes: list[int]) -> tuple[Path, int]:
+    """Return where merged weights will lie, and the most bytes that they take there."""
+    config = experiment.config
+    if config.keep_checkpoints:
+        return Path(config.results), sum(sizes)
+    return Path(config.scratch or config.results), sum(at_a_time(sizes))
+
+
+def at_a_time(merged: list[int]) -> list[int]:
+    """Return the sizes of the largest merged checkpoints that may exist together if none is kept: one a GPU."""
+    return sorted(merged, reverse=True)[: max(GPU_COUNTS)]
+
+
+def check_memory(experiment: Experiment, decodes: Decodes) -> list[Check]:
+    """Say on how many devices the largest checkpoint of each decode settings is decoded."""
+    checks = []
+    for decoding in dict.fromkeys(decoding for _, decoding in decodes):
+        gpus = max(job.gpus for (_, settings), job in decodes.items() if settings == decoding)
+        if gpus:
+            checks.append(Check(True, f"memory: decode settings '{decoding}' put a checkpoint on {gpus} GPUs at most"))
+    return checks
+
+
+def gpu_hours(jobs: Iterable[Job]) -> float:
+    """Return the GPU hours of jobs."""
+    return sum(job.seconds * job.gpus for job in jobs) / 3600

@@ -1,0 +1,55 @@
+"""What lies in a results folder that no configured study uses."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from l2s.checkpoints.manifest import read_manifest
+from l2s.decoding.store import ID_DIGITS
+from l2s.experiment import Experiment
+from l2s.layout import TRAININGS, Layout
+
+# Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
+AREAS = ("checkpoints", "calibrations", "responses", "grades", "scratch", "store")
+
+
+def unused_paths(experiment: Experiment, layout: Layout) -> list[Path]:
+    """Return what no configured study uses and what killed jobs left, sorted; no path lies below another."""
+    used = set(map(_without_suffix, _used_paths(experiment, layout)))
+    above = {parent for path in used for parent in path.parents}
+    return [path for area in AREAS for path in _unused_below(Path(layout.results, area), used, above)]
+
+
+def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
+    for checkpoint in experiment.checkpoints:
+        yield Path(layout.checkpoint(checkpoint))
+        manifest = Path(layout.manifest(checkpoint))
+        if manifest.is_file():
+            yield Path(layout.store, read_manifest(manifest).content_id[:ID_DIGITS])
+    for name in experiment.calibrations:
+        yield Path(layout.calibration(name))
+    for checkpoint, decoding in experiment.asked:
+        yield Path(layout.responses(checkpoint, decoding))
+        yield Path(layout.grades(checkpoint, decoding, "any")).parent
+    # Adapters are dear: what trainings keep stays.
+    yield Path(layout.store, TRAININGS)
+
+
+def _unused_below(folder: Path, used: set[Path], above: set[Path]) -> Iterator[Path]:
+    """Yield the topmost paths below a folder that are not in use and hold nothing that is."""
+    for path in _entries(folder):
+        if path in above and path not in used:
+            yield from _unused_below(path, used, above)
+        elif path not in used and not (path.is_file() and _without_suffix(path) in used):
+            yield path
+
+
+def _entries(folder: Path) -> Iterable[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else ()
+
+
+def _without_suffix(path: Path) -> Path:
+    """Return a file's path without its suffix, by which data and what describes it belong together.
+
+    Names of folders hold dots of their own (``scale=0.7~1a2b3c4d``); only these files' suffixes are cut.
+    """
+    return path.with_suffix("") if path.suffix in (".json", ".parquet", ".safetensors") else path
