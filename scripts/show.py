@@ -3,6 +3,7 @@
 python scripts/show.py --study demo --results results/demo
 """
 
+from glob import glob
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from l2s.analysis.render_table import display_frame
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.table import TABLE
 from l2s.jobs import run_cli
+from l2s.layout import Layout
 
 NARROWEST = 96
 LEFT = ("Pair", "Model", "Benchmark")
@@ -26,7 +28,8 @@ def main(
     results: Annotated[Path, typer.Option(help="Results folder.")],
 ) -> None:
     """Print a study's table."""
-    path = results / "tables" / f"{study}.parquet"
+    layout = Layout(str(results))
+    path = Path(layout.table(study))
     shown, said = display_frame(read_table(path, TABLE)), read_metadata(path)
     table = Table(
         title=escape(said["title"]),
@@ -43,8 +46,8 @@ def main(
     console = Console(width=max(Console().width, NARROWEST))
     console.print(table)
     console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .tex, .csv, .parquet", highlight=False, soft_wrap=True)
-    for figure in sorted((results / "figures" / study).glob("*.html")):
-        console.print(f"Figure: {figure.with_suffix('')}.html, .svg, .png", highlight=False, soft_wrap=True)
+    for figure in sorted(glob(layout.figure(study, "*"))):
+        console.print(f"Figure: {figure}, .svg, .png", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from l2s.methods import method_names
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 
 # Always given, and rarely what tells two trainings apart.
-NOT_TOLD = {"method", "prompt", "answer_prefix", "device", "dtype"}
+NOT_SHOWN = {"method", "prompt", "answer_prefix", "device", "dtype"}
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class TrainedCheckpoint:
     @property
     def label(self) -> str:
         """What tables call it: its method and its calibration data, and whatever else is not the default."""
-        return ", ".join([self.recipe.method.method, *(f"{key} {value}" for key, value in self._told())])
+        return ", ".join([self.recipe.method.method, *(f"{key} {value}" for key, value in self._distinguishing())])
 
     @property
     def folder(self) -> str:
         """The last part of its path: the same, and the digest of the resolved recipe."""
-        parts = [f"{key}={value}" for key, value in self._told()]
+        parts = [f"{key}={value}" for key, value in self._distinguishing()]
         return f"{'+'.join(parts)}~{digest_of(self.recipe.resolved())[:8]}"
 
-    def _told(self) -> Iterator[tuple[str, str]]:
-        values = self.recipe.method.model_dump(exclude_defaults=True, exclude=NOT_TOLD)
+    def _distinguishing(self) -> Iterator[tuple[str, str]]:
+        values = self.recipe.method.model_dump(exclude_defaults=True, exclude=NOT_SHOWN)
         for key, value in sorted(values.items()):
             yield (
                 key,
