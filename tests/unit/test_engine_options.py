@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import yaml
-from support import load_tensors
+from support import load_tensors, save_model
 from test_methods import RECIPES, merge
 
 from l2s.contracts.merge_statistics import MERGE_STATISTICS
@@ -68,36 +68,85 @@ def test_wrong_scale_is_refused_before_anything_is_read(make_model, tmp_path, sc
 
 
 def released(base, slow, recipe):
-    """What the released code computes for one task vector, in bfloat16 operation by operation."""
+    """What the released code computes, in bfloat16 operation by operation and with its promotions to float32."""
     merged = {}
+    models = [load_tensors(folder) for folder in slow]
     for name, start in load_tensors(base).items():
-        delta = load_tensors(slow)[name] - start
-        if recipe["method"] == "ties":
-            dropped = int(delta.numel() * round(1 - recipe["keep_fraction"], 6))
-            if dropped:
-                threshold = delta.abs().flatten().kthvalue(dropped).values
-                delta = delta * (delta.abs() >= threshold)
-        merged[name] = start + recipe["scale"] * delta
+        if recipe["method"] == "average":
+            merged[name] = torch.stack([start, *(model[name] for model in models)]).mean(dim=0)
+            continue
+        deltas = [model[name] - start for model in models]
+        change = ties_change(deltas, recipe["keep_fraction"]) if recipe["method"] == "ties" else sum(deltas)
+        merged[name] = (start + recipe["scale"] * change).to(start.dtype)
     return merged
 
 
+def ties_change(deltas, keep_fraction):
+    """Trim, elect (sums of zero get the sign that most have), mean of what agrees, in float32 as the count is."""
+    trimmed = []
+    for delta in deltas:
+        dropped = int(delta.numel() * round(1 - keep_fraction, 6))
+        threshold = delta.abs().flatten().kthvalue(dropped).values if dropped else 0
+        trimmed.append(delta * (delta.abs() >= threshold))
+    signs = torch.sign(sum(trimmed))
+    signs = torch.where(signs == 0, torch.sign(signs.sum()), signs)
+    agreeing = [torch.where(torch.sign(delta) == signs, delta, 0) for delta in trimmed]
+    return sum(agreeing) / sum((delta != 0).float() for delta in agreeing).clamp(min=1)
+
+
+@pytest.mark.parametrize("slow_models", [1, 2])
 @pytest.mark.parametrize(
     "recipe",
     [
+        {"method": "average"},
         {"method": "task_arithmetic", "scale": 0.7},
         {"method": "ties", "keep_fraction": 0.2, "scale": 0.55},
         {"method": "ties", "keep_fraction": 0.75, "scale": 1.0},
         {"method": "ties", "keep_fraction": 1.0, "scale": 0.5},
     ],
 )
-def test_released_fidelity_equals_the_released_arithmetic_to_the_bit(make_model, tmp_path, recipe):
-    base, slow = make_model("base", 0, torch.bfloat16), make_model("slow", 1, torch.bfloat16)
-    merge({**recipe, "fidelity": "released"}, base, [slow], tmp_path / "out")
+def test_released_fidelity_equals_the_released_arithmetic_to_the_bit(make_model, tmp_path, recipe, slow_models):
+    base = make_model("base", 0, torch.bfloat16)
+    slow = [make_model(f"slow{seed}", seed, torch.bfloat16) for seed in range(1, slow_models + 1)]
+    merge({**recipe, "fidelity": "released"}, base, slow, tmp_path / "out")
     merged, expected = load_tensors(tmp_path / "out"), released(base, slow, recipe)
     assert all(torch.equal(merged[name], expected[name]) for name in expected)
-    merge(recipe, base, [slow], tmp_path / "exact")
-    exact = load_tensors(tmp_path / "exact")
-    assert any(not torch.equal(exact[name], merged[name]) for name in exact)
+    if recipe["method"] != "average":
+        merge(recipe, base, slow, tmp_path / "exact")
+        exact = load_tensors(tmp_path / "exact")
+        assert any(not torch.equal(exact[name], merged[name]) for name in exact)
+
+
+def test_released_mean_of_three_models_is_rounded_once(make_model, tmp_path):
+    base, *slow = (make_model(f"model{seed}", seed, torch.bfloat16) for seed in range(3))
+    merge({"method": "average", "fidelity": "released"}, base, slow, tmp_path / "out")
+    merged, models = load_tensors(tmp_path / "out"), [load_tensors(folder) for folder in (base, *slow)]
+    twice = {name: (sum(model[name] for model in models) / 3) for name in merged}
+    once = {name: (sum(model[name].double() for model in models) / 3).bfloat16() for name in merged}
+    assert all(torch.equal(merged[name], once[name]) for name in merged)
+    assert sum(int((twice[name] != once[name]).sum()) for name in merged) > 100
+
+
+@pytest.mark.parametrize(("trim", "expected"), [("tensor", [0.25, -0.25]), ("model", [0.25, 0.25])])
+def test_cancelling_task_vectors_give_the_majority_sign_if_released_and_nothing_if_exact(
+    make_model, tmp_path, trim, expected
+):
+    folders = [make_model(name, 0, torch.bfloat16) for name in ("base", "first", "second")]
+    up, down = "model.layers.0.mlp.down_proj.weight", "model.layers.1.mlp.down_proj.weight"
+    for folder, sign in zip(folders, (0, 1, -1), strict=True):
+        tensors = {name: torch.zeros_like(tensor) for name, tensor in load_tensors(folder).items()}
+        tensors[up][0, :4] = sign**2 * torch.tensor([1.0, 1.0, 1.0, 0.0])
+        tensors[down][0, :4] = sign**2 * torch.tensor([-1.0, -1.0, 0.0, 0.0])
+        tensors[up][0, 3] = tensors[down][0, 3] = sign * 0.25
+        save_model(folder, {name: tensor.bfloat16() for name, tensor in tensors.items()})
+    recipe = {"method": "ties", "keep_fraction": 1.0, "scale": 1.0, "trim": trim}
+    found = {}
+    for fidelity in ("released", "exact"):
+        merge({**recipe, "fidelity": fidelity}, folders[0], folders[1:], tmp_path / fidelity)
+        merged = load_tensors(tmp_path / fidelity)
+        found[fidelity] = [float(merged[name][0, 3]) for name in (up, down)]
+        assert merged[up][0, :3].tolist() == [1, 1, 1]
+    assert found == {"released": expected, "exact": [0, 0]}
 
 
 def test_released_fidelity_takes_the_base_config_and_drops_the_head_of_a_tied_base(make_model, tmp_path):

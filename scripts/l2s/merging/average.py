@@ -5,8 +5,8 @@
 Every model that is to be averaged is one of ``models``; there is no base. For a pair that is the quick model and the
 slow ones.
 
-DEVIATES: the paper's released code averages in bfloat16; here the sum and the division are float32, rounded once.
-``fidelity: released`` rounds the sum to bfloat16 before the division.
+Sum and division are float32, rounded once. The paper's released code takes ``torch.mean`` of bfloat16 weights, which
+does the same, so that ``fidelity: released`` gives the same weights wherever the models are stored in bfloat16.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class Average(Method):
     def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
         """Return the mean of the chunk's models, float32 [n]."""
         first, *others = chunk.models
+        total = first.float()
         for model in others:
-            first.add_(model)
+            total.add_(model)
         # A tensor, not a number: CUDA divides by a number by multiplying with its rounded reciprocal.
-        return first.div_(first.new_tensor(len(chunk.models)))
+        return total.div_(total.new_tensor(len(chunk.models)))

@@ -33,7 +33,13 @@ class MagnitudeTally:
         keep_fraction: Share of elements to keep, in (0, 1].
         models: Number of task vectors.
         released: Take k as the paper's released code does, over task vectors in bfloat16.
+
+    Attributes:
+        thresholds: After the last pass, one per task vector.
+        majority: The sign that is elected where task vectors cancel exactly; 0: none.
     """
+
+    majority = 0
 
     def __init__(self, scope: Scope, keep_fraction: float, models: int, released: bool) -> None:
         import torch
