@@ -61,6 +61,14 @@ def test_first_takes_the_first_questions_of_the_whole_pinned_file(entry):
     assert table["question_id"].to_pylist() == ["x1", "x2"]
 
 
+def test_text_is_put_behind_the_questions_whose_whole_gold_answer_matches(entry):
+    append = [{"when": "2|,", "text": " (a digit)"}, {"when": r"\d,\d+", "text": " (a number)"}]
+    said = (" (a digit)", "", " (a number)")
+    clean = [{**row, "question": row["question"] + text} for row, text in zip(CLEAN, said, strict=True)]
+    table = load_questions("toy", entry(append=append, sha256=rows_digest(clean)), "toy.yaml")
+    assert table["question"].to_pylist() == [row["question"] for row in clean]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -106,6 +114,8 @@ def test_file_that_is_no_json_is_named(entry, tmp_path):
         ({"source": {"path": "rows.jsonl", "file_sha256": "0" * 64}}, "'url' and 'file_sha256'"),
         ({"gold": {"column": "a", "extract": "boxed"}}, "key 'gold.extract': Input should be 'latex' or 'last_boxed'"),
         ({"gold": {"column": "a", "pattern": "####"}}, "exactly one group"),
+        ({"append": [{"when": "(", "text": "x"}]}, "key 'append.0.when': .*not a regular expression"),
+        ({"append": [{"when": "x", "text": ""}]}, "key 'append.0.text'"),
         ({"shuffle": True}, "unknown key 'shuffle'"),
     ],
 )

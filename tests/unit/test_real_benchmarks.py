@@ -64,6 +64,15 @@ def test_gold_answers_are_the_right_parts_of_their_rows(questions):
         assert {question: gold[question] for question in wanted} == wanted
 
 
+def test_questions_of_yes_or_no_say_so_as_in_the_toolkit(questions):
+    said = {row["question_id"] for name in ROWS for row in questions[name] if row["question"].endswith(" (Yes or No)")}
+    assert said == {"42", "56", "206", "904", "1836", "2002", "2035", "2057", "2067", "2076", "2098", "2121", "2126",
+                    "2159", "2172", "2180", "2182", "2244"}  # fmt: skip
+    gold = {row["gold"].lower().strip(".") for row in questions["college_math"] if row["question_id"] in said}
+    assert gold == {"yes", "no"}
+    assert sum(" (Yes or No)" in row["question"] for name in ROWS for row in questions[name]) == 18
+
+
 def test_math500_has_its_levels(questions):
     assert Counter(row["level"] for row in questions["math500"]) == {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}
     assert {row["level"] for name in ROWS if name != "math500" for row in questions[name]} == {None}

@@ -84,16 +84,35 @@ class ColumnPart(StrictModel):
         return pattern
 
 
+class Appended(StrictModel):
+    """Text that is put behind the questions of some rows."""
+
+    when: str = Field(description="regular expression that the whole gold answer of such a row matches")
+    text: str = Field(min_length=1, description="what is put behind the question, as it stands")
+
+    @field_validator("when")
+    @classmethod
+    def _compiles(cls, when: str) -> str:
+        try:
+            re.compile(when)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return when
+
+
 class BenchmarkEntry(StrictModel):
     """A benchmark: its source, its columns, and what pins its content."""
 
     source: Source
     question: ColumnPart
     gold: ColumnPart
+    append: tuple[Appended, ...] = Field((), description="texts behind questions, by what their gold answers are")
     level: ColumnPart | None = None
     id: ColumnPart | None = Field(None, description="identifier of a question; its row number if absent")
     rows: int = Field(gt=0, description="number of rows that the source must have")
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, before 'first' applies")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, with 'append' and before 'first' applied"
+    )
     first: int | None = Field(None, gt=0, description="take only so many questions, from the start")
 
     def read_from(self, folder: str, name: str) -> "BenchmarkEntry":
@@ -182,11 +201,13 @@ def _normalise(name: str, entry: BenchmarkEntry, row: Mapping[str, Any], number:
     level = value_of(row, entry.level, row_name) if entry.level else None
     if level is not None and not level.isdecimal():
         raise UserError(f"{row_name}: level {level!r} is not a whole number; give its 'pattern' in the entry")
+    gold = value_of(row, entry.gold, row_name)
+    appended = "".join(part.text for part in entry.append if re.fullmatch(part.when, gold))
     return {
         "benchmark": name,
         "question_id": value_of(row, entry.id, row_name) if entry.id else str(number),
-        "question": value_of(row, entry.question, row_name),
-        "gold": value_of(row, entry.gold, row_name),
+        "question": value_of(row, entry.question, row_name) + appended,
+        "gold": gold,
         "level": int(level) if level is not None else None,
     }
 
