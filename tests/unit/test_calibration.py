@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import published_tokenizers
 import pytest
 import torch
 from support import DEMO
@@ -158,6 +159,17 @@ def test_answers_begin_after_the_question_and_end_with_the_end_of_text():
             assert decoded.strip() == row[f"{answer}_answer"]
             assert int(text.ids[-1]) == tokenizer.eos_token_id
             assert not text.cut
+
+
+@pytest.mark.parametrize("kind", ["deepseek", "qwen"])
+def test_texts_are_what_the_tokenizer_makes_of_them_begin_token_included(tmp_path, kind):
+    tokenizer = load_tokenizer(getattr(published_tokenizers, kind)(tmp_path / kind))
+    head = "<|question|>\n3*4\n\n<|cot_solution|>\n"
+    (text,) = encode(ROWS[:1], "<|question|>\n{question}\n\n<|cot_solution|>\n{answer}", "quick", 256, tokenizer)
+    assert text.ids.tolist() == tokenizer.encode(f"{head}\\boxed{{2}}{tokenizer.eos_token}")
+    assert (int(text.ids[0]) == tokenizer.bos_token_id) is (kind == "deepseek")
+    assert text.ids.tolist().count(tokenizer.eos_token_id) == 1
+    assert tokenizer.decode(text.ids[text.answer_start : -1]) == "\\boxed{2}"
 
 
 def test_long_texts_are_cut_and_counted():

@@ -2,6 +2,7 @@
 
 import shutil
 
+import published_tokenizers
 import pytest
 import torch
 from support import DEMO
@@ -37,8 +38,8 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT):
-        model = read_model(SLOW, chosen)
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW):
+        model = read_model(folder, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
@@ -90,6 +91,20 @@ def test_a_question_of_two_benchmarks_is_decoded_and_counted_once(decode, capsys
     assert session.facts["decoded_now"] == 2
     assert session.facts["output_tokens"] == sum(row["output_tokens"] for row in rows[:2])
     assert "100% of 2 responses" in capsys.readouterr().out
+
+
+def test_log_shows_the_first_prompt_as_ids_and_as_text(decode, capsys):
+    decode(settings(), [questions(2)])
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first == "first prompt, 21 tokens: 257 26 259 260 261 262 12 263 221 17 16 26 221 19 10 20 11 25 199 258 26"
+    assert second == r"first prompt, its text: 'Question: From left to right, modulo 10: 3*4+9\nAnswer:'"
+
+
+def test_prompt_that_does_not_fit_the_tokenizer_stops_before_the_engine_starts(decode, tmp_path):
+    folder = published_tokenizers.deepseek(tmp_path / "deepseek")
+    shutil.copyfile(SLOW / "config.json", folder / "config.json")
+    with pytest.raises(UserError, match="set the prompt's 'add_special_tokens' to true"):
+        decode(settings(), [questions()], folder=folder, start=must_not_start)
 
 
 def test_responses_lost_from_the_store_come_out_the_same(decode, tmp_path):

@@ -1,9 +1,11 @@
 """Prompts are rendered to the letter by the checkpoint's own tokenizer; wrong entries are refused by their keys."""
 
+import published_tokenizers
 import pytest
 from support import DEMO
 from transformers import PreTrainedTokenizerFast
 
+from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.config import validate
 from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.settings import PromptEntry
@@ -77,16 +79,41 @@ def test_tokenizer_without_chat_template_or_one_that_refuses_is_one_clear_line()
         prompt(refusing, chat={"user": "{question}"}).text("any", "5?")
 
 
-def test_begin_of_sequence_token_comes_once_or_the_prompt_is_refused():
-    adding = tokenizer(chat_template=TEMPLATE, bos_token=BOS, add_bos_token=True)
+@pytest.mark.parametrize("kind", ["deepseek", "llama"])
+def test_begin_of_sequence_token_comes_once_or_the_prompt_is_refused(tmp_path, kind):
+    adding = load_tokenizer(getattr(published_tokenizers, kind)(tmp_path / kind))
     first = adding.bos_token_id
     by_template = prompt(adding, chat={"user": "{question}"})
-    assert by_template.ids(by_template.text("any", "5?")).count(first) == 1
-    added = prompt(adding, template="{question}", add_special_tokens=True)
-    assert added.ids("5?") == (first, *prompt(adding, template="{question}").ids("5?"))
+    ids = by_template.ids(by_template.text("any", "5?"))
+    assert (ids[0], ids.count(first)) == (first, 1)
+    ids = prompt(adding, template="{question}", add_special_tokens=True).ids("5?")
+    assert ids == (first, *adding.encode("5?", add_special_tokens=False))
     twice = prompt(adding, chat={"user": "{question}"}, add_special_tokens=True)
     with pytest.raises(UserError, match=r"begins with .* and the tokenizer adds another one; set .* to false"):
         twice.ids(twice.text("any", "5?"))
+    with pytest.raises(UserError, match=f"{kind}: texts are to begin with .* set the prompt's 'add_special_tokens' to"):
+        prompt(adding, template="{question}").ids("5?")
+    spelt = prompt(adding, chat={"user": "{question}"}, parse_special_tokens=False)
+    with pytest.raises(UserError, match="set the prompt's 'parse_special_tokens' to true"):
+        spelt.ids(spelt.text("any", "5?"))
+
+
+def test_prompt_without_begin_token_is_right_where_the_tokenizer_has_none(tmp_path):
+    qwen = load_tokenizer(published_tokenizers.qwen(tmp_path / "qwen"))
+    for add in (False, True):
+        ids = prompt(qwen, template="{question}", add_special_tokens=add).ids("5?")
+        assert ids == tuple(qwen.encode("5?"))
+
+
+def test_description_gives_token_ids_and_text_on_a_line_each(tmp_path):
+    deepseek = load_tokenizer(published_tokenizers.deepseek(tmp_path / "deepseek"))
+    described = prompt(deepseek, template="A: {question}\nB:", add_special_tokens=True)
+    ids = " ".join(map(str, deepseek.encode("A: 5?\nB:")))
+    assert described.describe("any", "5?") == (f"first prompt, 9 tokens: {ids}\nfirst prompt, its text: 'A: 5?\\nB:'")
+    first, second = described.describe("any", "7" * 2000).splitlines()
+    assert first.startswith(f"first prompt, 2,007 tokens: {deepseek.bos_token_id} ") and " … " in first
+    assert "'A: 777" in second and second.endswith("777\\nB:'")
+    assert len(first) < 150 and len(second) < 200
 
 
 def test_special_tokens_in_the_text_are_tokens_only_if_the_prompt_says_so():

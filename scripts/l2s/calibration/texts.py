@@ -15,7 +15,7 @@ class Text(NamedTuple):
 
     Attributes:
         row_id: The row.
-        ids: int64 [tokens], question, answer and end of text.
+        ids: int64 [tokens], question, answer and end-of-sequence token, and what the tokenizer adds.
         answer_start: Index of the first token of the answer.
         cut: Whether the text was longer than allowed.
     """
@@ -34,15 +34,16 @@ class Text(NamedTuple):
 def encode(rows: Iterable[dict[str, Any]], text: str, answer: str, max_tokens: int, tokenizer: Any) -> list[Text]:
     """Turn rows of calibration data into token ids.
 
-    The text is tokenized as a whole; tokens that reach into the answer are the answer's. The end-of-sequence token
-    follows, then the text is cut to ``max_tokens`` tokens.
+    Question, answer and end-of-sequence token are tokenized as one text, to which the tokenizer adds what its files ask
+    for, as in the authors' code: DeepSeek-R1's distills read a begin-of-sequence token first, Qwen's models do not.
+    Tokens that reach into the answer are the answer's. Then the ids are cut to the first ``max_tokens``.
 
     Args:
         rows: Rows of the schema CALIBRATION_DATA.
         text: What a model reads, with {question} and, at its end, {answer}.
         answer: ``quick`` or ``slow``: which answer.
         max_tokens: Length that texts are cut to.
-        tokenizer: A fast tokenizer of transformers.
+        tokenizer: The checkpoint's own, from ``load_tokenizer``, with an end-of-sequence token.
 
     Raises:
         UserError: Nothing is left of a row's answer, or it begins with the first token.
@@ -51,11 +52,10 @@ def encode(rows: Iterable[dict[str, Any]], text: str, answer: str, max_tokens: i
     texts = []
     for row in rows:
         head = before + row["question"] + between
-        encoded = tokenizer(head + row[f"{answer}_answer"], add_special_tokens=False, return_offsets_mapping=True)
-        ids = [*encoded["input_ids"], tokenizer.eos_token_id]
-        # The end of text counts as answer, so that there is always a first token.
-        ends = [end for _, end in encoded["offset_mapping"]] + [len(head) + 1]
-        start = next(number for number, end in enumerate(ends) if end > len(head))
+        encoded = tokenizer(head + row[f"{answer}_answer"] + tokenizer.eos_token, return_offsets_mapping=True)
+        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+        # The end-of-sequence token counts as answer, so that there is always a first token. Added tokens end at 0.
+        start = next(number for number, (_, end) in enumerate(offsets) if end > len(head))
         if not 0 < start < max_tokens:
             raise UserError(
                 f"calibration row {row['row_id']}: the answer begins at token {start}, outside the "

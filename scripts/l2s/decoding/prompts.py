@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from l2s.checkpoints.tokenizer import adds_begin
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 
 PLACES = re.compile(r"\{(question|answer)\}")
+# Of a long prompt, so many token ids and characters of its beginning and of its end are described.
+IDS, CHARACTERS = 12, 80
 
 
 class Example(NamedTuple):
@@ -26,7 +29,7 @@ class Prompt:
 
     Args:
         entry: The prompt's entry.
-        tokenizer: The checkpoint's own, from transformers.
+        tokenizer: The checkpoint's own, from ``load_tokenizer``.
         examples: The sets that the entry's ``few_shot`` names.
 
     Raises:
@@ -37,6 +40,7 @@ class Prompt:
         self, entry: PromptEntry, tokenizer: Any, examples: Mapping[str, Sequence[Example]] | None = None
     ) -> None:
         self.entry, self.tokenizer = entry, tokenizer
+        self._begin_needed = adds_begin(tokenizer)
         if entry.chat and not tokenizer.chat_template:
             raise UserError(
                 f"{tokenizer.name_or_path}: the tokenizer has no chat template, which the prompt's key 'chat' needs; "
@@ -60,7 +64,8 @@ class Prompt:
         """Return the token ids of a prompt's text.
 
         Raises:
-            UserError: They begin with two begin-of-sequence tokens: the text's own, and one that the tokenizer adds.
+            UserError: The prompt and the tokenizer do not fit: the ids begin with two begin-of-sequence tokens, or with
+                none where the tokenizer's files ask for one.
         """
         ids = self.tokenizer.encode(
             text,
@@ -73,7 +78,26 @@ class Prompt:
                 f"the prompt begins with {self.tokenizer.bos_token} and the tokenizer adds another one; "
                 "set the prompt's 'add_special_tokens' to false"
             )
+        if self._begin_needed and ids[:1] != [first]:
+            written = text.startswith(self.tokenizer.bos_token)
+            raise UserError(
+                f"{self.tokenizer.name_or_path}: texts are to begin with {self.tokenizer.bos_token} (see "
+                "'add_bos_token' in tokenizer_config.json), and the prompt's token ids do not; set the prompt's "
+                f"'{'parse_special_tokens' if written else 'add_special_tokens'}' to true"
+            )
         return tuple(ids)
+
+    def describe(self, benchmark: str, question: str) -> str:
+        """Return two lines about the prompt of a benchmark's question: its token ids, and its text on one line.
+
+        Raises:
+            UserError: As for ``text`` and ``ids``.
+        """
+        text = self.text(benchmark, question)
+        ids = [str(number) for number in self.ids(text)]
+        shown = ids if len(ids) <= 2 * IDS else [*ids[:IDS], "…", *ids[-IDS:]]
+        spelt = text if len(text) <= 2 * CHARACTERS else f"{text[:CHARACTERS]} … {text[-CHARACTERS:]}"
+        return f"first prompt, {len(ids):,} tokens: {' '.join(shown)}\nfirst prompt, its text: {spelt!r}"
 
     def _join(self, name: str, examples: Sequence[Example]) -> str:
         few_shot = self.entry.few_shot

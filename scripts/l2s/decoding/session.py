@@ -144,9 +144,11 @@ class Session:
             A table with the schema ``RESPONSES``: benchmarks, questions, samples in order.
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
+        rows = [one for part in asked for one in part]
+        print(self.prompt.describe(rows[0].question.benchmark, rows[0].question.text))
         batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
         wanted = {request.key for batch in batches for request in batch}
-        self._tell_too_long([one.request for part in asked for one in part])
+        self._tell_too_long([one.request for one in rows])
         with self.store.locked() if wanted - self.store.known.keys() else nullcontext():
             missing = wanted - self.store.known.keys()  # another job may have decoded them before the lock was ours
             present = len(wanted) - len(missing)
@@ -154,7 +156,6 @@ class Session:
             self.facts = {"responses": len(wanted), "decoded_now": len(missing)}
             if missing:
                 self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
-        rows = [one for part in asked for one in part]
         self.facts["first_prompt"] = rows[0].prompt
         return table_of([self._row(one) for one in rows], RESPONSES)
 
