@@ -3,6 +3,7 @@
 import json
 import math
 
+import published_tokenizers
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -98,6 +99,17 @@ def test_prompts_are_those_of_decoding_and_answers_end_as_responses_do():
     assert TOKENIZER.decode(row["chosen_ids"]) == STEPS + TOKENIZER.eos_token
     assert TOKENIZER.decode(row["rejected_ids"]) == CHECKED + TOKENIZER.eos_token
     assert counts == {"chosen_cut": 0, "rejected_cut": 0, "left_out": 0}
+
+
+def test_prompts_begin_as_in_decoding_with_the_begin_token_that_the_tokenizer_asks_for(tmp_path):
+    folder = published_tokenizers.deepseek(tmp_path / "deepseek")
+    values = {"row_id": "0", "question": "1+2", "quick_answer": "3", "slow_answer": "Wait, 3"}
+    entry = PromptEntry(template="User: {question}", add_special_tokens=True)
+    (pair,) = preferences(table_of([values], CALIBRATION_DATA), entry, recipe(), folder)
+    assert list(pair.prompt_ids) == load_tokenizer(folder).encode("User: 1+2")
+    (row,), _ = tokenise(Material(folder, [pair]), load_tokenizer(folder), 4096)
+    begin = load_tokenizer(folder).bos_token_id
+    assert row["prompt_ids"][0] == begin and begin not in row["chosen_ids"] + row["rejected_ids"]
 
 
 def test_prompt_with_examples_or_of_a_chat_template_that_is_not_there_is_refused():

@@ -5,8 +5,8 @@ a merged model that silently took over the base's context length or dropped an u
 be wrong.
 
 ``fidelity: released`` does what the paper's released code does instead, so that the two can be compared: vectors are
-bfloat16 and every operation rounds to it; the result has the first model's config, and with it its context length; and
-where that model's embeddings are tied, the other models' output layers are dropped.
+bfloat16 and operations round to it wherever they do there; the result has the first model's config, and with it its
+context length; and where that model's embeddings are tied, the other models' output layers are dropped.
 """
 
 from __future__ import annotations
