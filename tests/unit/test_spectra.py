@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from l2s.merging.engine.spectra import multipliers, multiply, singular_values, threshold, truncate
-from l2s.merging.engine.threads import torch_threads
+from l2s.merging.engine.values import torch_threads
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (330, 260)]
 SPECTRA = {

@@ -13,10 +13,9 @@ from typing import Self
 
 import torch
 
-from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
-from l2s.checkpoints.tensors import TensorReader
+from l2s.checkpoints.tensors import TensorReader, torch_dtype
 from l2s.errors import UserError
 
 # Decoder layers are called alike in these, embeddings are not scaled and logits not capped.
@@ -129,4 +128,4 @@ class StreamedModel:
             target = flat[start : start + PIECE_ELEMENTS]
             nbytes = len(target) * item
             self.reader.read(place, (first + start) * item, buffer[:nbytes])
-            target.copy_(self.piece[:nbytes].view(TORCH_DTYPE[place.dtype]))
+            target.copy_(self.piece[:nbytes].view(torch_dtype(place.dtype)))

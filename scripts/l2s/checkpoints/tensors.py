@@ -1,12 +1,14 @@
 """Positioned reads and writes of tensor bytes, through buffers that the caller owns and reuses."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -14,9 +16,21 @@ from l2s.checkpoints.headers import INDEX_NAME, ITEM_BYTES, SINGLE_NAME, TensorP
 from l2s.checkpoints.manifest import TensorRecord
 from l2s.errors import UserError
 
+if TYPE_CHECKING:
+    import torch
+
 DIGEST_BYTES = 1 << 22
+TORCH_NAMES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 # The bits of the exponent; all of them are set in NaN and infinity, and in nothing else.
 EXPONENTS = {"BF16": np.uint16(0x7F80), "F16": np.uint16(0x7C00), "F32": np.uint32(0x7F800000)}
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """Return torch's dtype for what safetensors files call a dtype, e.g. ``BF16``."""
+    # The workflow's dry run loads this module, and must not wait for torch.
+    import torch
+
+    return getattr(torch, TORCH_NAMES[name])
 
 
 class _Files:

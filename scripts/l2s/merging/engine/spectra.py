@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from l2s.merging.engine.contract import Cost
-from l2s.merging.engine.threads import torch_threads
+from l2s.merging.engine.values import torch_threads
 
 Function = Callable[[Tensor], Tensor]
 Multiplier = tuple[Tensor, ...]

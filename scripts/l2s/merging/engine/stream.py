@@ -20,16 +20,14 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.checkpoints.manifest import TensorRecord
-from l2s.checkpoints.tensors import TensorReader, TensorWriter
+from l2s.checkpoints.tensors import TensorReader, TensorWriter, torch_dtype
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Chunk, Cost, Tally
 from l2s.merging.engine.plan import MergePlan
 from l2s.merging.engine.statistics import Meter, Sums, statistics_table
-from l2s.merging.engine.threads import torch_threads
-from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_values
+from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_values, torch_threads
 from l2s.progress import Progress
 
 # Large enough that Python costs little, small enough that a chunk of every vector stays in the cache.
@@ -189,7 +187,7 @@ class StreamingMerge:
             self._check_finite(chunk, merged)
             buffers.meter.after(merged)
             data = buffers.bytes[: len(merged) * item]
-            buffers.raw[: len(data)].view(TORCH_DTYPE[planned.dtype]).copy_(merged)
+            buffers.raw[: len(data)].view(torch_dtype(planned.dtype)).copy_(merged)
             digest.update(data)
             self.writer.write(name, chunk.offset * item, data)
         self.sums[name] = buffers.meter.sums

@@ -16,8 +16,7 @@ from l2s.contracts.spectra import SPECTRA
 from l2s.merging.engine.contract import PIECE_ELEMENTS
 from l2s.merging.engine.plan import Source, read_sources
 from l2s.merging.engine.spectra import singular_values
-from l2s.merging.engine.threads import torch_threads
-from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_values
+from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_values, torch_threads
 from l2s.progress import Progress
 
 

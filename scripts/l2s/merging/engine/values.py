@@ -1,13 +1,15 @@
-"""Tensor values as torch vectors, read piece by piece."""
+"""Tensor values as torch vectors, read piece by piece, and how many threads work on them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
-from l2s.checkpoints.tensors import TensorReader
+from l2s.checkpoints.tensors import TensorReader, torch_dtype
 from l2s.errors import UserError
 
 
@@ -29,7 +31,7 @@ def read_values(reader: TensorReader, place: TensorPlace, offset: int, raw: Tens
     item = ITEM_BYTES[place.dtype]
     data = raw[: len(into) * item]
     reader.read(place, offset * item, memoryview(data.numpy()))
-    return into.copy_(data.view(TORCH_DTYPE[place.dtype]))
+    return into.copy_(data.view(torch_dtype(place.dtype)))
 
 
 def is_finite(values: Tensor) -> bool:
@@ -41,3 +43,14 @@ def is_finite(values: Tensor) -> bool:
 def not_finite(place: TensorPlace, name: str) -> UserError:
     """Return the error of a source that holds NaN or infinity."""
     return UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let each torch operation use ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -14,10 +14,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from l2s.checkpoints.dtypes import TORCH_DTYPE
 from l2s.checkpoints.headers import TensorPlace
 from l2s.checkpoints.manifest import TensorRecord, read_json
-from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
+from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter, torch_dtype
 from l2s.errors import UserError
 from l2s.progress import Progress
 
@@ -113,7 +112,7 @@ def _pieces(reader: TensorReader, place: TensorPlace, update: Update | None) -> 
         size = count * row_elements * item
         reader.read(place, first * row_elements * item, buffer[:size])
         if update is not None:
-            stored = raw[:size].view(TORCH_DTYPE[place.dtype]).view(count, row_elements)
+            stored = raw[:size].view(torch_dtype(place.dtype)).view(count, row_elements)
             stored.copy_(updated(stored.float(), update, first))
         yield buffer[:size]
 
