@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 
-from l2s.checkpoints.card import CARD_NAME
 from l2s.checkpoints.headers import weight_files
 from l2s.checkpoints.manifest import (
     MANIFEST_NAME,
@@ -22,6 +21,7 @@ from l2s.checkpoints.manifest import (
     weight_records,
     write_manifest,
 )
+from l2s.checkpoints.model_card import CARD_NAME, model_card
 from l2s.checkpoints.safe_write import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.checkpoints.weights import LOCK_NAME
 from l2s.contracts.calibrations import Calibration
@@ -29,7 +29,6 @@ from l2s.contracts.merge_statistics import STATISTICS_NAME
 from l2s.contracts.parquet import write_table
 from l2s.errors import UserError
 from l2s.files import atomic_folder, pretty_json
-from l2s.merging.engine.card import model_card
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge

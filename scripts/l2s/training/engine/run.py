@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from l2s.checkpoints.card import CARD_NAME
 from l2s.checkpoints.headers import read_headers, weight_files
 from l2s.checkpoints.manifest import (
     CONFIG_FILES,
@@ -29,13 +28,13 @@ from l2s.checkpoints.manifest import (
     weight_records,
     write_manifest,
 )
+from l2s.checkpoints.model_card import CARD_NAME, model_card
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.safe_write import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.errors import UserError
 from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync, write_text
 from l2s.gpus import lease
 from l2s.provenance import module_digest
-from l2s.training.engine.card import model_card
 from l2s.training.engine.contract import Material, Trained
 from l2s.training.engine.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge_adapter
 from l2s.training.engine.recipe import TrainingRecipe
