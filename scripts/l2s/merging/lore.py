@@ -59,7 +59,7 @@ class Lore(Scaled):
     iterations: int = Field(20, ge=1, description="steps of coordinate descent")
     start: Literal["quick", "mean"] = Field("quick", description="where θ₀ starts: the first model, or the mean of all")
     combine: Literal["average", "ties"] = Field("ties", description="how the low-rank parts become one")
-    keep_fraction: float = Field(0.2, gt=0, le=1, description="share of each part's elements that ties keeps")
+    keep_fraction: float = Field(0.2, gt=0, le=1, description="share of each part's elements that ties keeps (density)")
     scale: Scale = Field(1.0, description="λ: factor on the combined parts, or factors by tensor-name pattern")
 
     def cost(self, shape: tuple[int, ...], models: int) -> Cost:

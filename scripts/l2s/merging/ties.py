@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 class Ties(Scaled):
     """Trim, elect sign, disjoint mean."""
 
-    keep_fraction: float = Field(0.2, gt=0, le=1, description="1 − k: share of each task vector's elements to keep")
+    keep_fraction: float = Field(
+        0.2, gt=0, le=1, description="1 − k: share of each task vector's elements to keep (its density)"
+    )
     scale: Scale = Field(1.0, description="α: factor on the merged task vector, or factors by tensor-name pattern")
     trim: Scope = Field("tensor", description="whether the threshold is taken per tensor or over the whole model")
 
