@@ -52,6 +52,20 @@ class Aim(Method):
         """What the inner method works on."""
         return self.of.works_on
 
+    @property
+    def min_models(self) -> int:
+        """What the inner method needs; the base counts among its models if it has none."""
+        return max(1, self.of.min_models - self._base_among_models)
+
+    @property
+    def max_models(self) -> int | None:
+        """What the inner method allows."""
+        return None if self.of.max_models is None else self.of.max_models - self._base_among_models
+
+    @property
+    def _base_among_models(self) -> int:
+        return 0 if self.of.needs_base else 1
+
     def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Ask for the base's activations, and for what the inner method asks for."""
         own = {IMPORTANCE: CalibrationRequest("activations", (None,), self.calibration_data, self.answer)}
@@ -84,7 +98,7 @@ class Aim(Method):
 
     def cost(self, shape: tuple[int, ...], models: int) -> Cost:
         """Return the inner method's cost and that of two vectors more: the base, and the factor of each element."""
-        inner = self.of.cost(shape, models if self.of.needs_base else models + 1)
+        inner = self.of.cost(shape, models + self._base_among_models)
         return inner._replace(nbytes=inner.nbytes + 2 * prod(shape) * ITEM_BYTES["F32"])
 
     def tally(self, models: int, released: bool) -> Tally | None:

@@ -56,10 +56,17 @@ class Sens(Method):
 
     fidelities: ClassVar[tuple[str, ...]] = ("exact",)
 
-    variant: Literal["released", "published"] = Field("released", description="whose formula, see the module")
+    variant: Literal["released", "published"] = Field(
+        "released", description="whose formula, see the module; released: one slow model"
+    )
     scale: Number = Field(0.7, description="α: factor on the task vectors")
     temperature: float = Field(2.0, gt=0, description="T: divides the logits of the softmax")
     calibration_data: str = Field("s1k", description="calibration data: entry of config/calibration_data")
+
+    @property
+    def max_models(self) -> int | None:
+        """One slow model, as in the released code; as published, any number."""
+        return 1 if self.variant == "released" else None
 
     def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Ask for every model's sensitivities and, as published, for the distances between their logits."""
@@ -86,8 +93,6 @@ class Sens(Method):
         layers = sorted({layer for layer in map(layer_of, shapes) if layer is not None})
         profiles = [_profile(calibrations[name], layers) for name in names]
         if self.variant == "released":
-            if len(profiles) != 2:
-                raise UserError("method 'sens', variant released, merges one slow model; use variant published")
             by_layer = self._released(profiles, layers)
         else:
             by_layer = self._published(profiles, _cross(calibrations, names), layers)

@@ -122,13 +122,15 @@ class Method(StrictModel, ABC):
             ``matrices``: a chunk is a whole tensor, merged alone, with all threads for torch's operations. Such a
             method has no tally, and says what a tensor costs.
         needs_base: Whether ``Chunk.base`` is read.
-        min_models: How many models a recipe must have.
+        min_models: How many models a recipe must have, the base not counted.
+        max_models: How many it may have; None: any number. Where a hyper-parameter decides, both may be properties.
         fidelities: What a recipe's ``fidelity`` may be.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
     needs_base: ClassVar[bool] = True
     min_models: ClassVar[int] = 1
+    max_models: ClassVar[int | None] = None
     fidelities: ClassVar[tuple[str, ...]] = ("exact", "released")
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")

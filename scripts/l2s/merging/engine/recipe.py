@@ -52,8 +52,8 @@ class Recipe(StrictModel):
     @model_validator(mode="after")
     def _fits_the_method(self) -> Recipe:
         method, inputs = self.method, self.inputs
-        if len(inputs.models) < method.min_models:
-            raise ValueError(f"method '{method.method}' merges {method.min_models} models or more; give more 'models'")
+        if wrong := _wrong_number(method, len(inputs.models)):
+            raise ValueError(wrong)
         if inputs.fidelity not in method.fidelities:
             raise ValueError(
                 f"fidelity: method '{method.method}' has no '{inputs.fidelity}' variant; it can be "
@@ -69,6 +69,18 @@ class Recipe(StrictModel):
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as one flat mapping that ``parse_recipe`` reads back."""
         return {**self.method.model_dump(mode="json"), **self.inputs.model_dump(mode="json")}
+
+
+def _wrong_number(method: Method, given: int) -> str | None:
+    """Return what is wrong with the number of a recipe's models, None if the method allows it."""
+    least, most = method.min_models, method.max_models
+    if least <= given and (most is None or given <= most):
+        return None
+    allowed = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
+    noun = "model" if (least, most) == (1, 1) else "models"
+    remedy = "give more of them" if given < least else "take some out, or use another method"
+    beside = " beside the base" if method.needs_base else ""
+    return f"method '{method.method}' merges {allowed} {noun}{beside}, but 'models' lists {given}; {remedy}"
 
 
 def parse_recipe(values: Any, where: str) -> Recipe:
