@@ -89,7 +89,7 @@ class Sens(Method):
 
     def prepare(self, calibrations: Mapping[str, Calibration], shapes: Mapping[str, tuple[int, ...]]) -> Coefficients:
         """Return the coefficients of every tensor."""
-        names = [name for name in calibrations if "_from_" not in name]
+        names = [name for name, read in calibrations.items() if read.manifest.kind == "sensitivities"]
         layers = sorted({layer for layer in map(layer_of, shapes) if layer is not None})
         profiles = [_profile(calibrations[name], layers) for name in names]
         if self.variant == "released":
