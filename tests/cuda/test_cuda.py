@@ -6,10 +6,10 @@ import sys
 
 import pytest
 import torch
+from merges import merge
+from methods.recipes import ON_ELEMENTS, ON_MATRICES, recipe_id, slow_models
 from support import ROOT, load_tensors
 from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
-from test_matrix_methods import MATRIX_RECIPES
-from test_methods import RECIPES, merge
 
 from l2s.calibration import activations, sensitivities
 from l2s.calibration.streamed import StreamedModel
@@ -20,20 +20,20 @@ def device():
     assert torch.cuda.is_available(), "there is no CUDA device: run this where there is one"
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+@pytest.mark.parametrize("recipe", ON_ELEMENTS, ids=recipe_id)
 def test_merges_on_cuda_have_the_cpus_tensors(make_model, tmp_path, recipe):
     base = make_model("base", 0)
-    slow = [make_model(f"slow{seed}", seed, near=base) for seed in (1, 2)]
+    slow = [make_model(f"slow{seed}", seed, near=base) for seed in range(1, max(slow_models(recipe)) + 1)]
     manifests = [merge(recipe, base, slow, tmp_path / device, device=device) for device in ("cpu", "cuda")]
     assert manifests[0].tensors == manifests[1].tensors
 
 
-@pytest.mark.parametrize("recipe", MATRIX_RECIPES, ids=lambda recipe: "-".join(map(str, recipe.values())))
+@pytest.mark.parametrize("recipe", ON_MATRICES, ids=recipe_id)
 def test_merges_of_matrices_on_cuda_have_the_cpus_numbers(make_model, tmp_path, recipe):
     base = make_model("base", 0)
-    slow = make_model("slow", 1, near=base)
+    slow = [make_model(f"slow{seed}", seed, near=base) for seed in range(1, min(slow_models(recipe)) + 1)]
     for device in ("cpu", "cuda"):
-        merge({**recipe, "dtype": "float32"}, base, [slow], tmp_path / device, device=device)
+        merge({**recipe, "dtype": "float32"}, base, slow, tmp_path / device, device=device)
     on_cuda = load_tensors(tmp_path / "cuda")
     for name, tensor in load_tensors(tmp_path / "cpu").items():
         torch.testing.assert_close(on_cuda[name], tensor, rtol=1e-5, atol=1e-5)

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 import torch
 import yaml
+from merges import merge
 from support import CONFIG, ROOT, load_tensors
-from test_methods import merge
 
 MERGEKIT = ROOT / ".venv-mergekit" / "bin" / "mergekit-yaml"
 CASES = [

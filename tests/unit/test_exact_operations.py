@@ -5,18 +5,19 @@ That does not replace `make test-cuda`, which compares the tensors themselves on
 
 import pytest
 import torch
-from test_methods import RECIPES
+from merges import plan
+from methods.recipes import ON_ELEMENTS, recipe_id, slow_models
+from support import SHAPES
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from l2s.merging.engine.contract import Chunk
-from l2s.merging.engine.recipe import parse_recipe
+from l2s.merging.engine.contract import Chunk, Method
+from l2s.methods import method_class
 
-NAME, SIZE = "model.layers.0.mlp.up_proj.weight", (8, 32)
-FACTORS = {NAME: torch.rand(SIZE[1], generator=torch.Generator().manual_seed(9))}
+NAME = "model.layers.0.mlp.down_proj.weight"
 CASES = [
-    *[({**recipe, "fidelity": fidelity}, None) for recipe in RECIPES for fidelity in ("exact", "released")],
-    ({"method": "aim", "of": {"method": "ties", "keep_fraction": 0.2, "scale": 1.0}}, (FACTORS, None)),
-    ({"method": "sens", "variant": "published"}, {NAME: (1.0, [0.3, 0.4])}),
+    {**recipe, "fidelity": fidelity}
+    for recipe in ON_ELEMENTS
+    for fidelity in method_class("merging", Method, recipe["method"], "test").fidelities
 ]
 # Rounded once, or not at all. Not here: what fuses or accumulates (lerp, addcmul, dot, sum) or approximates (exp).
 ROUNDED_ONCE = {"add", "sub", "mul", "div"}
@@ -54,25 +55,26 @@ class Recorder(TorchDispatchMode):
         return function(*args, **kwargs)
 
 
-@pytest.mark.parametrize(("recipe", "prepared"), CASES, ids=[recipe["method"] for recipe, _ in CASES])
-def test_every_operation_is_rounded_alike_on_every_device(recipe, prepared):
-    parents = {"models": ["m", "n"]} if recipe["method"] == "average" else {"base": "b", "models": ["m", "n"]}
-    parsed = parse_recipe({**recipe, **parents}, "test")
+@pytest.mark.parametrize("recipe", CASES, ids=recipe_id)
+def test_every_operation_is_rounded_alike_on_every_device(make_model, recipe):
+    base = make_model("base", 0)
+    slow = [make_model(f"slow{seed}", seed) for seed in range(1, min(2, max(slow_models(recipe))) + 1)]
+    planned = plan(recipe, base, slow)
+    method, released = planned.recipe.method, planned.recipe.released
     generator = torch.Generator().manual_seed(0)
-    dtype = torch.bfloat16 if parsed.released else torch.float32
-    vectors = [torch.randn(SIZE, generator=generator).flatten().to(dtype) for _ in range(3)]
+    dtype = torch.bfloat16 if released else torch.float32
+    vectors = [torch.randn(SHAPES[NAME], generator=generator).flatten().to(dtype) for _ in planned.sources]
 
     def chunk():
-        base, *models = (vector.clone() for vector in vectors)
-        if not parsed.method.needs_base:
-            return Chunk(NAME, SIZE, 0, None, [base, *models], prepared)
-        return Chunk(NAME, SIZE, 0, base, models, prepared)
+        models = [vector.clone() for vector in vectors]
+        start = models.pop(0) if method.needs_base else None
+        return Chunk(NAME, SHAPES[NAME], 0, start, models, planned.prepared)
 
-    tally = parsed.method.tally(2, parsed.released)
+    tally = method.tally(len(planned.recipe.inputs.models), released)
     for _ in range(tally.passes if tally else 0):
-        parsed.method.count(chunk(), tally)
+        method.count(chunk(), tally)
         tally.finish_pass()
     asked = chunk()
     with Recorder() as recorder:
-        parsed.method.merge(asked, tally)
+        method.merge(asked, tally)
     assert recorder.seen & ROUNDED_ONCE

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 import torch
+from merges import merge
 from support import DEMO, ROOT, load_tensors, save_model
-from test_methods import merge
 
 from l2s.checkpoints.preflight import compare
 from l2s.errors import UserError

@@ -5,8 +5,8 @@ import os
 from itertools import zip_longest
 
 import pytest
+from merges import merge
 from support import DEMO
-from test_methods import merge
 
 from l2s.decoding.engines import transformers_engine, vllm_engine
 from l2s.decoding.prompts import Prompt
