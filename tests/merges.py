@@ -93,7 +93,7 @@ def write_calibration(folder: Path, name: str, kind: str, models: tuple[str, ...
     else:
         write_table(table_of(data, SENSITIVITIES if kind == "sensitivities" else LOGIT_DISTANCES), file)
     values = {
-        "samples": "set",
+        "calibration_data": "set",
         "calibration_data_sha256": "0",
         "answer": "quick",
         "text": "",
@@ -113,7 +113,7 @@ def _read_calibrations(parsed: Any, base: Path, data: dict[str, Any] | None, fol
     read = {}
     for name, side in asked.items():
         folder.mkdir(exist_ok=True)
-        measured, on = tuple(map(str, side.models)), {"samples": side.calibration_data, "answer": side.answer}
+        measured, on = tuple(map(str, side.models)), {"calibration_data": side.calibration_data, "answer": side.answer}
         path = write_calibration(folder, name, side.kind, measured, data[name], **on)
         read[name] = read_calibration(path, side.kind, measured, **on)
     return read
@@ -143,7 +143,7 @@ def plan(recipe, base, slow):
     """Return the plan of a merge with made-up calibrations."""
     parsed, parents = parse(recipe, base, slow)
     read = _read_calibrations(parsed, base, None, base.with_name("calibrations"))
-    models = [path for parent, path in parents if parent.role == "model"]
+    models = [path for parent, path in parents if parent.used_as == "model"]
     return plan_merge(parsed, base if parsed.method.needs_base else None, models, read)
 
 

@@ -18,7 +18,7 @@ def card(kind, *parents):
 
 @pytest.mark.parametrize(("kind", "relation"), [("merged", "merge"), ("trained", "finetune")])
 def test_a_card_tells_the_hub_the_parents_and_what_was_made_of_them(kind, relation):
-    parents = [Parent(used_as="base", source=QUICK, licence="MIT"), Parent(role="model", source=SLOW, licence="MIT")]
+    parents = [Parent(used_as="base", source=QUICK, licence="MIT"), Parent(used_as="model", source=SLOW, licence="MIT")]
     assert card(kind, *parents).data.to_dict() == {
         "library_name": "transformers",
         "tags": [relation, "ties"],
@@ -30,7 +30,10 @@ def test_a_card_tells_the_hub_the_parents_and_what_was_made_of_them(kind, relati
 
 @pytest.mark.parametrize("kind", ["merged", "trained"])
 def test_a_card_of_local_parents_names_none_on_the_hub_and_no_licence_that_they_do_not_share(kind):
-    parents = [Parent(used_as="base", source="a", licence="MIT"), Parent(role="model", source="b", licence="Apache-2.0")]
+    parents = [
+        Parent(used_as="base", source="a", licence="MIT"),
+        Parent(used_as="model", source="b", licence="Apache-2.0"),
+    ]
     assert card(kind, *parents).data.to_dict().keys() == {"library_name", "tags"}
 
 
