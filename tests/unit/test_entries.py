@@ -8,6 +8,7 @@ from l2s.experiment.recipes import resolve
 from l2s.experiment.registry import Registry
 from l2s.experiment.schema import MainConfig
 from l2s.experiment.trainings import is_training, resolve_training
+from l2s.merging.engine.recipe import Inputs, parse_method
 
 CONFIG = ROOT / "config"
 PAPER_MODELS = {
@@ -72,12 +73,19 @@ def test_recipes_fit_the_papers_pairs(registry, pair):
         if is_training(values, where):
             if len(entry.slow) == 1:
                 assert [resolve_training(pair, entry, values, where, registry).model] == list(entry.slow)
-        elif entry.base_model or values["method"] in ("average", "lore"):
+            continue
+        method = parse_method({key: value for key, value in values.items() if key not in Inputs.model_fields}, where)
+        refused = None
+        if method.needs_base and not entry.base_model:
+            refused = f"needs a base, and pair '{pair}' has none"
+        elif method.needs_base and method.max_models is not None and len(entry.slow) > method.max_models:
+            refused = f"merges {method.max_models} model beside the base, but 'models' lists {len(entry.slow)}"
+        if refused:
+            with pytest.raises(UserError, match=f"method '{values['method']}' {refused}"):
+                resolve(pair, entry, values, where, registry)
+        else:
             merge = resolve(pair, entry, values, where, registry)
             assert set(merge.models.values()) <= set(entry.models)
-        else:
-            with pytest.raises(UserError, match=f"method '{values['method']}' needs a base, and pair '{pair}' has"):
-                resolve(pair, entry, values, where, registry)
 
 
 def test_mixtures_of_three_average_all_of_their_models(registry):
