@@ -1,4 +1,5 @@
 # make demo     set everything up and run the whole workflow on two tiny models
+# make check    the quick checks, while you work
 # make test     set everything up, check style and configuration, and run the tests
 # make help     the other targets
 
@@ -8,13 +9,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
-	@echo "make test        set up, lint, and run the tests"
+	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
+	@echo "make test        set up, lint, and run the tests (under 8 minutes on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
@@ -66,8 +68,15 @@ rehearsal: setup
 	@test -n "$(BENCHMARKS)" || (echo "say where the benchmarks' files are: make rehearsal BENCHMARKS=FOLDER"; exit 1)
 	$(BIN)/snakemake --cores $(CORES) --configfile config/rehearsal.yaml --config benchmark_files=$(BENCHMARKS)
 
+# Two processes of pytest-xdist, in which torch works with one thread. Each takes whole files, so that what the tests of
+# a file share is made once, in the order of the files, so that what takes long begins first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+check: lint
+	$(PYTEST) -m "not slow" tests/unit tests/golden
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # mergekit has an environment of its own: it is what we compare with, not what we use.
 .venv-mergekit/mergekit.stamp: envs/mergekit.txt

@@ -2,15 +2,18 @@
 
 import json
 import os
+import runpy
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from hub_mirror import COMMIT, SOURCE, HubMirror
-from project import new_project
+from project import Project, new_project
 from support import CONFIG, FULL_SHAPES, REAL_DATA, ROOT, SHAPES, TOKEN, load_tensors, save_model
 
 
@@ -71,9 +74,29 @@ def fetch(hub_environment, tmp_path):
             (tmp_path / "entry.yaml").write_text(yaml.safe_dump(entry))
             asked = ["--entry", str(tmp_path / "entry.yaml")]
         command = [sys.executable, str(ROOT / "scripts/fetch_model.py"), *asked, "--out", str(tmp_path / "out")]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return run
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """Run a script with options that it must refuse -> what it says on stderr.
+
+    In this process, which has loaded torch already: loading it takes a process of its own seconds.
+    """
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(name, *options):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, options)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "scripts" / name), run_name="__main__")
+        assert ended.value.code == 1
+        return capfd.readouterr().err
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)  # scripts set one of their own
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +112,19 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory):
-    """A project in which the whole demo has run, with an access token set; tests must not change it."""
-    project = new_project(tmp_path_factory.mktemp("demo"))
-    project.run(HF_TOKEN=TOKEN)
-    return project
+    """A project in which the whole demo has run, with an access token set; tests must not change it.
+
+    All worker processes of pytest-xdist share it: the first that asks for it runs the demo, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, finished = shared / "finished-demo", shared / "finished-demo.done"
+    with FileLock(shared / "finished-demo.lock"):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what a failed run left
+            new_project(folder).run(HF_TOKEN=TOKEN)
+            finished.touch()
+    return Project(folder)
 
 
 @pytest.fixture
