@@ -21,11 +21,16 @@ def command(*options):
     return [sys.executable, str(ROOT / "scripts" / "train.py"), *map(str, options)]
 
 
-def train(folder, out, **changes):
-    """Start a small training of the demo's slow model, with a pipe of what it says."""
+def small_training(folder, out, **changes):
+    """Write the recipe of a small training of the demo's slow model -> the options that start it."""
     recipe = yaml.safe_load((ROOT / "config" / "recipes" / "demo-dpo.yaml").read_text())
     (folder / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "epochs": 2, "checkpoints": 7, **changes}))
-    options = command("--recipe", folder / "recipe.yaml", "--model", DEMO / "slow", "--out", out)
+    return ["--recipe", folder / "recipe.yaml", "--model", DEMO / "slow", "--out", out]
+
+
+def train(folder, out):
+    """Start a small training, with a pipe of what it says."""
+    options = command(*small_training(folder, out))
     return subprocess.Popen(options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -99,17 +104,13 @@ def test_deleted_weights_come_back_from_the_adapter_and_an_altered_adapter_is_re
         ({"method": "ties"}, "recipe.yaml: unknown method 'ties'; the methods are dpo"),
     ],
 )
-def test_wrong_recipe_is_one_clear_line_and_leaves_nothing(tmp_path, changes, message):
-    running = train(tmp_path, tmp_path / "out", **changes)
-    said, _ = running.communicate()
-    assert running.returncode == 1
+def test_wrong_recipe_is_one_clear_line_and_leaves_nothing(tmp_path, refused, changes, message):
+    said = refused("train.py", *small_training(tmp_path, tmp_path / "out", **changes))
     assert said.startswith("error: ") and message in said and len(said.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
-def test_training_never_replaces_anything(tmp_path):
+def test_training_never_replaces_anything(tmp_path, refused):
     (tmp_path / "out").mkdir()
-    running = train(tmp_path, tmp_path / "out")
-    said, _ = running.communicate()
-    assert running.returncode == 1
+    said = refused("train.py", *small_training(tmp_path, tmp_path / "out"))
     assert "out: exists, or lies below a file; choose another folder" in said
