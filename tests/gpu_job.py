@@ -16,7 +16,7 @@ from l2s.errors import UserError
 locks, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 gpus.LOCKS = locks
 gpus.POLL_SECONDS = 0.05
-gpus.PATIENCE_SECONDS = 1.0
+gpus.PATIENCE_SECONDS = float(os.environ.get("PATIENCE", "1"))
 # Made before the lease: when a process dies, the kernel closes its descriptors in order, the locks' after these.
 sockets = [socket.socket(socket.AF_UNIX) for _ in range(count)]
 try:

@@ -52,7 +52,8 @@ class HubMirror:
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self) -> "HubMirror":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        # Asks often whether it is to stop, because every test that uses the mirror waits for that.
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

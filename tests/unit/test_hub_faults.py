@@ -26,6 +26,8 @@ from l2s.files import sha256_file
 from l2s.sources import models
 from l2s.sources.benchmarks import rows_digest
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = "model-00001-of-00002.safetensors"
 ROWS = '{"question": "1+1?", "answer": "2"}\n{"question": "2+2?", "answer": "4"}\n'
 CLEAN = [
@@ -82,7 +84,8 @@ def test_killed_download_leaves_nothing_that_looks_whole_and_the_next_one_comple
     hub.faults[WEIGHTS] = [("stall", 1500)]
     command = [sys.executable, str(ROOT / "scripts/fetch_model.py"), "--source", SOURCE, "--out", str(tmp_path / "out")]
     with subprocess.Popen(command, env=hub_environment, stdout=subprocess.DEVNULL) as process:
-        assert hub.stalled.wait(60)
+        while not hub.stalled.wait(0.1):
+            assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     assert not (tmp_path / "out" / MANIFEST_NAME).exists()
     assert fetch(online=False).returncode == 1
@@ -167,7 +170,7 @@ def questions(hub, hub_environment, tmp_path):
 
     def run(**environment):
         environment = {**hub_environment, **environment}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return run
 

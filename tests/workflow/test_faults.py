@@ -71,9 +71,8 @@ def test_killed_run_is_taken_up_again_without_decoding_twice(tmp_path):
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     store = project.folder / "results" / "demo" / "store"
-    give_up = time.monotonic() + 120
     while len(list(store.rglob("*.parquet"))) < 2:
-        assert running.poll() is None and time.monotonic() < give_up
+        assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()

@@ -47,6 +47,12 @@ def start(pair, out, **options):
     return subprocess.Popen(command(pair, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
 
 
+def seconds_of_a_merge(pair, out):
+    began = time.monotonic()
+    assert start(pair, out).wait() == 0
+    return time.monotonic() - began
+
+
 def is_whole(out: Path) -> bool:
     """A manifest means that every file it names is there, and that the tensors are what it says."""
     manifest = out / MANIFEST_NAME
@@ -56,11 +62,8 @@ def is_whole(out: Path) -> bool:
     return True
 
 
-@pytest.mark.timeout(1800)
 def test_killed_merges_leave_nothing_that_looks_whole_and_the_next_run_works(pair, tmp_path):
-    began = time.monotonic()
-    assert start(pair, tmp_path / "undisturbed").wait() == 0
-    whole_run = time.monotonic() - began
+    whole_run = seconds_of_a_merge(pair, tmp_path / "undisturbed")
     expected = read_manifest(tmp_path / "undisturbed" / MANIFEST_NAME)
     moments = random.Random(0)
     killed = 0
@@ -71,7 +74,7 @@ def test_killed_merges_leave_nothing_that_looks_whole_and_the_next_run_works(pai
         running.send_signal(signal.SIGKILL)
         killed += running.wait() == -signal.SIGKILL
         assert is_whole(out) or not out.exists()
-        assert start(pair, out).wait() == 0
+        whole_run = seconds_of_a_merge(pair, out)  # of the latest: what else the machine does changes
         assert read_manifest(out / MANIFEST_NAME) == expected
         assert is_whole(out)
     assert killed > 0

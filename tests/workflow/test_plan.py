@@ -26,7 +26,6 @@ def test_plan_needs_no_options(planned):
         env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -59,9 +59,8 @@ def test_scratch_of_a_killed_decode_is_removed_by_the_next(demo):
         start_new_session=True,
     )
     scratch = demo.folder / "results/demo/scratch"
-    deadline = time.monotonic() + 120
     while not list(scratch.glob(".*.partial/weights/model.safetensors")):
-        assert running.poll() is None and time.monotonic() < deadline, "merged weights never lay in scratch"
+        assert running.poll() is None, "merged weights never lay in scratch"
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
