@@ -110,6 +110,11 @@ def test_merged_checkpoint_loads_in_transformers_as_it_is(results):
     assert "\\boxed{1}" in tokenizer.decode(model.generate(**prompt, max_new_tokens=160)[0])
 
 
+def test_a_second_run_has_nothing_to_do(finished_demo):
+    """Not in another file: only here, where one process runs all tests, may the finished demo itself be touched."""
+    assert "Nothing to be done" in finished_demo.run()
+
+
 def test_access_token_is_in_nothing_that_a_run_or_its_report_writes(finished_demo, demo):
     demo.run("--report", "report.html", HF_TOKEN=TOKEN)
     written = [file for project in (finished_demo, demo) for file in project.folder.rglob("*") if file.is_file()]

@@ -6,15 +6,17 @@ import subprocess
 import time
 
 import pandas as pd
+import pytest
 from project import SNAKEMAKE, new_project
 from support import ROOT
 
 TORCH_FORBIDDEN = 'raise ImportError("torch must not be imported to build the DAG")\n'
 
 
-def small_project(folder):
-    """A project whose demo has one recipe."""
-    project = new_project(folder)
+@pytest.fixture(scope="module")
+def small_project(tmp_path_factory):
+    """A project whose demo has one recipe; a test leaves its configuration and models as they were."""
+    project = new_project(tmp_path_factory.mktemp("small"))
     text = (project.folder / "config/studies/demo.yaml").read_text()
     first, last = text.index("recipes:"), text.index("benchmarks:")
     project.write("config/studies/demo.yaml", f"{text[:first]}recipes: [ties]\n{text[last:]}")
@@ -47,8 +49,8 @@ def test_configuration_error_stops_before_the_first_job_and_writes_nothing(tmp_p
     assert not (project.folder / "results").exists()
 
 
-def test_damaged_model_stops_the_run_with_its_name_and_leaves_no_manifest(tmp_path):
-    project = small_project(tmp_path)
+def test_damaged_model_stops_the_run_with_its_name_and_leaves_no_manifest(small_project):
+    project = small_project
     weights = project.folder / "workflow/resources/demo/slow/model.safetensors"
     good = weights.read_bytes()
     weights.write_bytes(good[:-100])
@@ -61,17 +63,18 @@ def test_damaged_model_stops_the_run_with_its_name_and_leaves_no_manifest(tmp_pa
     assert not list(project.folder.glob("results/demo/checkpoints/**/demo-slow/manifest.json"))
     assert not list(project.folder.glob("results/demo/checkpoints/demo/**/*"))
     weights.write_bytes(good)
-    project.run()
 
 
-def test_killed_run_is_taken_up_again_without_decoding_twice(tmp_path):
-    project = small_project(tmp_path)
+def test_killed_run_is_taken_up_again_without_decoding_twice(small_project):
+    """Here, after the model that was damaged is whole again, which is thereby seen to be all that a run needs."""
+    project = small_project
+    store = project.folder / "results" / "demo" / "store"
+    before = len(list(store.rglob("*.parquet")))
     command = [str(SNAKEMAKE), "--cores", "2", "--configfile", "config/demo.yaml"]
     running = subprocess.Popen(
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    store = project.folder / "results" / "demo" / "store"
-    while len(list(store.rglob("*.parquet"))) < 2:
+    while len(list(store.rglob("*.parquet"))) < before + 2:
         assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)
