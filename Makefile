@@ -73,7 +73,7 @@ rehearsal: setup
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint
-	$(PYTEST) -m "not slow" tests/unit tests/golden
+	$(PYTEST) -m "not slow" tests/unit tests/methods tests/golden
 
 test: lint
 	$(PYTEST)
