@@ -16,6 +16,7 @@ from l2s.experiment.registry import REHEARSED
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
+from l2s.layout import Layout, fetched
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.provenance import code_digest
@@ -34,9 +35,9 @@ def load_experiment():
 experiment = load_experiment()
 # Scripts see the configuration with its defaults.
 config.update(experiment.config.model_dump(mode="json"))
-config["scratch"] = config["scratch"] or f"{experiment.config.results}/scratch"
 costs = Costs(experiment, read_entry(Path("config/estimates.yaml"), Estimates))
-RESULTS = experiment.config.results
+layout = Layout(experiment.config.results)
+config["scratch"] = config["scratch"] or layout.scratch
 
 
 wildcard_constraints:
@@ -76,14 +77,6 @@ def training_of(wildcards):
     return experiment.trainings[f"{wildcards.pair}/{wildcards.method}/{wildcards.recipe}"]
 
 
-def manifest_of_model(model):
-    """Return the path of a fetched model's manifest."""
-    return f"{RESULTS}/checkpoints/models/{model}/manifest.json"
-
-
-def calibration_path(calibration):
-    """Return the path of a calibration's manifest."""
-    return f"{RESULTS}/calibrations/{calibration.name}.json"
 
 
 def local_model_files(wildcards):
@@ -95,7 +88,7 @@ def local_model_files(wildcards):
 def questions_asked(wildcards):
     """Return the question tables of all benchmarks that the studies ask of this checkpoint."""
     benchmarks = experiment.asked[wildcards.checkpoint, wildcards.decoding]
-    return [f"{RESULTS}/questions/{benchmark}.parquet" for benchmark in benchmarks]
+    return [layout.questions(benchmark) for benchmark in benchmarks]
 
 
 def decode_environment(wildcards):
@@ -108,7 +101,7 @@ def examples_asked(wildcards):
     """Return the sets of examples that the prompt shows before the questions asked of this checkpoint."""
     few_shot = experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
     sets = sorted(set(few_shot.sets.values())) if few_shot else []
-    return [f"{RESULTS}/examples/{few_shot.examples}/{name}.parquet" for name in sets]
+    return [layout.examples(few_shot.examples, name) for name in sets]
 
 
 def decode_memory(wildcards, input):
@@ -130,13 +123,13 @@ def decode_minutes(wildcards):
 
 def responses_path(study, checkpoint):
     """Return the responses of a checkpoint that a study reads."""
-    return f"{RESULTS}/responses/{checkpoint}/{experiment.studies[study].decoding}.parquet"
+    return layout.responses(checkpoint, experiment.studies[study].decoding)
 
 
 def grades_path(study, checkpoint):
     """Return the grades of a checkpoint that a study reads."""
     entry = experiment.studies[study]
-    return f"{RESULTS}/grades/{checkpoint}/{entry.decoding}/{entry.grader}.parquet"
+    return layout.grades(checkpoint, entry.decoding, entry.grader)
 
 
 def study_checkpoints(study):
@@ -151,7 +144,7 @@ def table_inputs(wildcards, path):
 
 def study_questions(study):
     """Return the question tables of a study's benchmarks."""
-    return [f"{RESULTS}/questions/{benchmark}.parquet" for benchmark in experiment.studies[study].benchmarks]
+    return [layout.questions(benchmark) for benchmark in experiment.studies[study].benchmarks]
 
 
 def table_spec(wildcards):
@@ -175,12 +168,12 @@ def table_spec(wildcards):
 
 def table_outputs(study):
     """Return a table study's table, its figures, and a figure of each merge."""
-    figures = [f"{RESULTS}/figures/{study}/{figure}.html" for figure in experiment.studies[study].figures]
+    figures = [layout.figure(study, figure) for figure in experiment.studies[study].figures]
     merges = [line.checkpoint for line in experiment.lines[study] if line.checkpoint in experiment.merges]
     return [
-        f"{RESULTS}/tables/{study}.parquet",
+        layout.table(study),
         *figures,
-        *(f"{RESULTS}/figures/merges/{checkpoint}.html" for checkpoint in merges),
+        *map(layout.merge_figure, merges),
     ]
 
 
@@ -193,23 +186,23 @@ def noise_pairs(study):
 
 def noise_responses(wildcards):
     """Return the responses that a noise study compares."""
-    return [f"{RESULTS}/responses/{name}/{decoding}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+    return [layout.responses(name, decoding) for name, decoding in noise_pairs(wildcards.study)]
 
 
 def noise_grades(wildcards):
     """Return the grades that a noise study compares."""
     grader = experiment.studies[wildcards.study].grader
-    return [f"{RESULTS}/grades/{name}/{decoding}/{grader}.parquet" for name, decoding in noise_pairs(wildcards.study)]
+    return [layout.grades(name, decoding, grader) for name, decoding in noise_pairs(wildcards.study)]
 
 
 def noise_outputs(study):
     """Return a noise study's table."""
-    return [f"{RESULTS}/noise/{study}.parquet"]
+    return [layout.noise(study)]
 
 
 def spectra_outputs(study):
     """Return a figure of each task vector of a spectra study."""
-    return [f"{RESULTS}/figures/spectra/{base}/{model}.html" for base, model in experiment.task_vectors[study]]
+    return [layout.spectra_figure(base, model) for base, model in experiment.task_vectors[study]]
 
 
 def group_outputs(group):

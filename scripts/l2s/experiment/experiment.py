@@ -6,7 +6,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from l2s.checkpoints.manifest import MODELS
 from l2s.config import validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
@@ -28,6 +27,7 @@ from l2s.experiment.schema import (
 from l2s.experiment.sweeps import expand
 from l2s.experiment.trainings import TrainedCheckpoint, is_training, resolve_training
 from l2s.grading.grades import grader_module
+from l2s.layout import MODELS, fetched
 from l2s.merging.engine.recipe import hyper_parameters
 
 
@@ -108,12 +108,12 @@ class Experiment:
         shown = set(study.models or ())
         for pair_name in study.pairs:
             pair = self.registry.pair(pair_name, where)
-            reference = f"{MODELS}/{pair.reference_model}"
+            reference = fetched(pair.reference_model)
             roles = {**dict.fromkeys(pair.slow, "slow"), pair.quick: "quick"}
             for model in dict.fromkeys(model for model in (pair.quick, *pair.slow) if model):
                 if study.models is None or model in shown:
                     label = self.registry.model(model).label or model
-                    yield Line(pair_name, roles[model], label, {}, f"{MODELS}/{model}", reference)
+                    yield Line(pair_name, roles[model], label, {}, fetched(model), reference)
                     shown.discard(model)
             for number, asked in enumerate(study.recipes, start=1):
                 for values, source in self._recipes(asked, f"{where}, recipe {number}"):
@@ -169,7 +169,7 @@ class Experiment:
         models = {model for merge in self.merges.values() for model in merge.models.values()}
         models.update(trained.model for trained in self.trainings.values())
         models.update(model for vectors in self.task_vectors.values() for vector in vectors for model in vector)
-        used = [{f"{MODELS}/{model}" for model in models}, *map(_checkpoints, self.lines.values())]
+        used = [set(map(fetched, models)), *map(_checkpoints, self.lines.values())]
         return sorted(set().union(*used))
 
     @cached_property

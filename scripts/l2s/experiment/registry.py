@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from l2s.checkpoints.manifest import MODELS
 from l2s.checkpoints.model_entry import ModelEntry
 from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.contracts.table import MEAN
@@ -15,6 +14,7 @@ from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import STUDY_KINDS, MainConfig, Study
+from l2s.layout import MODELS
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
 from l2s.sources.examples import ExamplesEntry
@@ -22,7 +22,6 @@ from l2s.sources.examples import ExamplesEntry
 Entry = TypeVar("Entry", bound=BaseModel)
 
 REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
-TAKEN_NAMES = (MODELS, "merges")
 
 
 class Registry:
@@ -71,7 +70,7 @@ class Registry:
 
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
-        if name in TAKEN_NAMES:
+        if name == MODELS:
             raise UserError(f"{asked_by}: a pair cannot be called '{name}': other results lie under that name")
         entry = self._entry("pairs", name, PairEntry, asked_by)
         for model in entry.models:
