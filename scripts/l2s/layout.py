@@ -33,6 +33,16 @@ def fetched(model: str) -> str:
     return f"{MODELS}/{model}"
 
 
+def is_fetched(checkpoint: str) -> bool:
+    """Say whether a checkpoint is a fetched model."""
+    return checkpoint.startswith(f"{MODELS}/")
+
+
+def model_of(checkpoint: str) -> str:
+    """Return the model whose checkpoint this is, a fetched one's."""
+    return checkpoint.removeprefix(f"{MODELS}/")
+
+
 @dataclass(frozen=True)
 class Layout:
     """The paths in one results folder.

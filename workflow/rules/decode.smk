@@ -21,7 +21,7 @@ rule decode:
     resources:
         gpu=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
         mem_mb=decode_memory,
-        runtime=decode_minutes,
+        runtime=lambda wildcards: costs.decode_minutes(wildcards.checkpoint, wildcards.decoding),
     params:
         code=lambda wildcards: code_digest(
             "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]

@@ -49,7 +49,9 @@ rule draw_merge:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_merge.py"),
-        title=lambda wildcards: titled(f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"),
+        title=lambda wildcards: experiment.config.titled(
+            f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
+        ),
     message:
         "draw the merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

@@ -3,9 +3,9 @@
 
 rule make_table:
     input:
-        responses=lambda wildcards: table_inputs(wildcards, responses_path),
-        grades=lambda wildcards: table_inputs(wildcards, grades_path),
-        questions=lambda wildcards: study_questions(wildcards.study),
+        responses=responses_compared,
+        grades=grades_compared,
+        questions=lambda wildcards: [layout.questions(name) for name in experiment.studies[wildcards.study].benchmarks],
     output:
         table=layout.table("{study}"),
         csv=layout.table("{study}", "csv"),
@@ -25,7 +25,7 @@ rule make_table:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("make_table.py"),
-        spec=table_spec,
+        spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
     message:
         "tabulate {wildcards.study}"
     script:
@@ -60,8 +60,8 @@ rule draw_figure:
 
 rule measure_noise:
     input:
-        responses=noise_responses,
-        grades=noise_grades,
+        responses=responses_compared,
+        grades=grades_compared,
     output:
         table=layout.noise("{study}"),
         markdown=layout.noise("{study}", "md"),
@@ -80,7 +80,7 @@ rule measure_noise:
     params:
         code=code_digest("measure_noise.py"),
         title=lambda wildcards: experiment.studies[wildcards.study].title,
-        pairs=lambda wildcards: noise_pairs(wildcards.study),
+        pairs=lambda wildcards: experiment.compared(wildcards.study),
     message:
         "compare repeated decoding: {wildcards.study}"
     script:

@@ -3,7 +3,7 @@
 
 rule fetch_model:
     input:
-        files=local_model_files,
+        files=lambda wildcards: experiment.registry.model_files(wildcards.model),
     output:
         manifest=layout.manifest(fetched("{model}")),
     log:

@@ -42,7 +42,7 @@ rule draw_spectra:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_spectra.py"),
-        title=lambda wildcards: titled(f"Task vector {wildcards.model} − {wildcards.base}"),
+        title=lambda wildcards: experiment.config.titled(f"Task vector {wildcards.model} − {wildcards.base}"),
     message:
         "draw the spectra of {wildcards.model} − {wildcards.base}"
     script:

@@ -10,12 +10,12 @@ from l2s.analysis.names import dotted
 from l2s.config import suggestion
 from l2s.errors import UserError
 from l2s.experiment.registry import Registry
-from l2s.experiment.schema import Line, TableStudy
+from l2s.experiment.study import Line
 
 FOLDER = Path(__file__).resolve().parents[1] / "analysis" / "figures"
 
 
-def check_figures(study: TableStudy, lines: list[Line], where: str, registry: Registry) -> None:
+def check_figures(study, lines: list[Line], where: str, registry: Registry) -> None:
     """Check that a study's figures exist, and that the study has what they show.
 
     Raises:
