@@ -64,7 +64,7 @@ def edit(file, changes):
         ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
         ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': unknown kind of study '\['group'\]'"),
         ("studies/demo", {"kind": {}}, r"key 'kind': unknown kind of study '{}'; the kinds of study are group, noise,"),
-        ("studies/demo", {"figures": ["radar"]}, r"studies/demo.yaml: figure 'radar' needs at least three benchmarks"),
+        ("studies/demo", {"figures": ["radar"]}, r"demo.yaml: figure 'radar': a radar has at least three .*; name"),
         ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
         ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
          r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),

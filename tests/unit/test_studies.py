@@ -1,4 +1,4 @@
-"""What follows from a study: the responses that it compares, the files that it is for, and what a job of it may take."""
+"""What follows from a study: the responses that it compares, the files that it is for, what its jobs may take."""
 
 import json
 import shutil

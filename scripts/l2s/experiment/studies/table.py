@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from l2s.experiment.figures import check_figures
+from l2s.analysis.charts import Drawn
+from l2s.errors import UserError
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.layout import model_of
+from l2s.modules import module_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -29,7 +32,12 @@ class TableStudy(MeasuredStudy):
     def build(self, where: str, registry: Registry) -> list[MadeLine]:
         """Check the study and its figures, and return its lines."""
         made = super().build(where, registry)
-        check_figures(self, [line for line, _ in made], where, registry)
+        levels = {name: registry.benchmark(name).level is not None for name in self.benchmarks}
+        drawn = Drawn(levels, [line for line, _ in made])
+        for figure in self.figures:
+            module = importlib.import_module(module_of("l2s.analysis.figures", figure, where, "figure"))
+            if lacking := module.needs(drawn):
+                raise UserError(f"{where}: figure '{figure}': {lacking}")
         return made
 
     def compared(self, lines: list[Line]) -> list[tuple[str, str]]:
