@@ -9,6 +9,8 @@ from support import ROOT
 from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.experiment import registry as module
+from l2s.merging.aim import Aim
+from l2s.merging.engine.contract import CalibrationRequest
 
 DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
 PAPER_CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -184,6 +186,13 @@ def test_prompt_of_a_checkpoint_names_the_sets_of_its_benchmarks_only(project):
     few_shot(project, {"demo_arithmetic": "easy", "gsm8k": "easy"}, url="https://example.org/demos.json")
     experiment = Experiment(DEMO_CONFIG, project)
     assert experiment.prompt_of("models/demo-slow", "demo").few_shot.sets == {"demo_arithmetic": "easy"}
+
+
+def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(project, monkeypatch):
+    asked = {"x": CalibrationRequest("activation", (None,), "demo", "quick")}
+    monkeypatch.setattr(Aim, "calibrations_needed", lambda method, models: asked)
+    with pytest.raises(UserError, match=r"unknown kind of calibration 'activation'; did you mean 'activations'"):
+        Experiment(DEMO_CONFIG, project)
 
 
 def test_budget_follows_the_role_and_is_the_larger_of_two(project):

@@ -13,12 +13,12 @@ from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.experiment import registry as registry_module
-from l2s.plan.costs import Costs
 from l2s.experiment.registry import STUDY_KINDS
 from l2s.experiment.schema import REHEARSED
 from l2s.experiment.study import Study
 from l2s.layout import Layout
 from l2s.modules import class_in, module_names, module_of
+from l2s.plan.costs import Costs
 from l2s.plan.estimates import Estimates
 
 DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())

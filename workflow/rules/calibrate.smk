@@ -17,7 +17,7 @@ rule calibrate:
     resources:
         gpu=1 if experiment.config.calibration_device == "cuda" else 0,
     params:
-        code=lambda wildcards: code_digest("calibrate.py", [f"l2s.calibration.{wildcards.kind}"]),
+        code=lambda wildcards: code_digest("calibrate.py", [kind_module(wildcards.kind, "calibration")]),
         entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
         "measure {wildcards.kind} of {wildcards.measured} on {wildcards.calibration_data}, {wildcards.answer} answers"

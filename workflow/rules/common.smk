@@ -11,6 +11,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s import gpus
+from l2s.calibration.kinds import kind_module, kind_names
 from l2s.experiment import Experiment
 from l2s.plan.costs import Costs
 from l2s.config import read_entry
@@ -52,9 +53,9 @@ wildcard_constraints:
     study=r"[^/]+",
     calibration_data=r"[^/]+",
     answer="quick|slow",
-    kind="activations|sensitivities|logit_distances",
-    # one model, or two for logit distances
-    measured=r"[^/]+(/[^/]+)?",
+    kind="|".join(kind_names()),
+    # the models that it is measured on: one, or several with slashes between them
+    measured=r"[^/]+(/[^/]+)*",
     examples=r"[^/]+",
     set_name=r"[^/]+",
     figure=r"[^/]+",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from l2s.calibration.kinds import kind_module
 from l2s.config import validate
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
@@ -88,6 +89,7 @@ def resolve(pair_name: str, pair: PairEntry, values: Any, where: str, registry: 
 def _calibration(
     asked: CalibrationRequest, base: str | None, merged: list[str], where: str, registry: Registry
 ) -> Calibration:
+    kind_module(asked.kind, where)
     registry.calibration_data(asked.calibration_data, where)
     models = tuple(base if model is None else merged[model] for model in asked.models)
     return Calibration(asked.kind, models, asked.calibration_data, asked.answer)
