@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        [path for study in experiment.studies for path in study_outputs(study)],
+        [path for study in experiment.studies for path in experiment.outputs(study, layout)],
 
 
 include: "workflow/rules/sources.smk"
@@ -33,6 +33,9 @@ onstart:
     stop_without_gpus(workflow.dag)
 
 
+check_targets()
+
+
 # Every study is a target of its own name.
 for study in experiment.studies:
 
@@ -40,4 +43,4 @@ for study in experiment.studies:
         name:
             study
         input:
-            study_outputs(study),
+            experiment.outputs(study, layout),

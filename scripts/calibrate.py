@@ -3,7 +3,7 @@
     python scripts/calibrate.py --kind activations --model DIR --calibration-data demo --answer quick \\
         --out activations.json
 
-Kinds: activations (for aim), sensitivities (for sens), logit_distances (between two models; for sens as published).
+A kind is a module of scripts/l2s/calibration/kinds; some are measured on several models (--model, repeated).
 The data lies beside the manifest that --out names, with its own suffix.
 """
 
@@ -16,15 +16,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pyarrow as pa
 import typer
 
+from l2s.calibration.kinds import kind_module, kind_names
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry
 from l2s.contracts.calibration_data import CALIBRATION_DATA
-from l2s.contracts.calibrations import (
-    SUFFIX,
-    CalibrationManifest,
-    Kind,
-    write_manifest,
-)
+from l2s.contracts.calibrations import CalibrationManifest, write_manifest
 from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.files import sha256_file
@@ -38,8 +34,8 @@ Device = Literal["cpu", "cuda"]
 
 
 def main(
-    kind: Annotated[Kind, typer.Option(help="What to measure.")],
-    model: Annotated[list[str], typer.Option(help="Model folder or owner/name@<commit>; two for logit_distances.")],
+    kind: Annotated[str, typer.Option(help=f"What to measure: {', '.join(kind_names())}.")],
+    model: Annotated[list[str], typer.Option(help="Model folder or owner/name@<commit>; as many as the kind takes.")],
     calibration_data: Annotated[str, typer.Option(help="Calibration data: entry name or YAML file.")],
     answer: Annotated[Literal["quick", "slow"], typer.Option(help="Which answers the models read.")],
     out: Annotated[Path, typer.Option(help="Manifest to write, .json; the data goes beside it.")],
@@ -61,7 +57,7 @@ def main(
 
 
 class Work(NamedTuple):
-    """What a calibration runs on: device, threads, room for hidden states (see ``kept.Room``), Snakemake's GPUs."""
+    """What a calibration runs on: device, threads, room for hidden states (``Room``), Snakemake's GPUs."""
 
     device: Device
     threads: int
@@ -71,7 +67,7 @@ class Work(NamedTuple):
 
 
 def calibrate_job(
-    kind: Kind,
+    kind: str,
     manifests: list[Path],
     calibration_data: Path,
     name: str,
@@ -98,7 +94,7 @@ def calibrate_job(
 
 
 def calibrate(
-    kind: Kind,
+    kind: str,
     checkpoints: list[Checkpoint],
     calibration_data: pa.Table,
     name: str,
@@ -115,9 +111,9 @@ def calibrate(
     from l2s.calibration.texts import encode
     from l2s.checkpoints.tokenizer import load_tokenizer
 
-    wanted = 2 if kind == "logit_distances" else 1
-    if len(checkpoints) != wanted:
-        raise UserError(f"--model: {kind} are measured on {wanted} model(s), found {len(checkpoints)}")
+    measured = importlib.import_module(kind_module(kind, "--kind"))
+    if len(checkpoints) != measured.MODELS:
+        raise UserError(f"--model: {kind} are measured on {measured.MODELS} model(s), found {len(checkpoints)}")
     if work.device == "cuda":
         lease(1, work.granted)
         if not torch.cuda.is_available():
@@ -128,10 +124,10 @@ def calibrate(
     texts = encode(rows, text, answer, entry.max_tokens, tokenizer)
     tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
     print(f"{len(texts)} texts, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
-    data = out.with_suffix(SUFFIX[kind])
+    data = out.with_suffix(measured.SUFFIX)
     with ExitStack() as stack:
         models = [stack.enter_context(StreamedModel(c.weights(), work.device)) for c in checkpoints]
-        importlib.import_module(f"l2s.calibration.{kind}").write(models, texts, Room(work.budget, work.scratch), data)
+        measured.write(models, texts, Room(work.budget, work.scratch), data)
     manifest = CalibrationManifest(
         kind=kind,
         models=tuple(checkpoint.manifest.content_id for checkpoint in checkpoints),

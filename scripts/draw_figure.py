@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from l2s.analysis.pages import save_chart
+from l2s.analysis.charts import drawn, save_chart
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.table import TABLE
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
+from l2s.modules import module_of
 
 
 def main(
@@ -22,12 +23,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
 ) -> None:
     """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
-    try:
-        module = importlib.import_module(f"l2s.analysis.figures.{figure}")
-    except ModuleNotFoundError:
-        raise UserError(f"unknown figure '{figure}'; there is no scripts/l2s/analysis/figures/{figure}.py") from None
-    chart = module.chart(read_table(table, TABLE), read_metadata(table)["title"])
-    save_chart(chart, out)
+    module = importlib.import_module(module_of("l2s.analysis.figures", figure, "--figure", "figure"))
+    rows = read_table(table, TABLE)
+    if lacking := module.needs(drawn(rows)):
+        raise UserError(f"{table}: figure '{figure}': {lacking}")
+    save_chart(module.chart(rows, read_metadata(table)["title"]), out)
     print(f"{out}.html, .svg, .png")
 
 

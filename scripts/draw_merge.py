@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from l2s.analysis.charts import save_chart
 from l2s.analysis.merge_figure import chart
-from l2s.analysis.pages import save_chart
 from l2s.contracts.merge_statistics import MERGE_STATISTICS, STATISTICS_NAME
 from l2s.contracts.parquet import read_table
 from l2s.jobs import run_cli, run_job

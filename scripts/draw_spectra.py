@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from l2s.analysis.pages import save_chart
+from l2s.analysis.charts import save_chart
 from l2s.analysis.spectra_figure import chart
 from l2s.contracts.parquet import read_table
 from l2s.contracts.spectra import SPECTRA

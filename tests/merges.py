@@ -11,12 +11,10 @@ import torch
 from safetensors.torch import save_file
 from support import load_tensors
 
+from l2s.calibration.kinds import kind_module
 from l2s.checkpoints.manifest import Parent
 from l2s.checkpoints.tensor_names import layer_of
 from l2s.contracts.calibrations import (
-    LOGIT_DISTANCES,
-    SENSITIVITIES,
-    SUFFIX,
     CalibrationManifest,
     read_calibration,
     write_manifest,
@@ -87,11 +85,12 @@ def _distances(rng: np.random.Generator, _: Mapping[str, torch.Tensor]) -> list[
 
 def write_calibration(folder: Path, name: str, kind: str, models: tuple[str, ...], data: Any, **texts: str) -> Path:
     """Write a calibration's two files; return its manifest's path."""
-    file = folder / f"{name}{SUFFIX[kind]}"
-    if kind == "activations":
+    module = importlib.import_module(kind_module(kind, "test"))
+    file = folder / f"{name}{module.SUFFIX}"
+    if module.SUFFIX == ".safetensors":
         save_file({key: torch.as_tensor(values) for key, values in data.items()}, file)
     else:
-        write_table(table_of(data, SENSITIVITIES if kind == "sensitivities" else LOGIT_DISTANCES), file)
+        write_table(table_of(data, module.SCHEMA), file)
     values = {
         "calibration_data": "set",
         "calibration_data_sha256": "0",

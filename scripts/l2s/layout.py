@@ -20,13 +20,27 @@ scripts and commands that look into a results folder call them with names.
 
 from dataclasses import dataclass
 
+from l2s.checkpoints.manifest import MANIFEST_NAME
+
 MODELS = "models"
 """In place of a pair: fetched models lie by model (``checkpoints/models/<model>/``)."""
-MANIFEST = "manifest.json"
 TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
-TAKEN_BY_FIGURES = ("merges", "spectra")
-"""Folders of ``figures/`` that are no study's."""
+
+
+def fetched(model: str) -> str:
+    """Return the name of a fetched model's checkpoint."""
+    return f"{MODELS}/{model}"
+
+
+def is_fetched(checkpoint: str) -> bool:
+    """Say whether a checkpoint is a fetched model."""
+    return checkpoint.startswith(f"{MODELS}/")
+
+
+def model_of(checkpoint: str) -> str:
+    """Return the model whose checkpoint this is, a fetched one's."""
+    return checkpoint.removeprefix(f"{MODELS}/")
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,11 @@ class Layout:
 
     def manifest(self, checkpoint: str) -> str:
         """Return the manifest of a checkpoint."""
-        return f"{self.checkpoint(checkpoint)}/{MANIFEST}"
+        return f"{self.checkpoint(checkpoint)}/{MANIFEST_NAME}"
+
+    def adapter(self, checkpoint: str) -> str:
+        """Return what a training leaves beside its checkpoint's manifest: weights can be made from it again."""
+        return f"{self.checkpoint(checkpoint)}/adapter/adapter_model.safetensors"
 
     def calibration(self, name: str) -> str:
         """Return the manifest of a calibration, given by its name: ``<kind>/<models>/<calibration data>-<answer>``."""

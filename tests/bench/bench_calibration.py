@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from synthetic import SHAPES, build_model
 
-from l2s.calibration import activations, sensitivities
 from l2s.calibration.hidden_states import Room
+from l2s.calibration.kinds import activations, sensitivities
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import Text
 

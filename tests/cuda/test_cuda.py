@@ -11,7 +11,7 @@ from methods.recipes import ON_ELEMENTS, ON_MATRICES, recipe_id, slow_models
 from support import ROOT, load_tensors
 from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
 
-from l2s.calibration import activations, sensitivities
+from l2s.calibration.kinds import activations, sensitivities
 from l2s.calibration.streamed import StreamedModel
 
 

@@ -1,13 +1,17 @@
 """Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
 
+import itertools
 import re
+import subprocess
+import sys
 
 import altair as alt
 import pandas as pd
 import pytest
 import vl_convert
+from support import ROOT
 
-from l2s.analysis.colours import colour
+from l2s.analysis.charts import TableLine, colour, drawn
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
 from l2s.analysis.paper_table import wide_frame
@@ -19,6 +23,7 @@ from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import RESPONSES
 from l2s.contracts.table import MEAN, TABLE
 from l2s.errors import UserError
+from l2s.modules import module_names
 
 
 def test_wilson_interval_equals_published_example():
@@ -224,9 +229,24 @@ def test_sweep_of_nested_recipes_with_different_hyper_parameters_draws_those_tha
     assert titles == ["ratio"]
 
 
-def test_sweep_without_anything_that_varies_is_a_clear_error():
-    with pytest.raises(UserError, match="no hyper-parameter of the study has two values; give one a list or a range"):
-        sweep.chart(swept([{"scale": 0.5}]), "Title")
+@pytest.mark.parametrize(
+    ("values", "enough"),
+    [
+        ([{"scale": 0.5}], False),
+        ([{"scale": 0.5, "of": {"k": 0.1}}, {"scale": 0.7, "of": {"k": 0.2}}], False),
+        ([{"scale": 0.5, "of": {"k": 0.1}}, {"scale": 0.5, "of": {"k": 0.2}}], True),
+    ],
+)
+def test_sweep_needs_two_recipes_that_differ_in_one_hyper_parameter_alone(values, enough):
+    lacking = sweep.needs(drawn(swept(values)))
+    assert lacking is None if enough else "no two recipes of a pair and method differ in one" in lacking
+
+
+def test_sweep_can_be_drawn_of_whatever_it_does_not_lack():
+    values = [{"a": a, "of": {"method": method}} for a in (1, 2) for method in ("x", "y")] + [{"a": 1}]
+    for two in itertools.combinations(values, 2):
+        table = swept(two)
+        assert (sweep.needs(drawn(table)) is None) == bool(sweep.chart(table, "Title").to_dict()["hconcat"])
 
 
 def summary_with_levels():
@@ -257,19 +277,37 @@ def test_figure_by_level_draws_every_level():
     assert {(row["recipe"], row["level"]) for row in rows} == {
         (name, level) for name in ("slow", "m") for level in (1, 2)
     }
-    with pytest.raises(UserError, match="no benchmark of the study has levels"):
-        by_level.chart(swept([{}]), "Title")
+    assert by_level.needs(drawn(summary_with_levels())) is None
+    assert by_level.needs(drawn(swept([{}]))) == "no benchmark of the study has levels; name one that has"
 
 
 def test_radar_closes_every_models_line_and_needs_three_benchmarks():
     parts = [tables(["correct", "wrong"], [3, 4], benchmark=name) for name in ("x", "y", "z")]
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
-    spec = radar.chart(summarise("s", [row], ["x", "y", "z"], {"m": read(*parts)}), "Title").to_dict()
-    (drawn,) = [data for data in spec["datasets"].values() if "recipe" in data[0]]
-    assert [round((line["x"] ** 2 + line["y"] ** 2) ** 0.5, 9) for line in drawn] == [0.5] * 4
-    assert (drawn[0]["x"], drawn[0]["y"]) == (drawn[-1]["x"], drawn[-1]["y"])
-    with pytest.raises(UserError, match="needs at least three benchmarks"):
-        radar.chart(swept([{}]), "Title")
+    table = summarise("s", [row], ["x", "y", "z"], {"m": read(*parts)})
+    spec = radar.chart(table, "Title").to_dict()
+    (shown,) = [data for data in spec["datasets"].values() if "recipe" in data[0]]
+    assert [round((line["x"] ** 2 + line["y"] ** 2) ** 0.5, 9) for line in shown] == [0.5] * 4
+    assert (shown[0]["x"], shown[0]["y"]) == (shown[-1]["x"], shown[-1]["y"])
+    assert radar.needs(drawn(table)) is None
+    assert "a radar has at least three benchmarks" in radar.needs(drawn(swept([{}])))
+
+
+def test_what_figures_may_ask_is_the_same_before_and_after_decoding():
+    lines = [TableLine("p", "m", {"scale": scale, "of": {"k": 1}}) for scale in (0.5, 0.7)]
+    known = drawn(swept([line.hyper_parameters for line in lines]))
+    assert known == ({"b": False}, lines)
+    assert drawn(summary_with_levels()).benchmarks == {"b": True}
+
+
+def test_no_figure_loads_altair_or_pandas_before_it_draws():
+    names = module_names("l2s.analysis.figures")
+    loads = "".join(f"from l2s.analysis.figures import {name}; {name}.needs, {name}.chart; " for name in names)
+    code = f"import sys; {loads}sys.exit(' '.join({{'altair', 'pandas'}} & set(sys.modules)) or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("models", [10, 11, 20])

@@ -2,16 +2,19 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import published_tokenizers
 import pytest
 import torch
-from support import DEMO
+from support import DEMO, ROOT
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
-from l2s.calibration import activations, logit_distances, sensitivities, vocabulary
 from l2s.calibration import streamed as streamed_module
+from l2s.calibration import vocabulary
 from l2s.calibration.hidden_states import Room
+from l2s.calibration.kinds import activations, logit_distances, sensitivities
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import encode
 from l2s.checkpoints.tokenizer import load_tokenizer
@@ -195,7 +198,7 @@ def test_a_damaged_model_is_refused(tmp_path, texts):
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
     model.save_pretrained(folder)
-    with StreamedModel(folder) as damaged, pytest.raises(UserError, match="sample 0 gives NaN or infinity"):
+    with StreamedModel(folder) as damaged, pytest.raises(UserError, match="calibration row 0 gives NaN or infinity"):
         activations.measure(damaged, texts, ROOM)
 
 
@@ -231,3 +234,36 @@ def test_loss_is_the_models_own(tmp_path, texts):
             labels = text.ids.clone()
             labels[: text.answer_start] = -100
             assert float(targets.loss) == pytest.approx(float(reference(text.ids[None], labels=labels[None]).loss))
+
+
+def test_every_kind_of_calibration_says_what_it_takes_without_loading_torch():
+    code = (
+        "import importlib, sys; from l2s.calibration.kinds import kind_module, kind_names\n"
+        "for name in kind_names():\n"
+        "    kind = importlib.import_module(kind_module(name, 'test'))\n"
+        "    assert kind.MODELS >= 1 and kind.SUFFIX in ('.parquet', '.safetensors') and kind.write\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_calibration_of_too_few_models_or_of_an_unknown_kind_is_refused(tmp_path):
+    options = [
+        "--model",
+        DEMO / "slow",
+        "--calibration-data",
+        "demo",
+        "--answer",
+        "quick",
+        "--out",
+        tmp_path / "a.json",
+    ]
+    for kind, message in (
+        ("logit_distances", "--model: logit_distances are measured on 2 model(s), found 1"),
+        ("activation", "--kind: unknown kind of calibration 'activation'; did you mean 'activations'?"),
+    ):
+        command = [sys.executable, ROOT / "scripts" / "calibrate.py", "--kind", kind, *options]
+        done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr.strip() == f"error: {message}"
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,8 @@ from support import ROOT
 from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.experiment import registry as module
+from l2s.merging.aim import Aim
+from l2s.merging.engine.contract import CalibrationRequest
 
 DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
 PAPER_CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -62,9 +64,9 @@ def edit(file, changes):
         ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
         ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
-        ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': there is no kind of study '\['group'\]'"),
-        ("studies/demo", {"kind": {}}, r"studies/demo.yaml: key 'kind': there is no kind of study '{}'; the kinds are"),
-        ("studies/demo", {"figures": ["radar"]}, r"studies/demo.yaml: figure 'radar' needs at least three benchmarks"),
+        ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': unknown kind of study '\['group'\]'"),
+        ("studies/demo", {"kind": {}}, r"key 'kind': unknown kind of study '{}'; the kinds of study are group, noise,"),
+        ("studies/demo", {"figures": ["radar"]}, r"demo.yaml: figure 'radar': a radar has at least three .*; name"),
         ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
         ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
          r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),
@@ -186,6 +188,13 @@ def test_prompt_of_a_checkpoint_names_the_sets_of_its_benchmarks_only(project):
     assert experiment.prompt_of("models/demo-slow", "demo").few_shot.sets == {"demo_arithmetic": "easy"}
 
 
+def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(project, monkeypatch):
+    asked = {"x": CalibrationRequest("activation", (None,), "demo", "quick")}
+    monkeypatch.setattr(Aim, "calibrations_needed", lambda method, models: asked)
+    with pytest.raises(UserError, match=r"unknown kind of calibration 'activation'; did you mean 'activations'"):
+        Experiment(DEMO_CONFIG, project)
+
+
 def test_budget_follows_the_role_and_is_the_larger_of_two(project):
     edit(project / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
     edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
@@ -234,8 +243,6 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
     [
         ({"a": ["a"]}, r"studies/a.yaml: key 'studies': a group cannot contain itself \(a > a\); remove 'a'"),
         ({"a": ["demo", "b"], "b": ["c"], "c": ["b"]}, r"studies/c.yaml: .* \(b > c > b\); remove 'b'"),
-        ({"a": ["merge"], "merge": ["demo"]}, r"studies/a.yaml: .* cannot be called 'merge': a rule has that name"),
-        ({"a": ["all"], "all": ["demo"]}, r"studies/a.yaml: a study cannot be called 'all': a rule has that name"),
         ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': use letters"),
     ],
 )  # fmt: skip
@@ -246,11 +253,20 @@ def test_group_of_itself_or_a_name_that_is_no_target_is_refused(project, members
         Experiment({**DEMO_CONFIG, "studies": ["a"]}, project)
 
 
+def test_a_study_that_has_a_rules_name_is_refused(project):
+    (project / "studies" / "merge.yaml").write_text("kind: group\ntitle: t\nstudies: [demo]\n")
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["merge"]}, project)
+    experiment.check_targets(["all", "decode"])
+    with pytest.raises(UserError, match=r"studies/merge.yaml: a study cannot be called 'merge': a rule has that name"):
+        experiment.check_targets(["all", "merge"])
+
+
 def test_spectra_are_of_each_slow_model_against_the_base(project):
     shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
     edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
     experiment = Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
-    assert experiment.task_vectors == {"demo_spectra": [("demo-quick", "demo-slow"), ("demo-quick", "third")]}
+    (study,) = experiment.studies.values()
+    assert study.task_vectors(experiment.registry) == [("demo-quick", "demo-slow"), ("demo-quick", "third")]
     assert experiment.checkpoints == ["models/demo-quick", "models/demo-slow", "models/third"]
     edit(project / "pairs" / "demo.yaml", {"quick": None})
     module.read_once.cache_clear()

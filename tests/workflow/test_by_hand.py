@@ -63,6 +63,9 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
         "draw_figure.py", "--table", f"{table}.parquet", "--figure", "accuracy_length", "--out", figure
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    done = script("draw_figure.py", "--table", f"{table}.parquet", "--figure", "radar", "--out", tmp_path / "radar")
+    assert done.returncode == 1
+    assert "mine.v2.parquet: figure 'radar': a radar has at least three benchmarks" in done.stderr
     shown = script("show.py", "--study", "mine.v2", "--results", tmp_path / "results").stdout
     assert "ties" in shown and "+0.0 %" in shown and "accuracy_length.html" in shown
 

@@ -10,7 +10,7 @@ import pytest
 from project import SNAKEMAKE, new_project
 from support import ROOT
 
-TORCH_FORBIDDEN = 'raise ImportError("torch must not be imported to build the DAG")\n'
+FORBIDDEN = 'raise ImportError("this takes too long to load to build the DAG")\n'
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +24,12 @@ def small_project(tmp_path_factory):
     return project
 
 
-def test_dry_runs_import_neither_torch_nor_transformers_and_touch_no_network(tmp_path):
+def test_dry_runs_load_nothing_slow_and_touch_no_network(tmp_path):
     project = new_project(tmp_path / "p")
     trap = tmp_path / "trap"
     trap.mkdir()
-    for name in ("torch", "transformers", "datasets", "vllm"):
-        (trap / f"{name}.py").write_text(TORCH_FORBIDDEN)
+    for name in ("torch", "transformers", "datasets", "vllm", "altair"):
+        (trap / f"{name}.py").write_text(FORBIDDEN)
     unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(trap)}
     assert len(project.stale(**unreachable)) == 106
     jobs = project.stale(config="config/config.yaml", **unreachable)

@@ -9,7 +9,7 @@ from support import DEMO
 
 from l2s.contracts.parquet import read_table
 from l2s.contracts.table import TABLE
-from l2s.experiment.registry import REHEARSED
+from l2s.experiment.schema import REHEARSED
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,21 @@
 
 rule calibrate:
     input:
-        models=lambda wildcards: [manifest_of_model(model) for model in wildcards.measured.split("/")],
-        calibration_data=f"{RESULTS}/calibration_data/{{calibration_data}}.parquet",
+        models=lambda wildcards: [layout.manifest(fetched(model)) for model in wildcards.measured.split("/")],
+        calibration_data=layout.calibration_data("{calibration_data}"),
     output:
-        manifest=f"{RESULTS}/calibrations/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.json",
+        manifest=layout.calibration("{kind}/{measured}/{calibration_data}-{answer}"),
     log:
-        f"{RESULTS}/logs/calibrate/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.log",
+        layout.log("calibrate", "{kind}/{measured}/{calibration_data}-{answer}"),
     benchmark:
-        f"{RESULTS}/timings/calibrate/{{kind}}/{{measured}}/{{calibration_data}}-{{answer}}.tsv"
+        layout.timing("calibrate", "{kind}/{measured}/{calibration_data}-{answer}")
     conda:
         "../../envs/cpu.yaml"
     threads: experiment.config.calibration_threads
     resources:
         gpu=1 if experiment.config.calibration_device == "cuda" else 0,
     params:
-        code=lambda wildcards: code_digest("calibrate.py", [f"l2s.calibration.{wildcards.kind}"]),
+        code=lambda wildcards: code_digest("calibrate.py", [kind_module(wildcards.kind, "calibration")]),
         entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
         "measure {wildcards.kind} of {wildcards.measured} on {wildcards.calibration_data}, {wildcards.answer} answers"

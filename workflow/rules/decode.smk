@@ -3,16 +3,16 @@
 
 rule decode:
     input:
-        manifest=f"{RESULTS}/checkpoints/{{checkpoint}}/manifest.json",
+        manifest=layout.manifest("{checkpoint}"),
         questions=questions_asked,
         examples=examples_asked,
     output:
-        responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
-        sidecar=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.json",
+        responses=layout.responses("{checkpoint}", "{decoding}"),
+        sidecar=layout.responses("{checkpoint}", "{decoding}", "json"),
     log:
-        f"{RESULTS}/logs/decode/{{checkpoint}}/{{decoding}}.log",
+        layout.log("decode", "{checkpoint}/{decoding}"),
     benchmark:
-        f"{RESULTS}/timings/decode/{{checkpoint}}/{{decoding}}.tsv"
+        layout.timing("decode", "{checkpoint}/{decoding}")
     # The longest jobs first, so that several GPUs finish together.
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
@@ -21,12 +21,16 @@ rule decode:
     resources:
         gpu=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
         mem_mb=decode_memory,
-        runtime=decode_minutes,
+        runtime=lambda wildcards: costs.decode_minutes(wildcards.checkpoint, wildcards.decoding),
     params:
-        code=lambda wildcards: code_digest("decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        code=lambda wildcards: code_digest(
+            "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
+        ),
+        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(
+            mode="json"
+        ),
         prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
-        store=f"{RESULTS}/store",
+        store=layout.store,
     message:
         "decode with {wildcards.checkpoint}, {wildcards.decoding}"
     script:

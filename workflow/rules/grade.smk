@@ -3,14 +3,14 @@
 
 rule grade:
     input:
-        responses=f"{RESULTS}/responses/{{checkpoint}}/{{decoding}}.parquet",
+        responses=layout.responses("{checkpoint}", "{decoding}"),
         questions=questions_asked,
     output:
-        grades=f"{RESULTS}/grades/{{checkpoint}}/{{decoding}}/{{grader}}.parquet",
+        grades=layout.grades("{checkpoint}", "{decoding}", "{grader}"),
     log:
-        f"{RESULTS}/logs/grade/{{checkpoint}}/{{decoding}}/{{grader}}.log",
+        layout.log("grade", "{checkpoint}/{decoding}/{grader}"),
     benchmark:
-        f"{RESULTS}/timings/grade/{{checkpoint}}/{{decoding}}/{{grader}}.tsv"
+        layout.timing("grade", "{checkpoint}/{decoding}/{grader}")
     conda:
         "../../envs/cpu.yaml"
     params:

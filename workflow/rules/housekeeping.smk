@@ -9,7 +9,7 @@ localrules:
 
 rule prune:
     log:
-        f"{RESULTS}/logs/prune.log",
+        layout.log("prune"),
     conda:
         "../../envs/cpu.yaml"
     message:
@@ -20,7 +20,7 @@ rule prune:
 
 rule plan:
     log:
-        f"{RESULTS}/logs/plan.log",
+        layout.log("plan"),
     conda:
         "../../envs/cpu.yaml"
     message:

@@ -3,14 +3,14 @@
 
 rule merge:
     input:
-        parents=lambda wildcards: [manifest_of_model(model) for model in merge_of(wildcards).models.values()],
-        calibrations=lambda wildcards: [calibration_path(c) for c in merge_of(wildcards).calibrations.values()],
+        parents=lambda wildcards: [layout.manifest(fetched(model)) for model in merge_of(wildcards).models.values()],
+        calibrations=lambda wildcards: [layout.calibration(c.name) for c in merge_of(wildcards).calibrations.values()],
     output:
-        manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
+        manifest=layout.manifest("{pair}/{method}/{recipe}"),
     log:
-        f"{RESULTS}/logs/merge/{{pair}}/{{method}}/{{recipe}}.log",
+        layout.log("merge", "{pair}/{method}/{recipe}"),
     benchmark:
-        f"{RESULTS}/timings/merge/{{pair}}/{{method}}/{{recipe}}.tsv"
+        layout.timing("merge", "{pair}/{method}/{recipe}")
     wildcard_constraints:
         method="|".join(method_names("merging")),
     # First what the longest decode jobs wait for.
@@ -31,25 +31,27 @@ rule merge:
 
 rule draw_merge:
     input:
-        manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
+        manifest=layout.manifest("{pair}/{method}/{recipe}"),
     output:
         html=report(
-            f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.html",
+            layout.merge_figure("{pair}/{method}/{recipe}"),
             caption="../report/merge.rst",
             category="merges",
             labels={"output": "{method}, {recipe}"},
         ),
-        svg=f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.svg",
-        png=f"{RESULTS}/figures/merges/{{pair}}/{{method}}/{{recipe}}.png",
+        svg=layout.merge_figure("{pair}/{method}/{recipe}", "svg"),
+        png=layout.merge_figure("{pair}/{method}/{recipe}", "png"),
     log:
-        f"{RESULTS}/logs/draw_merge/{{pair}}/{{method}}/{{recipe}}.log",
+        layout.log("draw_merge", "{pair}/{method}/{recipe}"),
     benchmark:
-        f"{RESULTS}/timings/draw_merge/{{pair}}/{{method}}/{{recipe}}.tsv"
+        layout.timing("draw_merge", "{pair}/{method}/{recipe}")
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_merge.py"),
-        title=lambda wildcards: titled(f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"),
+        title=lambda wildcards: experiment.config.titled(
+            f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
+        ),
     message:
         "draw the merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

@@ -3,29 +3,29 @@
 
 rule make_table:
     input:
-        responses=lambda wildcards: table_inputs(wildcards, responses_path),
-        grades=lambda wildcards: table_inputs(wildcards, grades_path),
-        questions=lambda wildcards: study_questions(wildcards.study),
+        responses=responses_compared,
+        grades=grades_compared,
+        questions=lambda wildcards: [layout.questions(name) for name in experiment.studies[wildcards.study].benchmarks],
     output:
-        table=f"{RESULTS}/tables/{{study}}.parquet",
-        csv=f"{RESULTS}/tables/{{study}}.csv",
-        markdown=f"{RESULTS}/tables/{{study}}.md",
-        latex=f"{RESULTS}/tables/{{study}}.tex",
+        table=layout.table("{study}"),
+        csv=layout.table("{study}", "csv"),
+        markdown=layout.table("{study}", "md"),
+        latex=layout.table("{study}", "tex"),
         html=report(
-            f"{RESULTS}/tables/{{study}}.html",
+            layout.table("{study}", "html"),
             caption="../report/table.rst",
             category="{study}",
             labels={"output": "table"},
         ),
     log:
-        f"{RESULTS}/logs/make_table/{{study}}.log",
+        layout.log("make_table", "{study}"),
     benchmark:
-        f"{RESULTS}/timings/make_table/{{study}}.tsv"
+        layout.timing("make_table", "{study}")
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("make_table.py"),
-        spec=table_spec,
+        spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
     message:
         "tabulate {wildcards.study}"
     script:
@@ -34,20 +34,20 @@ rule make_table:
 
 rule draw_figure:
     input:
-        table=f"{RESULTS}/tables/{{study}}.parquet",
+        table=layout.table("{study}"),
     output:
         html=report(
-            f"{RESULTS}/figures/{{study}}/{{figure}}.html",
+            layout.figure("{study}", "{figure}"),
             caption="../report/figure.rst",
             category="{study}",
             labels={"output": "{figure}"},
         ),
-        svg=f"{RESULTS}/figures/{{study}}/{{figure}}.svg",
-        png=f"{RESULTS}/figures/{{study}}/{{figure}}.png",
+        svg=layout.figure("{study}", "{figure}", "svg"),
+        png=layout.figure("{study}", "{figure}", "png"),
     log:
-        f"{RESULTS}/logs/draw_figure/{{study}}/{{figure}}.log",
+        layout.log("draw_figure", "{study}/{figure}"),
     benchmark:
-        f"{RESULTS}/timings/draw_figure/{{study}}/{{figure}}.tsv"
+        layout.timing("draw_figure", "{study}/{figure}")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -60,27 +60,27 @@ rule draw_figure:
 
 rule measure_noise:
     input:
-        responses=noise_responses,
-        grades=noise_grades,
+        responses=responses_compared,
+        grades=grades_compared,
     output:
-        table=f"{RESULTS}/noise/{{study}}.parquet",
-        markdown=f"{RESULTS}/noise/{{study}}.md",
+        table=layout.noise("{study}"),
+        markdown=layout.noise("{study}", "md"),
         html=report(
-            f"{RESULTS}/noise/{{study}}.html",
+            layout.noise("{study}", "html"),
             caption="../report/noise.rst",
             category="{study}",
             labels={"output": "noise"},
         ),
     log:
-        f"{RESULTS}/logs/measure_noise/{{study}}.log",
+        layout.log("measure_noise", "{study}"),
     benchmark:
-        f"{RESULTS}/timings/measure_noise/{{study}}.tsv"
+        layout.timing("measure_noise", "{study}")
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("measure_noise.py"),
         title=lambda wildcards: experiment.studies[wildcards.study].title,
-        pairs=lambda wildcards: noise_pairs(wildcards.study),
+        pairs=lambda wildcards: experiment.compared(wildcards.study),
     message:
         "compare repeated decoding: {wildcards.study}"
     script:

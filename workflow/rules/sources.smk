@@ -3,13 +3,13 @@
 
 rule fetch_model:
     input:
-        files=local_model_files,
+        files=lambda wildcards: experiment.registry.model_files(wildcards.model),
     output:
-        manifest=f"{RESULTS}/checkpoints/models/{{model}}/manifest.json",
+        manifest=layout.manifest(fetched("{model}")),
     log:
-        f"{RESULTS}/logs/fetch_model/{{model}}.log",
+        layout.log("fetch_model", "{model}"),
     benchmark:
-        f"{RESULTS}/timings/fetch_model/{{model}}.tsv"
+        layout.timing("fetch_model", "{model}")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -25,11 +25,11 @@ rule load_questions:
     input:
         file=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).source.path or [],
     output:
-        questions=f"{RESULTS}/questions/{{benchmark}}.parquet",
+        questions=layout.questions("{benchmark}"),
     log:
-        f"{RESULTS}/logs/load_questions/{{benchmark}}.log",
+        layout.log("load_questions", "{benchmark}"),
     benchmark:
-        f"{RESULTS}/timings/load_questions/{{benchmark}}.tsv"
+        layout.timing("load_questions", "{benchmark}")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -45,11 +45,11 @@ rule load_examples:
     input:
         file=lambda wildcards: experiment.registry.examples(wildcards.examples).path or [],
     output:
-        examples=f"{RESULTS}/examples/{{examples}}/{{set_name}}.parquet",
+        examples=layout.examples("{examples}", "{set_name}"),
     log:
-        f"{RESULTS}/logs/load_examples/{{examples}}/{{set_name}}.log",
+        layout.log("load_examples", "{examples}/{set_name}"),
     benchmark:
-        f"{RESULTS}/timings/load_examples/{{examples}}/{{set_name}}.tsv"
+        layout.timing("load_examples", "{examples}/{set_name}")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -67,11 +67,11 @@ rule load_calibration_data:
     input:
         file=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).source.path or [],
     output:
-        calibration_data=f"{RESULTS}/calibration_data/{{calibration_data}}.parquet",
+        calibration_data=layout.calibration_data("{calibration_data}"),
     log:
-        f"{RESULTS}/logs/load_calibration_data/{{calibration_data}}.log",
+        layout.log("load_calibration_data", "{calibration_data}"),
     benchmark:
-        f"{RESULTS}/timings/load_calibration_data/{{calibration_data}}.tsv"
+        layout.timing("load_calibration_data", "{calibration_data}")
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -3,14 +3,14 @@
 
 rule measure_spectra:
     input:
-        base=lambda wildcards: manifest_of_model(wildcards.base),
-        model=lambda wildcards: manifest_of_model(wildcards.model),
+        base=lambda wildcards: layout.manifest(fetched(wildcards.base)),
+        model=lambda wildcards: layout.manifest(fetched(wildcards.model)),
     output:
-        spectra=f"{RESULTS}/spectra/{{base}}/{{model}}.parquet",
+        spectra=layout.spectra("{base}", "{model}"),
     log:
-        f"{RESULTS}/logs/measure_spectra/{{base}}/{{model}}.log",
+        layout.log("measure_spectra", "{base}/{model}"),
     benchmark:
-        f"{RESULTS}/timings/measure_spectra/{{base}}/{{model}}.tsv"
+        layout.timing("measure_spectra", "{base}/{model}")
     conda:
         "../../envs/cpu.yaml"
     threads: experiment.config.merge_threads
@@ -24,25 +24,25 @@ rule measure_spectra:
 
 rule draw_spectra:
     input:
-        spectra=f"{RESULTS}/spectra/{{base}}/{{model}}.parquet",
+        spectra=layout.spectra("{base}", "{model}"),
     output:
         html=report(
-            f"{RESULTS}/figures/spectra/{{base}}/{{model}}.html",
+            layout.spectra_figure("{base}", "{model}"),
             caption="../report/spectra.rst",
             category="spectra",
             labels={"output": "{model} − {base}"},
         ),
-        svg=f"{RESULTS}/figures/spectra/{{base}}/{{model}}.svg",
-        png=f"{RESULTS}/figures/spectra/{{base}}/{{model}}.png",
+        svg=layout.spectra_figure("{base}", "{model}", "svg"),
+        png=layout.spectra_figure("{base}", "{model}", "png"),
     log:
-        f"{RESULTS}/logs/draw_spectra/{{base}}/{{model}}.log",
+        layout.log("draw_spectra", "{base}/{model}"),
     benchmark:
-        f"{RESULTS}/timings/draw_spectra/{{base}}/{{model}}.tsv"
+        layout.timing("draw_spectra", "{base}/{model}")
     conda:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_spectra.py"),
-        title=lambda wildcards: titled(f"Task vector {wildcards.model} − {wildcards.base}"),
+        title=lambda wildcards: experiment.config.titled(f"Task vector {wildcards.model} − {wildcards.base}"),
     message:
         "draw the spectra of {wildcards.model} − {wildcards.base}"
     script:

@@ -3,15 +3,17 @@
 
 rule train:
     input:
-        model=lambda wildcards: manifest_of_model(training_of(wildcards).model),
-        calibration_data=lambda wildcards: f"{RESULTS}/calibration_data/{training_of(wildcards).recipe.method.calibration_data}.parquet",
+        model=lambda wildcards: layout.manifest(fetched(training_of(wildcards).model)),
+        calibration_data=lambda wildcards: layout.calibration_data(
+            training_of(wildcards).recipe.method.calibration_data
+        ),
     output:
-        manifest=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/manifest.json",
-        adapter=f"{RESULTS}/checkpoints/{{pair}}/{{method}}/{{recipe}}/adapter/adapter_model.safetensors",
+        manifest=layout.manifest("{pair}/{method}/{recipe}"),
+        adapter=layout.adapter("{pair}/{method}/{recipe}"),
     log:
-        f"{RESULTS}/logs/train/{{pair}}/{{method}}/{{recipe}}.log",
+        layout.log("train", "{pair}/{method}/{recipe}"),
     benchmark:
-        f"{RESULTS}/timings/train/{{pair}}/{{method}}/{{recipe}}.tsv"
+        layout.timing("train", "{pair}/{method}/{recipe}")
     wildcard_constraints:
         method="|".join(method_names("training")),
     conda:
@@ -23,7 +25,7 @@ rule train:
         code=lambda wildcards: code_digest("train.py", [training_of(wildcards).recipe.module]),
         recipe=lambda wildcards: training_of(wildcards).recipe.resolved(),
         prompt=lambda wildcards: training_of(wildcards).prompt.model_dump(mode="json"),
-        store=f"{RESULTS}/store",
+        store=layout.store,
     message:
         "train {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

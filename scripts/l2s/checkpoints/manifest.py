@@ -16,7 +16,6 @@ from l2s.errors import UserError
 from l2s.files import canonical_json, digest_of, sha256_file, write_text
 
 MANIFEST_NAME = "manifest.json"
-MODELS = "models"  # checkpoints/models/<entry>: fetched models lie by model, not by pair
 TOKENIZER_NAMES = (
     "tokenizer.json",
     "tokenizer_config.json",

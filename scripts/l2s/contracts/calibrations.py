@@ -1,16 +1,8 @@
 """Calibrations: statistics of models on calibration data, which merging methods read.
 
-A calibration is two files: its manifest ``<name>.json``, and beside it the data. What was measured on what is in the
-manifest, by content, so that a calibration of another model is noticed and none is ever measured twice.
-
-========================  ======================  ============================================================
-kind                      data                    content
-========================  ======================  ============================================================
-``activations``           ``.safetensors``        by tensor name (``….weight`` of linear layers and norms),
-                                                  float32 [input channels]: mean absolute input over tokens
-``sensitivities``         ``.parquet``            schema SENSITIVITIES: Σ |θ · ∂L/∂θ|, a line for each tensor
-``logit_distances``       ``.parquet``            schema LOGIT_DISTANCES: ‖f(x) − g(x)‖², a line for each row
-========================  ======================  ============================================================
+A calibration is two files: its manifest ``<name>.json``, and beside it the data, as Parquet or safetensors. What was
+measured on what is in the manifest, by content, so that a calibration of another model is noticed and none is ever
+measured twice. What the data holds is said by its kind's module, ``l2s.calibration.kinds.<kind>``.
 """
 
 from __future__ import annotations
@@ -20,44 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from l2s.checkpoints.manifest import read_json
 from l2s.config import StrictModel, validate
-from l2s.contracts.parquet import Column, read_table, schema_of
 from l2s.errors import UserError
 from l2s.files import pretty_json, sha256_file, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Kind = Literal["activations", "sensitivities", "logit_distances"]
-SUFFIX: dict[Kind, str] = {
-    "activations": ".safetensors",
-    "sensitivities": ".parquet",
-    "logit_distances": ".parquet",
-}
-
-SENSITIVITIES = schema_of(
-    [
-        Column("tensor", pa.string(), "name of the tensor"),
-        Column("layer", pa.int32(), "number of its decoder layer; null outside the layers", nullable=True),
-        Column("elements", pa.int64(), "number of its elements"),
-        Column(
-            "sensitivity",
-            pa.float64(),
-            "sum over rows and elements of |θ · ∂L/∂θ|; L: mean cross-entropy of a row's answer tokens, in nats",
-        ),
-    ]
-)
-LOGIT_DISTANCES = schema_of(
-    [
-        Column("row_id", pa.string(), "the row, as in the calibration data"),
-        Column("tokens", pa.int32(), "number of its answer tokens"),
-        Column(
-            "distance", pa.float64(), "mean over its answer tokens of the squared Euclidean distance of the two logits"
-        ),
-    ]
-)
 
 
 class CalibrationManifest(StrictModel):
@@ -80,7 +43,7 @@ class CalibrationManifest(StrictModel):
     """
 
     format: Literal[1] = 1
-    kind: Kind
+    kind: str
     models: tuple[str, ...]
     calibration_data: str
     calibration_data_sha256: str
@@ -97,7 +60,7 @@ class CalibrationManifest(StrictModel):
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibration: its manifest, where that lies, and its data (tensors by name for activations, else a table)."""
+    """A calibration: its manifest, where that lies, and its data: tensors by name, or a table."""
 
     manifest: CalibrationManifest
     path: Path
@@ -109,9 +72,7 @@ def write_manifest(manifest: CalibrationManifest, path: Path) -> None:
     write_text(path, pretty_json(manifest.model_dump(mode="json")))
 
 
-def read_calibration(
-    path: Path, kind: Kind, models: tuple[str, ...], calibration_data: str, answer: str
-) -> Calibration:
+def read_calibration(path: Path, kind: str, models: tuple[str, ...], calibration_data: str, answer: str) -> Calibration:
     """Read a calibration and check that it is the one wanted.
 
     Args:
@@ -141,12 +102,13 @@ def read_calibration(
     file = path.with_name(manifest.file)
     if not file.is_file() or sha256_file(file) != manifest.sha256:
         raise UserError(f"{file}: is missing or not the file that {path.name} describes; {again}")
-    return Calibration(manifest, path, _read_data(kind, file))
+    return Calibration(manifest, path, _read_data(file))
 
 
-def _read_data(kind: Kind, file: Path) -> dict[str, Tensor] | pa.Table:
-    if kind == "activations":
+def _read_data(file: Path) -> dict[str, Tensor] | pa.Table:
+    """Read a data file that has the digest of its manifest, and so is what its kind wrote."""
+    if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
         return load_file(file)
-    return read_table(file, SENSITIVITIES if kind == "sensitivities" else LOGIT_DISTANCES)
+    return pq.read_table(file)

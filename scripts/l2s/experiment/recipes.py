@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from l2s.calibration.kinds import kind_module
+from l2s.config import validate
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.registry import Registry
 from l2s.files import digest_of
 from l2s.merging.engine.contract import CalibrationRequest, Method
-from l2s.merging.engine.recipe import Inputs, Recipe, hyper_parameters, method_modules, parse_method, parse_recipe
+from l2s.merging.engine.recipe import Inputs, Recipe, hyper_parameters, method_modules, parse_method
 
 
 class Calibration(NamedTuple):
@@ -22,7 +24,7 @@ class Calibration(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Where it lies under ``calibration/``, without suffix."""
+        """Where it lies under ``calibrations/``, without suffix."""
         return "/".join([self.kind, *self.models, f"{self.calibration_data}-{self.answer}"])
 
 
@@ -36,6 +38,21 @@ class Merge:
     calibrations: dict[str, Calibration] = field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """What tables call it: its method, its numbers, and whatever else is not the default."""
+        parts = [self.recipe.method.method, *_label_parts(self.recipe.method)]
+        own = self.recipe.inputs.model_dump(exclude={"base", "models"})
+        parts += [f"{key} {value}" for key, value in own.items() if value != Inputs.model_fields[key].default]
+        return ", ".join(parts)
+
+    @property
+    def folder(self) -> str:
+        """The last part of its path: its hyper-parameters, and the digest of the resolved recipe."""
+        numbers = hyper_parameters(self.recipe.method)
+        parts = [f"{key}={_shown(value, 'by-tensor')}" for key, value in numbers.items()]
+        return f"{'+'.join(parts) or 'plain'}~{digest_of(self.recipe.resolved())[:8]}"
+
+    @property
     def modules(self) -> list[str]:
         """The modules of the recipe's methods."""
         return method_modules(self.recipe.method)
@@ -47,44 +64,35 @@ def resolve(pair_name: str, pair: PairEntry, values: Any, where: str, registry: 
     Raises:
         UserError: The recipe is malformed, or needs what the pair lacks.
     """
-    for key in ("base", "models"):
-        if isinstance(values, dict) and key in values:
-            raise UserError(f"{where}: key '{key}' is given by the pair; only a recipe for merge.py names it")
     if not isinstance(values, dict):
         raise UserError(f"{where}: expected a mapping with 'method' and its hyper-parameters")
-    sources = {name: registry.model(name).source for name in pair.models}
-    method = parse_method({key: value for key, value in values.items() if key not in Inputs.model_fields}, where)
-    if not method.needs_base:
-        roles = [name for name in (pair.quick, *pair.slow) if name]
-        recipe = parse_recipe({**values, "models": [sources[name] for name in roles]}, where)
-    elif pair.base_model is None:
+    for key in ("base", "models"):
+        if key in values:
+            raise UserError(f"{where}: key '{key}' is given by the pair; only a recipe for merge.py names it")
+    own = {key: values[key] for key in Inputs.model_fields if key in values}
+    method = parse_method({key: value for key, value in values.items() if key not in own}, where)
+    base = pair.base_model if method.needs_base else None
+    if method.needs_base and base is None:
         raise UserError(f"{where}: method '{method.method}' needs a base, and pair '{pair_name}' has none")
-    else:
-        roles = [pair.base_model, *pair.slow]
-        base, *models = (sources[name] for name in roles)
-        recipe = parse_recipe({**values, "base": base, "models": models}, where)
+    merged = [name for name in (pair.quick, *pair.slow) if name] if base is None else list(pair.slow)
+    sources = {name: registry.model(name).source for name in (base, *merged) if name}
+    of_pair = {"base": base and sources[base], "models": [sources[name] for name in merged]}
+    inputs = validate(Inputs, {**own, **of_pair}, where)
+    recipe = validate(Recipe, {"method": method, "inputs": inputs}, where)
     calibrations = {
-        name: _calibration(asked, method, roles, where, registry)
-        for name, asked in method.calibrations_needed(len(recipe.inputs.models)).items()
+        name: _calibration(asked, base, merged, where, registry)
+        for name, asked in method.calibrations_needed(len(merged)).items()
     }
-    return Merge(recipe, {sources[name]: name for name in reversed(roles)}, calibrations)
+    return Merge(recipe, {source: name for name, source in reversed(sources.items())}, calibrations)
 
 
 def _calibration(
-    asked: CalibrationRequest, method: Method, roles: list[str], where: str, registry: Registry
+    asked: CalibrationRequest, base: str | None, merged: list[str], where: str, registry: Registry
 ) -> Calibration:
+    kind_module(asked.kind, where)
     registry.calibration_data(asked.calibration_data, where)
-    first_model = 1 if method.needs_base else 0
-    models = tuple(roles[0] if model is None else roles[first_model + model] for model in asked.models)
+    models = tuple(base if model is None else merged[model] for model in asked.models)
     return Calibration(asked.kind, models, asked.calibration_data, asked.answer)
-
-
-def label_of(recipe: Recipe) -> str:
-    """Name a recipe in tables: its method, its numbers, and whatever else is not the default."""
-    parts = [recipe.method.method, *_label_parts(recipe.method)]
-    own = recipe.inputs.model_dump(exclude={"base", "models"})
-    parts += [f"{key} {value}" for key, value in own.items() if value != Inputs.model_fields[key].default]
-    return ", ".join(parts)
 
 
 def _label_parts(method: Method) -> Iterator[str]:
@@ -96,12 +104,6 @@ def _label_parts(method: Method) -> Iterator[str]:
             yield f"{key} {value:g}"
         elif value != type(method).model_fields[key].default:
             yield f"{key} {_shown(value, 'by tensor')}"
-
-
-def folder_of(recipe: Recipe) -> str:
-    """Return the last part of a merged checkpoint's path: hyper-parameters, and the digest of the resolved recipe."""
-    parts = [f"{key}={_shown(value, 'by-tensor')}" for key, value in hyper_parameters(recipe.method).items()]
-    return f"{'+'.join(parts) or 'plain'}~{digest_of(recipe.resolved())[:8]}"
 
 
 def _shown(value: Any, by_tensor: str) -> Any:

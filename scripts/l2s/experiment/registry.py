@@ -1,5 +1,6 @@
 """Registry of ``config/``, each read once and checked with what it refers to."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -7,22 +8,24 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from l2s.checkpoints.manifest import MODELS
 from l2s.checkpoints.model_entry import ModelEntry
 from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
 from l2s.contracts.table import MEAN
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
-from l2s.experiment.schema import STUDY_KINDS, MainConfig, Study
+from l2s.experiment.schema import MainConfig
+from l2s.experiment.study import Study
+from l2s.layout import MODELS
+from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
 from l2s.sources.examples import ExamplesEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
-REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
-TAKEN_NAMES = (MODELS, "merges")
+STUDY_KINDS, DEFAULT_KIND = "l2s.experiment.studies", "table"
+STUDY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # it is a target of Snakemake's and a part of paths
 
 
 class Registry:
@@ -42,14 +45,16 @@ class Registry:
 
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
+        if not STUDY_NAME.fullmatch(name):
+            raise UserError(
+                f"{asked_by}: a study cannot be called '{name}': use letters, digits, '_', '.' and '-', the first one "
+                "no '.' or '-'; rename its file"
+            )
         file = find_entry(self.folder / "studies", name, asked_by)
         values = read_yaml(file)
-        kind = values.get("kind", "table") if isinstance(values, dict) else "table"
-        if str(kind) not in STUDY_KINDS:
-            hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
-            raise UserError(f"{file}: key 'kind': there is no kind of study '{kind}'{hint}")
-        study = validate(STUDY_KINDS[str(kind)], values, str(file))
-        return study.model_copy(update={"title": f"{REHEARSED}: {study.title}"}) if self.config.rehearsal else study
+        kind = values.get("kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND
+        module = module_of(STUDY_KINDS, kind, f"{file}: key 'kind'", "kind of study", "kinds of study")
+        return validate(class_in(module, Study), values, str(file)).configured(self.config)
 
     def model(self, name: str, asked_by: str = "models") -> ModelEntry:
         """Return a model's entry; a local directory must exist."""
@@ -62,6 +67,11 @@ class Registry:
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
         return entry
 
+    def model_files(self, name: str) -> list[str]:
+        """Return the files of a model in a local directory; none for a model of the hub."""
+        path = self.model(name).path
+        return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
+
     def model_bytes(self, name: str) -> int | None:
         """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
         entry = self.model(name)
@@ -71,7 +81,7 @@ class Registry:
 
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
-        if name in TAKEN_NAMES:
+        if name == MODELS:
             raise UserError(f"{asked_by}: a pair cannot be called '{name}': other results lie under that name")
         entry = self._entry("pairs", name, PairEntry, asked_by)
         for model in entry.models:

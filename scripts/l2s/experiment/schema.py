@@ -1,10 +1,12 @@
-"""What the top-level configuration and the studies (``config/studies/``) may say."""
+"""What the top-level configuration may say."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from l2s.config import StrictModel
+
+REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
 
 
 class MainConfig(StrictModel):
@@ -30,97 +32,6 @@ class MainConfig(StrictModel):
         16, gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )
 
-
-class Study(StrictModel):
-    """What every kind of study has."""
-
-    title: str
-
-    @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
-    @classmethod
-    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"named more than once: {', '.join(twice)}")
-        return names
-
-
-class MeasuredStudy(Study):
-    """A study of responses: pairs × recipes × benchmarks, decode settings, grader."""
-
-    pairs: tuple[str, ...] = Field(min_length=1)
-    models: tuple[str, ...] | None = Field(
-        None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
-    )
-    recipes: tuple[str | dict[str, Any], ...] = Field(
-        description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
-    )
-    benchmarks: tuple[str, ...] = Field(min_length=1)
-    decoding: str = Field(description="entry of config/decoding")
-    grader: str
-
-    @property
-    def decodings(self) -> tuple[str, ...]:
-        """The decode settings that every checkpoint is asked with."""
-        return (self.decoding,)
-
-
-class TableStudy(MeasuredStudy):
-    """One table and its figures."""
-
-    kind: Literal["table"] = "table"
-    cell: Literal["length", "reflection", "reflective"] | None = Field(
-        None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
-    )
-    figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
-
-
-class NoiseStudy(MeasuredStudy):
-    """How much responses and grades change if they are decoded again with settings that should not matter."""
-
-    kind: Literal["noise"]
-    again: tuple[str, ...] = Field(min_length=1, description="entries of config/decoding to compare with the first")
-
-    @property
-    def decodings(self) -> tuple[str, ...]:
-        """The decode settings that every checkpoint is asked with."""
-        return (self.decoding, *self.again)
-
-
-class SpectraStudy(Study):
-    """The singular values of the task vectors of pairs, and their figures."""
-
-    kind: Literal["spectra"]
-    pairs: tuple[str, ...] = Field(min_length=1)
-
-
-class StudyGroup(Study):
-    """Several studies under one name."""
-
-    kind: Literal["group"]
-    studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
-
-
-STUDY_KINDS: dict[str, type[Study]] = {
-    "table": TableStudy,
-    "noise": NoiseStudy,
-    "spectra": SpectraStudy,
-    "group": StudyGroup,
-}
-
-
-class TaskVector(NamedTuple):
-    """A model and the base that its task vector is taken from, both entries of ``config/models``."""
-
-    base: str
-    model: str
-
-
-class Line(NamedTuple):
-    """A line of a study's table: a checkpoint, and the reference that its lengths are compared with."""
-
-    pair: str
-    method: str
-    recipe: str
-    hyper_parameters: dict[str, Any]
-    checkpoint: str
-    reference: str
+    def titled(self, title: str) -> str:
+        """Return the title of a page; in a rehearsal it says that it is one."""
+        return f"{REHEARSED}: {title}" if self.rehearsal else title

@@ -2,18 +2,15 @@
 
 import importlib
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from l2s.config import suggestion
 from l2s.contracts.grades import GRADES, Outcome
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
+from l2s.modules import module_of
 from l2s.progress import Progress
-
-GRADERS_FOLDER = Path(__file__).resolve().parent / "graders"
 
 
 class Verdict(NamedTuple):
@@ -23,21 +20,13 @@ class Verdict(NamedTuple):
     answer: str | None
 
 
-def known_graders() -> list[str]:
-    """Return the names of all graders."""
-    return sorted(file.stem for file in GRADERS_FOLDER.glob("*.py") if file.stem != "__init__")
-
-
 def grader_module(name: str, where: str) -> str:
     """Return the module of a grader.
 
     Raises:
         UserError: There is no such grader.
     """
-    if name not in known_graders():
-        hint = suggestion(name, known_graders(), "the graders are")
-        raise UserError(f"{where}: unknown grader '{name}'{hint}")
-    return f"l2s.grading.graders.{name}"
+    return module_of("l2s.grading.graders", name, where, "grader")
 
 
 def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str, budget: int) -> pa.Table:

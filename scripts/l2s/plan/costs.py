@@ -35,6 +35,22 @@ class Costs:
         size, asked = self.experiment.size(checkpoint) or 0, self.responses(checkpoint, decoding)
         return self.estimates.decode_seconds(role.value, size, asked, budget)
 
+    def decode_minutes(self, checkpoint: str, decoding: str) -> int:
+        """Return the time limit of a decode job in minutes: four times what is expected, and half an hour."""
+        return 30 + round(4 * self.decode_seconds(checkpoint, decoding) / 60)
+
+    def decode_memory(self, checkpoint: str, decoding: str, weights: int) -> int:
+        """Return the memory of a decode job in MB: weights on their way to the engine, and 8 GB for each process.
+
+        Args:
+            checkpoint: The checkpoint.
+            decoding: The decode settings.
+            weights: Bytes of the checkpoint's files.
+        """
+        settings = self.experiment.decoding_of(checkpoint, decoding)
+        widened = weights * (2 if settings.dtype == "float32" else 1)
+        return 8000 * max(1, settings.gpus) + round(1.25 * widened / 1e6)
+
     def job(self, checkpoint: str, decoding: str) -> Job:
         """Return the estimate of a decode job."""
         return Job(self.decode_seconds(checkpoint, decoding), self.experiment.decoding_of(checkpoint, decoding).gpus)

@@ -4,14 +4,18 @@ Each point is a checkpoint (the mean over the study's benchmarks): how much shor
 reference's, and its accuracy with the 95 % interval. Up and to the right is better.
 """
 
-import altair as alt
-import pandas as pd
-import pyarrow as pa
+from __future__ import annotations
 
-from l2s.analysis.colours import colour
-from l2s.analysis.table import overall
+from typing import TYPE_CHECKING
+
+from l2s.analysis.charts import Drawn, colour
 from l2s.contracts.table import MEAN
 from l2s.errors import UserError
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+    import pyarrow as pa
 
 WIDTH, HEIGHT = 620, 420
 ROOM = 75  # pixels around the points, for their names
@@ -19,9 +23,22 @@ NEAR = 0.1  # share of an axis within which names would run into each other
 FIRST_NAME, NEXT_NAME = 9, 12  # pixels from a point to its name, and from a name to the next in a list
 
 
-def chart(summary: pa.Table, title: str) -> alt.LayerChart:
-    """Return the chart; checkpoints without a reference are left out."""
-    points = _points(overall(summary))
+def needs(study: Drawn) -> str | None:
+    """Ask for nothing: whether a reference has responses is known from the table only."""
+    return None
+
+
+def chart(table: pa.Table, title: str) -> alt.LayerChart:
+    """Return the chart; checkpoints without a reference are left out.
+
+    Raises:
+        UserError: No checkpoint has a reference.
+    """
+    import altair as alt
+
+    from l2s.analysis.table import overall
+
+    points = _points(overall(table))
     # The room around the points reaches beyond 100 %, and below no accuracy at all, where there is nothing to read.
     shorter_by = alt.Axis(format="%", labelExpr="datum.value > 1 ? '' : datum.label")
     share = alt.Axis(format="%", labelExpr="datum.value < 0 || datum.value > 1 ? '' : datum.label")

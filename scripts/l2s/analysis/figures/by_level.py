@@ -1,11 +1,15 @@
 """Length, reflection and accuracy against the questions' level, for benchmarks with levels: the paper's figure 2."""
 
-import altair as alt
-import pandas as pd
-import pyarrow as pa
+from __future__ import annotations
 
-from l2s.analysis.colours import colour
-from l2s.errors import UserError
+from typing import TYPE_CHECKING
+
+from l2s.analysis.charts import Drawn, colour
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+    import pyarrow as pa
 
 WIDTH, HEIGHT = 300, 240
 MEASURES = (
@@ -15,16 +19,17 @@ MEASURES = (
 )
 
 
-def chart(summary: pa.Table, title: str) -> alt.VConcatChart:
-    """Return the chart.
+def needs(study: Drawn) -> str | None:
+    """Ask for levels."""
+    return None if any(study.benchmarks.values()) else "no benchmark of the study has levels; name one that has"
 
-    Raises:
-        UserError: No benchmark of the study has levels.
-    """
-    frame = summary.to_pandas()
+
+def chart(table: pa.Table, title: str) -> alt.VConcatChart:
+    """Return the chart."""
+    import altair as alt
+
+    frame = table.to_pandas()
     frame = frame[frame["level"].notna()].astype({"level": int})
-    if frame.empty:
-        raise UserError("figure 'by_level': no benchmark of the study has levels; name one that has")
     models = colour("recipe", frame["recipe"], "Model")
     rows = [
         alt.hconcat(*(_panel(lines, measure, models) for measure in MEASURES)).properties(title=f"{pair}, {benchmark}")
@@ -34,6 +39,8 @@ def chart(summary: pa.Table, title: str) -> alt.VConcatChart:
 
 
 def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool], models: alt.Color) -> alt.LayerChart:
+    import altair as alt
+
     column, name, form, with_limits = measure
     across = alt.X("level:O", title="Level", axis=alt.Axis(labelAngle=0))
     # Intervals of a few responses reach below zero, lengths and shares do not.

@@ -4,19 +4,20 @@ A study that gives a list or a range for a hyper-parameter draws itself. Where s
 others is a line of its own. The dashed lines are the pair's own models.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
-from typing import Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
-import altair as alt
-import pandas as pd
-import pyarrow as pa
-
-from l2s.analysis.colours import colour
-from l2s.analysis.names import dotted
-from l2s.analysis.table import overall
+from l2s.analysis.charts import Drawn, Line, colour, dotted
 from l2s.contracts.table import MEAN
-from l2s.errors import UserError
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+    import pyarrow as pa
 
 WIDTH, HEIGHT = 320, 220
 MEASURES = (
@@ -25,25 +26,41 @@ MEASURES = (
 )
 
 
-def chart(summary: pa.Table, title: str) -> alt.HConcatChart:
-    """Return the chart.
+def needs(study: Drawn) -> str | None:
+    """Ask for two points of one sweep."""
+    if any(_in_one_sweep(*two) for two in combinations(study.lines, 2)):
+        return None
+    return (
+        "no two recipes of a pair and method differ in one hyper-parameter alone; give one a list or a range in key "
+        "'recipes'"
+    )
 
-    Raises:
-        UserError: No hyper-parameter has two values.
-    """
-    frame = overall(summary)
+
+def _in_one_sweep(one: Line, other: Line) -> bool:
+    first, second = dotted(one.hyper_parameters), dotted(other.hyper_parameters)
+    differing = [key for key in first.keys() | second.keys() if first.get(key) != second.get(key)]
+    return (one.pair, one.method) == (other.pair, other.method) and len(differing) == 1
+
+
+def chart(table: pa.Table, title: str) -> alt.HConcatChart:
+    """Return the chart."""
+    import altair as alt
+
+    from l2s.analysis.table import overall
+
+    frame = overall(table)
     several = (frame["benchmark"] == MEAN).any()
     frame = frame[(frame["benchmark"] == MEAN) | (not several)]
     columns = [
         alt.vconcat(*(_panel(points, own, key, measure) for measure in MEASURES)) for points, own, key in _sweeps(frame)
     ]
-    if not columns:
-        raise UserError("figure 'sweep': no hyper-parameter of the study has two values; give one a list or a range")
     return alt.hconcat(*columns).properties(title=title)
 
 
 def _sweeps(frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, str]]:
     """Yield the points of each (pair, method, hyper-parameter) that varies, the pair's own models, and its name."""
+    import pandas as pd
+
     own = frame[frame["method"].isin(["quick", "slow"])]
     for (pair, method), points in frame.drop(own.index).groupby(["pair", "method"], sort=False):
         rows = [dotted(json.loads(text)) for text in points["hyper_parameters"]]
@@ -69,11 +86,14 @@ def _describe(values: dict[str, Any]) -> str:
 
 
 def _panel(points: pd.DataFrame, own: pd.DataFrame, key: str, measure: tuple[str, str, str]) -> alt.LayerChart:
+    import altair as alt
+    import pandas as pd
+
     column, name, form = measure
     numeric = pd.api.types.is_numeric_dtype(points["value"])
-    kind, order = ("Q", None) if numeric else ("O", list(dict.fromkeys(points["value"])))
     # Pandas' own types only: a column of mixed objects would not reach the page.
     points = points.astype({"value": float if numeric else str})
+    kind, order = ("Q", None) if numeric else ("O", list(dict.fromkeys(points["value"])))
     axis = alt.Axis(format="%" if form == "%" else form)
     across = alt.X(f"value:{kind}", title=key, sort=order, scale=alt.Scale(zero=not numeric))
     up = alt.Y(f"{column}:Q", title=name, axis=axis, scale=alt.Scale(zero=False))

@@ -32,13 +32,13 @@ class CalibrationRequest(NamedTuple):
     """A calibration that a method reads.
 
     Attributes:
-        kind: ``activations``, ``sensitivities`` or ``logit_distances``.
+        kind: What is measured: the name of a module of ``l2s.calibration.kinds``.
         models: Which models it is measured on: None is the base, 0 the first of the recipe's models.
         calibration_data: Name of the entry of config/calibration_data.
         answer: Which answer of it the models read.
     """
 
-    kind: Literal["activations", "sensitivities", "logit_distances"]
+    kind: str
     models: tuple[int | None, ...]
     calibration_data: str
     answer: Answer

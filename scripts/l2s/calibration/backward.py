@@ -1,71 +1,24 @@
-"""Sensitivities: Σ |θ · ∂L/∂θ| per tensor, summed over texts (Sens-Merging, arXiv 2502.12420).
+"""The backward pass, a layer at a time over a group of texts: |θ · ∂L/∂θ| of every tensor.
 
-L is the mean cross-entropy of one text's answer tokens. The forward pass keeps every layer's inputs; the backward
-pass walks the layers in reverse, runs each again over the kept inputs and takes the gradients of its weights, one
-text at a time, so that the weights and gradients of one layer are all that is in memory.
-
-DEVIATES: the released code runs in float16 on CUDA; here everything is float32. It also holds the whole model.
+The forward pass keeps every layer's inputs; the backward pass walks the layers in reverse, runs each again over the
+kept inputs and takes the gradients of its weights, one text at a time, so that the weights and gradients of one layer
+are all that is in memory.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from math import isfinite
-from pathlib import Path
 
 import torch
 
-from l2s.calibration.forward import FLOAT_BYTES, check_finite, predicting_states, run_layers
-from l2s.calibration.hidden_states import KeptStates, Room, groups
+from l2s.calibration.forward import check_finite, predicting_states, run_layers
+from l2s.calibration.hidden_states import KeptStates
 from l2s.calibration.streamed import NORM, StreamedModel
 from l2s.calibration.texts import Text
 from l2s.calibration.vocabulary import Targets, measure_loss, state_gradients
-from l2s.checkpoints.tensor_names import EMBEDDING, layer_of
-from l2s.contracts.calibrations import SENSITIVITIES
-from l2s.contracts.parquet import table_of, write_table
-from l2s.errors import UserError
+from l2s.checkpoints.tensor_names import EMBEDDING
 from l2s.progress import Progress
-
-
-def write(models: Sequence[StreamedModel], texts: Sequence[Text], room: Room, out: Path) -> None:
-    """Measure the sensitivities of a model and write them as Parquet, schema SENSITIVITIES."""
-    (model,) = models
-    places = model.reader.places
-    rows = [
-        {"tensor": tensor, "layer": layer_of(tensor), "elements": places[tensor].elements, "sensitivity": value}
-        for tensor, value in sorted(measure(model, texts, room).items())
-    ]
-    write_table(table_of(rows, SENSITIVITIES), out)
-
-
-def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str, float]:
-    """Measure the sensitivities of a model.
-
-    Args:
-        model: The model.
-        texts: The texts.
-        room: Where every layer's inputs are kept.
-
-    Returns:
-        By tensor name, the sum over texts and elements of |θ · ∂L/∂θ|. Tied embeddings count once, both uses in one
-        gradient.
-
-    Raises:
-        UserError: A value is NaN or infinite; names the text or the tensor.
-    """
-    # Every layer's inputs, and the running state and gradient.
-    bytes_per_token = (model.layers + 2) * model.hidden * FLOAT_BYTES
-    total = 2 * model.layers * sum(len(text.ids) for text in texts)
-    progress = Progress("sensitivities", total, "tokens × layers")
-    with KeptStates(room.scratch) as kept:
-        backward = Backward(model, kept)
-        for group in groups(texts, bytes_per_token, room.budget):
-            backward.run(group, progress)
-    for name, value in backward.sums.items():
-        if not isfinite(value):
-            raise UserError(f"{model.folder}: the sensitivity of tensor '{name}' is {value}; fetch the model again")
-    return dict(backward.sums)
 
 
 class Backward:

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import save_file
-
-from l2s.calibration.forward import FLOAT_BYTES, run_layers
-from l2s.calibration.hidden_states import Room, groups
-from l2s.calibration.streamed import NORM, StreamedModel
-from l2s.calibration.texts import Text
 from l2s.checkpoints.tensor_names import HEAD
 from l2s.files import atomic_path
 from l2s.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from l2s.calibration.hidden_states import Room
+    from l2s.calibration.streamed import StreamedModel
+    from l2s.calibration.texts import Text
+
+MODELS = 1
+SUFFIX = ".safetensors"
 
 
 class ChannelSums:
@@ -40,6 +44,8 @@ class ChannelSums:
 
     def add(self, weight: str, inputs: torch.Tensor) -> None:
         """Add inputs [..., channels] of the module that has this weight."""
+        import torch
+
         rows = inputs.reshape(-1, inputs.shape[-1])
         total = rows.abs().sum(dim=0, dtype=torch.float64)
         self.sums[weight] = self.sums[weight] + total if weight in self.sums else total
@@ -51,7 +57,9 @@ class ChannelSums:
 
 
 def write(models: Sequence[StreamedModel], texts: Sequence[Text], room: Room, out: Path) -> None:
-    """Measure the activations of a model and write them as safetensors."""
+    """Measure the activations of a model and write them as safetensors, see ``measure``."""
+    from safetensors.torch import save_file
+
     (model,) = models
     means = measure(model, texts, room)
     with atomic_path(out) as partial:
@@ -70,6 +78,12 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
         By weight name (``model.layers.0.mlp.down_proj.weight``, …, ``lm_head.weight``, the last also where the
         embedding stands in for it), float32 [input channels].
     """
+    import torch
+
+    from l2s.calibration.forward import FLOAT_BYTES, run_layers
+    from l2s.calibration.hidden_states import groups
+    from l2s.calibration.streamed import NORM
+
     sums = ChannelSums()
     sums.watch(model.layer)
 

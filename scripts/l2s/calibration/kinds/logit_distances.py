@@ -8,28 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import pyarrow as pa
 
-from l2s.calibration.forward import FLOAT_BYTES, check_finite, predicting_states, run_layers
-from l2s.calibration.hidden_states import Room, groups
-from l2s.calibration.streamed import StreamedModel
-from l2s.calibration.texts import Text
-from l2s.calibration.vocabulary import squared_distances
-from l2s.contracts.calibrations import LOGIT_DISTANCES
-from l2s.contracts.parquet import table_of, write_table
+from l2s.contracts.parquet import Column, schema_of, table_of, write_table
 from l2s.errors import UserError
 from l2s.progress import Progress
 
+if TYPE_CHECKING:
+    import torch
+
+    from l2s.calibration.hidden_states import Room
+    from l2s.calibration.streamed import StreamedModel
+    from l2s.calibration.texts import Text
+
+MODELS = 2
+SUFFIX = ".parquet"
+SCHEMA = schema_of(
+    [
+        Column("row_id", pa.string(), "the row, as in the calibration data"),
+        Column("tokens", pa.int32(), "number of its answer tokens"),
+        Column(
+            "distance", pa.float64(), "mean over its answer tokens of the squared Euclidean distance of the two logits"
+        ),
+    ]
+)
+
 
 def write(models: Sequence[StreamedModel], texts: Sequence[Text], room: Room, out: Path) -> None:
-    """Measure the distance of two models and write it as Parquet, schema LOGIT_DISTANCES."""
+    """Measure the distance of two models and write it as Parquet, schema SCHEMA."""
     first, second = models
     rows = [
         {"row_id": text.row_id, "tokens": text.answer_tokens, "distance": distance}
         for text, distance in zip(texts, measure(first, second, texts, room), strict=True)
     ]
-    write_table(table_of(rows, LOGIT_DISTANCES), out)
+    write_table(table_of(rows, SCHEMA), out)
 
 
 def measure(first: StreamedModel, second: StreamedModel, texts: Sequence[Text], room: Room) -> list[float]:
@@ -47,6 +61,10 @@ def measure(first: StreamedModel, second: StreamedModel, texts: Sequence[Text], 
     Raises:
         UserError: The vocabularies differ in size.
     """
+    from l2s.calibration.forward import FLOAT_BYTES, check_finite
+    from l2s.calibration.hidden_states import groups
+    from l2s.calibration.vocabulary import squared_distances
+
     if first.vocabulary != second.vocabulary:
         raise UserError(
             f"{first.folder} has {first.vocabulary} output rows and {second.folder} {second.vocabulary}; logit "
@@ -64,6 +82,10 @@ def measure(first: StreamedModel, second: StreamedModel, texts: Sequence[Text], 
 
 
 def _normed(model: StreamedModel, group: Sequence[Text], progress: Progress) -> list[torch.Tensor]:
+    import torch
+
+    from l2s.calibration.forward import predicting_states, run_layers
+
     finals = run_layers(model, group, progress)
     with torch.no_grad():
         return [model.norm(predicting_states(text, states)) for text, states in zip(group, finals, strict=True)]

@@ -1,0 +1,83 @@
+"""``kind: table``, which is what a study is that says none: one table and its figures."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from l2s.analysis.charts import Drawn
+from l2s.errors import UserError
+from l2s.experiment.measured import MeasuredStudy, checkpoints_of
+from l2s.experiment.study import Line, MadeLine
+from l2s.layout import model_of
+from l2s.modules import module_of
+
+if TYPE_CHECKING:
+    from l2s.experiment.experiment import Experiment
+    from l2s.experiment.registry import Registry
+    from l2s.layout import Layout
+
+
+class TableStudy(MeasuredStudy):
+    """A table with a line for each model and recipe, its figures, and a figure of each merge."""
+
+    kind: Literal["table"] = "table"
+    cell: Literal["length", "reflection", "reflective"] | None = Field(
+        None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
+    )
+    figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
+
+    def build(self, where: str, registry: Registry) -> list[MadeLine]:
+        """Check the study and its figures, and return its lines."""
+        made = super().build(where, registry)
+        levels = {name: registry.benchmark(name).level is not None for name in self.benchmarks}
+        drawn = Drawn(levels, [line for line, _ in made])
+        for figure in self.figures:
+            module = importlib.import_module(module_of("l2s.analysis.figures", figure, where, "figure"))
+            if lacking := module.needs(drawn):
+                raise UserError(f"{where}: figure '{figure}': {lacking}")
+        return made
+
+    def compared(self, lines: list[Line]) -> list[tuple[str, str]]:
+        """Return the responses of every checkpoint of the table, references included."""
+        return [(checkpoint, self.decoding) for checkpoint in sorted(checkpoints_of(lines))]
+
+    def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
+        """Return the table, its figures, and a figure of each merge."""
+        merges = [line.checkpoint for line in experiment.lines[name] if line.checkpoint in experiment.merges]
+        return [
+            layout.table(name),
+            *(layout.figure(name, figure) for figure in self.figures),
+            *map(layout.merge_figure, merges),
+        ]
+
+    def spec(self, name: str, experiment: Experiment, layout: Layout) -> dict[str, Any]:
+        """Return what the table is made from, as scripts/make_table.py reads it."""
+        lines = experiment.lines[name]
+        return {
+            "study": name,
+            "title": self.title,
+            "reference": _reference_name(lines, experiment.registry),
+            "benchmarks": list(self.benchmarks),
+            "cell": self.cell,
+            "questions": list(map(layout.questions, self.benchmarks)),
+            "rows": [line._asdict() for line in lines],
+            "checkpoints": {
+                checkpoint: {
+                    "responses": layout.responses(checkpoint, decoding),
+                    "grades": layout.grades(checkpoint, decoding, self.grader),
+                }
+                for checkpoint, decoding in self.compared(lines)
+            },
+        }
+
+
+def _reference_name(lines: list[Line], registry: Registry) -> str:
+    """Say what the lines' lengths are compared with."""
+    references = {model_of(line.reference) for line in lines}
+    if len(references) > 1:
+        return "the pair's reference"
+    (name,) = references
+    return registry.model(name).label or name

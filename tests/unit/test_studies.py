@@ -1,0 +1,170 @@
+"""What follows from a study: the responses that it compares, the files that it is for, what its jobs may take."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from support import ROOT, copy_project
+
+from l2s.config import read_entry
+from l2s.errors import UserError
+from l2s.experiment import Experiment
+from l2s.experiment import registry as registry_module
+from l2s.experiment.registry import STUDY_KINDS
+from l2s.experiment.schema import REHEARSED
+from l2s.experiment.study import Study
+from l2s.layout import Layout
+from l2s.modules import class_in, module_names, module_of
+from l2s.plan.costs import Costs
+from l2s.plan.estimates import Estimates
+
+DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+LAYOUT = Layout("r")
+
+NEW_KIND = '''"""A kind of study that somebody added."""
+
+from typing import Literal
+
+from l2s.experiment.study import Study
+
+
+class ListStudy(Study):
+    """Names its files itself."""
+
+    kind: Literal["list_files"]
+    files: tuple[str, ...]
+
+    def outputs(self, name, experiment, layout):
+        """Return the files."""
+        return [f"{layout.results}/{name}/{file}" for file in self.files]
+'''
+
+BUILD = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from l2s.experiment import Experiment
+from l2s.layout import Layout
+config = {"results": "r", "studies": ["mine"], "merge_threads": 1, "rehearsal": True}
+experiment = Experiment(config, Path("config"))
+assert experiment.lines == experiment.asked == {}
+print(json.dumps({"outputs": experiment.outputs("mine", Layout("r")), "title": experiment.studies["mine"].title}))
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A copy of the configuration's folder."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(tmp_path)
+    registry_module.read_once.cache_clear()
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def demo(config):
+    return Experiment(DEMO_CONFIG, config)
+
+
+def test_every_kind_of_study_is_a_module_of_its_own_name():
+    for kind in module_names(STUDY_KINDS):
+        study = class_in(f"{STUDY_KINDS}.{kind}", Study)
+        assert study.model_fields["kind"].annotation.__args__ == (kind,)
+
+
+def test_a_kind_of_study_is_added_by_adding_its_module(tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project / "scripts/l2s/experiment/studies/list_files.py").write_text(NEW_KIND)
+    (project / "config/studies/mine.yaml").write_text("kind: list_files\ntitle: T\nfiles: [a, b]\n")
+    command = [sys.executable, "-c", BUILD, str(project / "scripts")]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"outputs": ["r/mine/a", "r/mine/b"], "title": f"{REHEARSED}: T"}
+
+
+def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):
+    lines, merges = demo.lines["demo"], demo.merges
+    compared = demo.compared("demo")
+    assert compared == sorted({(line.checkpoint, "demo") for line in lines})
+    drawn = [line.checkpoint for line in lines if line.checkpoint in merges]
+    figures = [LAYOUT.figure("demo", figure) for figure in demo.studies["demo"].figures]
+    assert demo.outputs("demo", LAYOUT) == [LAYOUT.table("demo"), *figures, *map(LAYOUT.merge_figure, drawn)]
+
+
+def test_a_table_is_specified_by_its_lines_and_the_files_of_their_checkpoints(demo):
+    spec = demo.studies["demo"].spec("demo", demo, LAYOUT)
+    assert (spec["study"], spec["reference"]) == ("demo", "slow")
+    assert spec["questions"] == [LAYOUT.questions(name) for name in spec["benchmarks"]]
+    assert {row["checkpoint"] for row in spec["rows"]} | {row["reference"] for row in spec["rows"]} == set(
+        spec["checkpoints"]
+    )
+    files = spec["checkpoints"]["models/demo-slow"]
+    assert files["responses"] == LAYOUT.responses("models/demo-slow", "demo")
+    assert files["grades"] == LAYOUT.grades("models/demo-slow", "demo", demo.studies["demo"].grader)
+
+
+def test_a_table_of_pairs_with_different_references_names_none_of_them(config):
+    (config / "pairs" / "other.yaml").write_text("slow: [demo-quick]\n")
+    study = yaml.safe_load((config / "studies" / "demo.yaml").read_text())
+    two = {**study, "pairs": ["demo", "other"], "recipes": [], "figures": []}
+    (config / "studies" / "two.yaml").write_text(yaml.safe_dump(two))
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["two"]}, config)
+    spec = experiment.studies["two"].spec("two", experiment, LAYOUT)
+    assert spec["reference"] == "the pair's reference"
+
+
+def test_noise_compares_each_lines_checkpoint_with_each_decode_settings_in_turn(demo):
+    study, compared = demo.studies["demo_noise"], demo.compared("demo_noise")
+    checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in compared))
+    assert checkpoints == list(dict.fromkeys(line.checkpoint for line in demo.lines["demo_noise"]))
+    assert compared == [(name, decoding) for name in checkpoints for decoding in (study.decoding, *study.again)]
+    assert demo.outputs("demo_noise", LAYOUT) == [LAYOUT.noise("demo_noise")]
+
+
+def test_a_group_is_for_what_its_studies_are_for(config):
+    (config / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo_spectra, demo_sweep]\n")
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, config)
+    parts = [experiment.outputs(name, LAYOUT) for name in ("demo_spectra", "demo_sweep")]
+    assert parts[0] == [LAYOUT.spectra_figure("demo-quick", "demo-slow")]
+    assert experiment.outputs("both", LAYOUT) == parts[0] + parts[1]
+
+
+def test_calibrations_are_named_once_however_many_merges_read_them(config):
+    study = yaml.safe_load((config / "studies" / "demo.yaml").read_text())
+    recipes = [{"recipe": "aim", "calibration_data": "demo", "omega": [0.2, 0.4, 0.6]}]
+    (config / "studies" / "swept.yaml").write_text(yaml.safe_dump({**study, "recipes": recipes}))
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["swept"]}, config)
+    assert len(experiment.merges) == 3
+    assert experiment.calibrations == ["activations/demo-quick/demo-quick"]
+
+
+def test_files_of_a_local_model_are_named_and_of_one_on_the_hub_none(demo):
+    files = demo.registry.model_files("demo-slow")
+    assert "workflow/resources/demo/slow/model.safetensors" in files
+    assert demo.registry.model_files("qwen2.5-math-7b") == []
+
+
+def test_memory_and_time_of_a_decode_job_follow_its_weights_and_its_estimate(demo):
+    costs = Costs(demo, read_entry(ROOT / "config" / "estimates.yaml", Estimates))
+    job = ("models/demo-slow", "demo")
+    dtype = demo.decoding_of(*job).dtype
+    assert costs.decode_memory(*job, 10**9) == 8000 + (2500 if dtype == "float32" else 1250)
+    assert costs.decode_minutes(*job) == 30 + round(4 * costs.decode_seconds(*job) / 60)
+
+
+def test_unknown_module_is_named_with_its_nearest():
+    with pytest.raises(UserError, match=r"^here: unknown kind of study 'tabel'; did you mean 'table'\?$"):
+        module_of(STUDY_KINDS, "tabel", "here", "kind of study", "kinds of study")
+    with pytest.raises(UserError, match=r"^here: unknown grader 'x'; the graders are .*math_verify"):
+        module_of("l2s.grading.graders", "x", "here", "grader")
+
+
+def test_module_with_two_classes_of_a_kind_is_refused(tmp_path, monkeypatch):
+    text = NEW_KIND + "\n\nclass Other(ListStudy):\n    pass\n"
+    (tmp_path / "two_kinds.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"two_kinds.py: must define exactly one concrete Study, found 2"):
+        class_in("two_kinds", Study)
