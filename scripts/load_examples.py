@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from l2s.config import read_yaml, suggestion, validate
+from l2s.config import read_values, suggestion, validate
 from l2s.contracts.parquet import write_table
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -21,7 +21,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the examples.")],
 ) -> None:
     """Read a set of examples, check its sha256, and write it as Parquet."""
-    write_examples(name, read_yaml(entry), str(entry), out)
+    write_examples(name, read_values(entry), str(entry), out)
 
 
 def write_examples(name: str, entry: dict[str, Any], entry_file: str, out: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from l2s.checkpoints.manifest import MODELS
 from l2s.checkpoints.model_entry import ModelEntry
-from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
+from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
@@ -43,7 +43,7 @@ class Registry:
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
         file = find_entry(self.folder / "studies", name, asked_by)
-        values = read_yaml(file)
+        values = read_values(file)
         kind = values.get("kind", "table") if isinstance(values, dict) else "table"
         if str(kind) not in STUDY_KINDS:
             hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
@@ -132,7 +132,7 @@ class Registry:
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
         """Return the values of a recipe's file, and the file's name for messages."""
         file = find_entry(self.folder / "recipes", name, asked_by)
-        return read_yaml(file), str(file)
+        return read_values(file), str(file)
 
     def _entry(self, kind: str, name: str, schema: type[Entry], asked_by: str) -> Entry:
         return read_once(find_entry(self.folder / kind, name, asked_by), schema)
