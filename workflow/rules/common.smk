@@ -107,7 +107,7 @@ def decode_environment(wildcards):
 def examples_asked(wildcards):
     """Return the sets of examples that the prompt shows before the questions asked of this checkpoint."""
     few_shot = experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).few_shot
-    sets = sorted(set(few_shot.sets.values())) if few_shot else []
+    sets = sorted(set(experiment.example_sets(wildcards.checkpoint, wildcards.decoding).values()))
     return [f"{RESULTS}/examples/{few_shot.examples}/{name}.parquet" for name in sets]
 
 

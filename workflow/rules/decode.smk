@@ -23,9 +23,14 @@ rule decode:
         mem_mb=decode_memory,
         runtime=decode_minutes,
     params:
-        code=lambda wildcards: code_digest("decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]),
-        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        code=lambda wildcards: code_digest(
+            "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
+        ),
+        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(
+            mode="json"
+        ),
         prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
         store=f"{RESULTS}/store",
     message:
         "decode with {wildcards.checkpoint}, {wildcards.decoding}"

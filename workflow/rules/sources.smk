@@ -34,7 +34,9 @@ rule load_questions:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("load_questions.py"),
-        entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(mode="json"),
+        entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(
+            mode="json", exclude={"examples"}
+        ),
     message:
         "load the questions of {wildcards.benchmark}"
     script:

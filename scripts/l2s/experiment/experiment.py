@@ -94,7 +94,9 @@ class Experiment:
             configured = decoding == self.config.decoding
             asked_by = "key 'decoding' of the configuration" if configured else where
             for prompt in self.registry.decoding(decoding, asked_by).prompts:
-                self.registry.prompt(prompt, str(self.registry.file("decoding", decoding)), study.benchmarks)
+                self.registry.prompt(prompt, str(self.registry.file("decoding", decoding)))
+                for benchmark in study.benchmarks:
+                    self.registry.example_set(prompt, benchmark)
         grader_module(study.grader, where)
 
     def _task_vectors(self, study: SpectraStudy, where: str) -> Iterator[TaskVector]:
@@ -225,9 +227,17 @@ class Experiment:
         return None if None in sizes else max(sizes) * (2 if merge.recipe.inputs.dtype == "float32" else 1)
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
-        """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
-        name = self.decoding_of(checkpoint, decoding).prompt
-        return self.registry.prompt(name, decoding).for_benchmarks(self.asked[checkpoint, decoding])
+        """Return the prompt of a checkpoint."""
+        return self.registry.prompt(self.decoding_of(checkpoint, decoding).prompt, decoding)
+
+    def example_sets(self, checkpoint: str, decoding: str) -> dict[str, str]:
+        """Return the set of few-shot examples of each benchmark asked of a checkpoint; empty if its prompt shows none.
+
+        Of these benchmarks only, so that the sets of others make no response stale.
+        """
+        prompt = self.decoding_of(checkpoint, decoding).prompt
+        sets = {name: self.registry.example_set(prompt, name) for name in self.asked[checkpoint, decoding]}
+        return {benchmark: name for benchmark, name in sets.items() if name is not None}
 
 
 def _checkpoints(lines: list[Line]) -> set[str]:

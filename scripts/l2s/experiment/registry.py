@@ -1,6 +1,5 @@
 """Registry of ``config/``, each read once and checked with what it refers to."""
 
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,19 +108,24 @@ class Registry:
         """Return decode settings by name."""
         return self._entry("decoding", name, DecodingEntry, asked_by)
 
-    def prompt(self, name: str, asked_by: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
-        """Return a prompt; where it shows examples, it must have them for these benchmarks, and the sets must
-        exist."""
-        file = self.file("prompts", name)
+    def prompt(self, name: str, asked_by: str) -> PromptEntry:
+        """Return a prompt; the source of its examples must exist."""
         entry = self._entry("prompts", name, PromptEntry, asked_by)
-        entry.check_benchmarks(benchmarks, str(file))
         if entry.few_shot:
-            known = list(self.examples(entry.few_shot.examples, str(file)).sets)
-            for wanted in entry.few_shot.sets.values():
-                if wanted not in known:
-                    hint = suggestion(wanted, known, f"those of '{entry.few_shot.examples}' are")
-                    raise UserError(f"{file}: key 'few_shot.sets': there is no set '{wanted}'{hint}")
+            self.examples(entry.few_shot.examples, str(self.file("prompts", name)))
         return entry
+
+    def example_set(self, prompt: str, benchmark: str) -> str | None:
+        """Return the set of few-shot examples that a prompt shows before a benchmark's questions, None if it shows
+        none; the set must exist."""
+        entry, file = self.prompt(prompt, "prompts"), self.file("benchmarks", benchmark)
+        name = entry.set_for(self.benchmark(benchmark).examples, str(file))
+        if name is not None and name not in (known := self.examples(entry.few_shot.examples).sets):
+            of_prompt = f"{self.file('prompts', prompt)}: key 'few_shot.set'"
+            where = of_prompt if entry.few_shot.set else f"{file}: key 'examples'"
+            hint = suggestion(name, list(known), f"those of '{entry.few_shot.examples}' are")
+            raise UserError(f"{where}: there is no set '{name}'{hint}")
+        return name
 
     def examples(self, name: str, asked_by: str = "examples") -> ExamplesEntry:
         """Return a source of examples; a local file must exist."""

@@ -109,6 +109,9 @@ class BenchmarkEntry(StrictModel):
     append: tuple[Appended, ...] = Field((), description="texts behind questions, by what their gold answers are")
     level: ColumnPart | None = None
     id: ColumnPart | None = Field(None, description="identifier of a question; its row number if absent")
+    examples: str | None = Field(
+        None, description="set of few-shot examples that its questions are shown with, where the prompt shows any"
+    )
     rows: int = Field(gt=0, description="number of rows that the source must have")
     sha256: str = Field(
         pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, with 'append' and before 'first' applied"

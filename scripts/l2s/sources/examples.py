@@ -59,15 +59,19 @@ def load_examples(name: str, entry: ExamplesEntry, entry_file: str) -> pa.Table:
 
     Args:
         name: Name of the set.
-        entry: The entry, which must name it.
+        entry: The entry.
         entry_file: What errors call the entry.
 
     Returns:
         A table with the schema EXAMPLES, in the order of the source.
 
     Raises:
-        UserError: The file cannot be read, lacks the set, or the set is malformed or does not have the entry's sha256.
+        UserError: The entry does not name the set, the file cannot be read or lacks it, or the set is malformed or does
+            not have the entry's sha256.
     """
+    if name not in entry.sets:
+        hint = suggestion(name, list(entry.sets), "the sets are")
+        raise UserError(f"{entry_file}: key 'sets' does not name the set '{name}'{hint}")
     where = f"{entry_file} ({entry.path or entry.url})"
     text = _read(entry, where)
     sets = _from_json(text, where) if entry.kind == ".json" else _from_python(text, where)
