@@ -12,7 +12,6 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.experiment import Experiment
 from l2s.plan.costs import Costs
-from l2s.experiment.registry import REHEARSED
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
@@ -67,8 +66,8 @@ def merge_of(wildcards):
 
 
 def titled(title):
-    """Return the title of a page that belongs to no single study; in a rehearsal it says so."""
-    return f"{REHEARSED}: {title}" if experiment.config.rehearsal else title
+    """Return the title of a page that belongs to no single study."""
+    return experiment.config.title_prefix + title
 
 
 def training_of(wildcards):

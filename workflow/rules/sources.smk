@@ -14,7 +14,7 @@ rule fetch_model:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("fetch_model.py"),
-        entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label", "stand_in"}),
+        entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label"}),
     message:
         "fetch the model {wildcards.model}"
     script:

@@ -13,14 +13,13 @@ from l2s.contracts.table import MEAN
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
-from l2s.experiment.schema import STUDY_KINDS, MainConfig, Study
+from l2s.experiment.schema import STUDY_KINDS, Folder, MainConfig, Study
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
 from l2s.sources.examples import ExamplesEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
-REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
 TAKEN_NAMES = (MODELS, "merges")
 
 
@@ -29,33 +28,40 @@ class Registry:
 
     Args:
         folder: The folder.
-        config: The top-level configuration: where benchmarks' files lie, and whether this is a rehearsal.
+        config: The top-level configuration: where benchmarks' files lie, and which entries stand in for others.
     """
 
     def __init__(self, folder: Path, config: MainConfig) -> None:
         self.folder, self.config = folder, config
+        for kind, stand_ins in config.stand_ins.items():
+            for name in (name for names in stand_ins.items() for name in names):
+                find_entry(folder / kind, name, f"key 'stand_ins.{kind}' of the configuration")
 
-    def file(self, kind: str, name: str) -> Path:
-        """Return where an entry lies, for messages."""
-        return self.folder / kind / f"{name}.yaml"
+    def file(self, kind: Folder, name: str) -> Path:
+        """Return where an entry lies, or the one that stands in for it."""
+        return self.folder / kind / f"{self._stand_in(kind, name)}.yaml"
+
+    def _stand_in(self, kind: Folder, name: str) -> str:
+        return self.config.stand_ins.get(kind, {}).get(name, name)
 
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
-        file = find_entry(self.folder / "studies", name, asked_by)
+        file = self._find("studies", name, asked_by)
         values = read_values(file)
         kind = values.get("kind", "table") if isinstance(values, dict) else "table"
         if str(kind) not in STUDY_KINDS:
             hint = suggestion(str(kind), list(STUDY_KINDS), "the kinds are")
             raise UserError(f"{file}: key 'kind': there is no kind of study '{kind}'{hint}")
         study = validate(STUDY_KINDS[str(kind)], values, str(file))
-        return study.model_copy(update={"title": f"{REHEARSED}: {study.title}"}) if self.config.rehearsal else study
+        return study.model_copy(update={"title": self.config.title_prefix + study.title})
 
     def model(self, name: str, asked_by: str = "models") -> ModelEntry:
-        """Return a model's entry; a local directory must exist."""
+        """Return a model's entry; a local directory must exist. A stand-in keeps the label of the model that it
+        stands for, so that tables have the lines that they would have."""
         entry = self._entry("models", name, ModelEntry, asked_by)
-        if self.config.rehearsal and entry.stand_in:
-            stand_in = self._entry("models", entry.stand_in, ModelEntry, str(self.file("models", name)))
-            entry = stand_in.model_copy(update={"label": entry.label or name})
+        if self._stand_in("models", name) != name:
+            label = read_once(self.folder / "models" / f"{name}.yaml", ModelEntry).label
+            entry = entry.model_copy(update={"label": label or name})
         if entry.path is not None and not Path(entry.path).is_dir():
             file = self.file("models", name)
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
@@ -96,11 +102,6 @@ class Registry:
     def calibration_data(self, name: str, asked_by: str = "calibration_data") -> CalibrationDataEntry:
         """Return the entry of calibration data; a local file must exist."""
         entry = self._entry("calibration_data", name, CalibrationDataEntry, asked_by)
-        if self.config.rehearsal and entry.stand_in:
-            stand_in = self._entry(
-                "calibration_data", entry.stand_in, CalibrationDataEntry, str(self.file("calibration_data", name))
-            )
-            entry = stand_in.model_copy(update={"count": min(entry.count, stand_in.count)})
         self._check_file(entry.source.path, "calibration_data", name)
         return entry
 
@@ -135,13 +136,16 @@ class Registry:
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
         """Return the values of a recipe's file, and the file's name for messages."""
-        file = find_entry(self.folder / "recipes", name, asked_by)
+        file = self._find("recipes", name, asked_by)
         return read_values(file), str(file)
 
-    def _entry(self, kind: str, name: str, schema: type[Entry], asked_by: str) -> Entry:
-        return read_once(find_entry(self.folder / kind, name, asked_by), schema)
+    def _find(self, kind: Folder, name: str, asked_by: str) -> Path:
+        return find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
 
-    def _check_file(self, path: str | None, kind: str, name: str, key: str = "source.path") -> None:
+    def _entry(self, kind: Folder, name: str, schema: type[Entry], asked_by: str) -> Entry:
+        return read_once(self._find(kind, name, asked_by), schema)
+
+    def _check_file(self, path: str | None, kind: Folder, name: str, key: str = "source.path") -> None:
         if path is not None and not Path(path).is_file():
             file = self.file(kind, name)
             raise UserError(f"{file}: key '{key}': there is no file {path}; put it there or correct it")

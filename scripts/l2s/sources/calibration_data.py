@@ -47,7 +47,6 @@ class CalibrationDataEntry(StrictModel):
     seed: int | None = Field(None, ge=0, description="take rows at random by this seed; absent: the first ones")
     max_tokens: int = Field(2048, gt=1, description="a longer text is cut to so many tokens")
     texts: Texts = Texts()
-    stand_in: str | None = Field(None, description="entry of a tiny set that takes its place in a rehearsal")
     sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="sha256 of the rows taken, as the log prints it; pins them"
     )
