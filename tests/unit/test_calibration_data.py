@@ -41,10 +41,13 @@ def test_a_seed_draws_samples_that_stay_the_same(source):
     assert len(set(drawn[0])) == 8
 
 
-def test_a_digest_pins_the_samples(source, capsys):
+def test_a_digest_pins_the_samples(source, capsys, caplog):
     load(source, count=3)
     digest = capsys.readouterr().out.split()[-1]
+    (warning,) = caplog.messages
+    assert "set.yaml" in warning and "UNPINNED" in warning and f"the line 'sha256: {digest}'" in warning
     load(source, count=3, sha256=digest)
+    assert len(caplog.messages) == 1
     with pytest.raises(UserError, match=r"set.yaml .*: the sha256 of the rows is .* are not the pinned ones"):
         load(source, count=4, sha256=digest)
 

@@ -24,7 +24,7 @@ from l2s.checkpoints.model_entry import ModelEntry
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.sources import models
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 WEIGHTS = "model-00001-of-00002.safetensors"
 ROWS = '{"question": "1+1?", "answer": "2"}\n{"question": "2+2?", "answer": "4"}\n'

@@ -12,7 +12,7 @@ from l2s.config import read_values
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table
 from l2s.contracts.responses import RESPONSES
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 DECODE = ["--decoding", "demo", "--out", "x.parquet"]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))

@@ -15,7 +15,8 @@ from l2s.config import StrictModel
 from l2s.contracts.calibration_data import CALIBRATION_DATA
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
-from l2s.sources.benchmarks import ColumnPart, Source, read_rows, rows_digest, value_of
+from l2s.sources.benchmarks import ColumnPart, Source, read_rows, value_of
+from l2s.sources.pinning import check_pinned
 
 QUESTION, ANSWER = "{question}", "{answer}"
 
@@ -48,7 +49,9 @@ class CalibrationDataEntry(StrictModel):
     max_tokens: int = Field(2048, gt=1, description="a longer text is cut to so many tokens")
     texts: Texts = Texts()
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="sha256 of the rows taken, as the log prints it; pins them"
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="sha256 of the rows taken; a run warns if it is absent and says it",
     )
 
 
@@ -74,13 +77,7 @@ def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Ta
     if entry.seed is not None:
         numbers = sorted(random.Random(entry.seed).sample(range(len(raw)), entry.count))
     rows = [_normalise(raw[number], number, entry, where) for number in numbers]
-    digest = rows_digest(rows)
-    print(f"sha256 of the {len(rows)} rows: {digest}")
-    if entry.sha256 not in (None, digest):
-        raise UserError(
-            f"{where}: the sha256 of the rows is {digest}, the entry's 'sha256' says {entry.sha256}; they are not "
-            "the pinned ones (if you trust them, put the new sha256 into the entry)"
-        )
+    check_pinned(rows, entry.sha256, where)
     return table_of(rows, CALIBRATION_DATA)
 
 
