@@ -159,7 +159,7 @@ class DecodingEntry(StrictModel):
         description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
         "the model's where absent",
     )
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Field(Sampling(), description="how tokens are chosen; greedy if absent")
     engine: Literal["transformers", "vllm"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(description="dtype of weights and arithmetic")

@@ -42,7 +42,7 @@ class MainConfig(StrictModel):
 class Study(StrictModel):
     """What every kind of study has."""
 
-    title: str
+    title: str = Field(description="title of the study's pages")
 
     @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
     @classmethod
@@ -55,16 +55,16 @@ class Study(StrictModel):
 class MeasuredStudy(Study):
     """A study of responses: pairs × recipes × benchmarks, decode settings, grader."""
 
-    pairs: tuple[str, ...] = Field(min_length=1)
+    pairs: tuple[str, ...] = Field(min_length=1, description="entries of config/pairs")
     models: tuple[str, ...] | None = Field(
         None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
     )
     recipes: tuple[str | dict[str, Any], ...] = Field(
         description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
     )
-    benchmarks: tuple[str, ...] = Field(min_length=1)
+    benchmarks: tuple[str, ...] = Field(min_length=1, description="entries of config/benchmarks")
     decoding: str = Field(description="entry of config/decoding")
-    grader: str
+    grader: str = Field(description="module of scripts/l2s/grading/graders")
 
     @property
     def decodings(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class MeasuredStudy(Study):
 class TableStudy(MeasuredStudy):
     """One table and its figures."""
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = Field("table", description="table: accuracy and length of each recipe")
     cell: Literal["length", "reflection", "reflective"] | None = Field(
         None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
     )
@@ -85,7 +85,7 @@ class TableStudy(MeasuredStudy):
 class NoiseStudy(MeasuredStudy):
     """How much responses and grades change if they are decoded again with settings that should not matter."""
 
-    kind: Literal["noise"]
+    kind: Literal["noise"] = Field(description="noise: what decoding again changes")
     again: tuple[str, ...] = Field(min_length=1, description="entries of config/decoding to compare with the first")
 
     @property
@@ -97,14 +97,14 @@ class NoiseStudy(MeasuredStudy):
 class SpectraStudy(Study):
     """The singular values of the task vectors of pairs, and their figures."""
 
-    kind: Literal["spectra"]
-    pairs: tuple[str, ...] = Field(min_length=1)
+    kind: Literal["spectra"] = Field(description="spectra: singular values of task vectors")
+    pairs: tuple[str, ...] = Field(min_length=1, description="entries of config/pairs")
 
 
 class StudyGroup(Study):
     """Several studies under one name."""
 
-    kind: Literal["group"]
+    kind: Literal["group"] = Field(description="group: several studies under one name")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
 
 

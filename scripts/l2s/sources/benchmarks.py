@@ -102,11 +102,11 @@ class Appended(StrictModel):
 class BenchmarkEntry(StrictModel):
     """A benchmark: its source, its columns, and what pins its content."""
 
-    source: Source
-    question: ColumnPart
-    gold: ColumnPart
+    source: Source = Field(description="where the rows come from")
+    question: ColumnPart = Field(description="where a row has the question")
+    gold: ColumnPart = Field(description="where a row has the gold answer")
     append: tuple[Appended, ...] = Field((), description="texts behind questions, by what their gold answers are")
-    level: ColumnPart | None = None
+    level: ColumnPart | None = Field(None, description="where a row has its level of difficulty, a whole number")
     id: ColumnPart | None = Field(None, description="identifier of a question; its row number if absent")
     examples: str | None = Field(
         None, description="set of few-shot examples that its questions are shown with, where the prompt shows any"

@@ -40,14 +40,14 @@ class Texts(StrictModel):
 class CalibrationDataEntry(StrictModel):
     """Calibration data: its source, its columns, how many rows are taken, and how models read them."""
 
-    source: Source
-    question: ColumnPart
+    source: Source = Field(description="where the rows come from")
+    question: ColumnPart = Field(description="where a row has the question")
     quick: ColumnPart = Field(description="column of the quick answer; of a list of texts the first is taken")
     slow: ColumnPart = Field(description="column of the slow answer; of a list of texts the first is taken")
     count: int = Field(100, gt=0, description="number of rows to take")
     seed: int | None = Field(None, ge=0, description="take rows at random by this seed; absent: the first ones")
     max_tokens: int = Field(2048, gt=1, description="a longer text is cut to so many tokens")
-    texts: Texts = Texts()
+    texts: Texts = Field(Texts(), description="what models read: question and answer as one text")
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
