@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-mergekit test-vllm test-slurm test-cuda bench faults lint format demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-mergekit test-vllm test-slurm test-cuda bench faults lint format docs demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
@@ -26,6 +26,7 @@ help:
 	@echo "make faults      kill merges and decode jobs at twenty random moments each"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
+	@echo "make docs        write the configuration reference and the JSON Schemas in docs/ again"
 	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
 	@echo "make lock        resolve the dependencies of pyproject.toml again and write envs/"
 
@@ -116,6 +117,9 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+docs: setup-dev
+	$(BIN)/python scripts/make_docs.py
 
 demo-pair: setup
 	$(BIN)/python scripts/train_demo.py --out workflow/resources/demo --seed 0

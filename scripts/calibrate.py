@@ -26,8 +26,8 @@ from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
-from l2s.sources.benchmarks import rows_digest
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
+from l2s.sources.pinning import rows_digest
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 Device = Literal["cpu", "cuda"]

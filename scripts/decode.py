@@ -83,12 +83,13 @@ def main(
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         raise UserError("--benchmark: one is given twice")
-    prompt.check_benchmarks(names, str(prompt_path))
+    entries = {path.stem: read_entry(path, BenchmarkEntry) for path in paths}
+    sets = {path.stem: prompt.set_for(entries[path.stem].examples, str(path)) for path in paths if prompt.few_shot}
     if out.suffix != ".parquet":
         raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
-    tables = [load_questions(path.stem, read_entry(path, BenchmarkEntry), str(path)) for path in paths]
-    shown = load_sets(prompt.for_benchmarks(names), str(prompt_path))
-    decode(checkpoint, tables, shown, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
+    tables = [load_questions(path.stem, entries[path.stem], str(path)) for path in paths]
+    shown = load_sets(prompt, set(sets.values()), str(prompt_path))
+    decode(checkpoint, tables, shown, sets, settings, prompt, store or out.with_name(f"{out.name}.store"), out)
 
 
 def choose_settings() -> str:
@@ -110,13 +111,13 @@ def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntr
     return settings if settings.engine == engine else settings.with_engine(engine)
 
 
-def load_sets(prompt: PromptEntry, asked_by: str) -> list[pa.Table]:
-    """Load the examples that a prompt needs, none for a zero-shot one."""
+def load_sets(prompt: PromptEntry, names: set[str], asked_by: str) -> list[pa.Table]:
+    """Load the sets of examples that a prompt shows, none for a zero-shot one."""
     if prompt.few_shot is None:
         return []
     path = entry_path(CONFIG / "examples", prompt.few_shot.examples, asked_by)
     entry = read_entry(path, ExamplesEntry)
-    return [load_examples(name, entry, str(path)) for name in sorted(set(prompt.few_shot.sets.values()))]
+    return [load_examples(name, entry, str(path)) for name in sorted(names)]
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
@@ -130,6 +131,7 @@ def decode_job(
     manifest: Path,
     questions: list[Path],
     examples: list[Path],
+    example_sets: dict[str, str],
     settings: dict[str, Any],
     prompt: dict[str, Any],
     store: Path,
@@ -143,6 +145,7 @@ def decode_job(
         manifest: The checkpoint's manifest; its weights are made again if they are not there.
         questions: Parquet files with the schema QUESTIONS, one per benchmark.
         examples: Parquet files with the schema EXAMPLES, one per set that the prompt shows.
+        example_sets: Benchmark → the set of examples that its questions are shown with.
         settings: Decode settings, resolved.
         prompt: The prompt's entry.
         store: Folder of the response store.
@@ -154,6 +157,7 @@ def decode_job(
         Checkpoint.from_manifest(manifest),
         [read_table(path, QUESTIONS) for path in questions],
         [read_table(path, EXAMPLES) for path in examples],
+        example_sets,
         validate(DecodingEntry, settings, "decode settings of this job"),
         validate(PromptEntry, prompt, "prompt of this job"),
         store,
@@ -167,6 +171,7 @@ def decode(
     checkpoint: Checkpoint,
     questions: list[pa.Table],
     examples: list[pa.Table],
+    example_sets: dict[str, str],
     settings: DecodingEntry,
     prompt: PromptEntry,
     store: Path,
@@ -181,7 +186,8 @@ def decode(
     settings = complete(settings, checkpoint, model)
     numeric = numeric_settings(settings, engine_identity(settings), model.context_length, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    rendered = Prompt(prompt, model.tokenizer, sets_of(examples))
+    sets = sets_of(examples)
+    rendered = Prompt(prompt, model.tokenizer, {name: sets[shown] for name, shown in example_sets.items()})
 
     with ExitStack() as loan:
 
@@ -194,6 +200,7 @@ def decode(
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
         "prompt": prompt.model_dump(mode="json"),
+        "example_sets": example_sets,
         "tokenizer": checkpoint_tokenizer(checkpoint),
         "seconds": round(time.monotonic() - started, 3),
         **session.facts,
@@ -265,6 +272,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         questions=[Path(path) for path in snakemake.input.questions],
         examples=[Path(path) for path in snakemake.input.examples],
         settings=snakemake.params.settings,
+        example_sets=snakemake.params.example_sets,
         prompt=snakemake.params.prompt,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from l2s.config import read_yaml, validate
+from l2s.config import read_values, validate
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
@@ -19,7 +19,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the rows.")],
 ) -> None:
     """Read rows of calibration data, normalise them, pick some, and write them as Parquet."""
-    write_calibration_data(read_yaml(entry), str(entry), out)
+    write_calibration_data(read_values(entry), str(entry), out)
 
 
 def write_calibration_data(entry: dict[str, Any], entry_file: str, out: Path) -> None:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from l2s.config import read_yaml, suggestion, validate
+from l2s.config import read_values, validate
 from l2s.contracts.parquet import write_table
-from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.sources.examples import ExamplesEntry, load_examples
 
@@ -21,16 +20,12 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the examples.")],
 ) -> None:
     """Read a set of examples, check its sha256, and write it as Parquet."""
-    write_examples(name, read_yaml(entry), str(entry), out)
+    write_examples(name, read_values(entry), str(entry), out)
 
 
 def write_examples(name: str, entry: dict[str, Any], entry_file: str, out: Path) -> None:
     """Write the examples of the set ``name``, given its entry's values and what errors call the entry."""
-    checked = validate(ExamplesEntry, entry, entry_file)
-    if name not in checked.sets:
-        hint = suggestion(name, list(checked.sets), "the sets are")
-        raise UserError(f"{entry_file}: key 'sets' does not name the set '{name}'{hint}")
-    table = load_examples(name, checked, entry_file)
+    table = load_examples(name, validate(ExamplesEntry, entry, entry_file), entry_file)
     write_table(table, out)
     print(f"{out}: {len(table)} examples")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from l2s.config import read_yaml, validate
+from l2s.config import read_values, validate
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.sources.benchmarks import BenchmarkEntry, load_questions
@@ -19,7 +19,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the questions.")],
 ) -> None:
     """Read a benchmark's rows, normalise them, check their number and sha256, and write them as Parquet."""
-    write_questions(entry.stem, read_yaml(entry), str(entry), out)
+    write_questions(entry.stem, read_values(entry), str(entry), out)
 
 
 def write_questions(name: str, entry: dict[str, Any], entry_file: str, out: Path) -> None:

@@ -20,7 +20,7 @@ import typer
 from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, read_manifest
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.weights import Checkpoint, locate
-from l2s.config import read_yaml
+from l2s.config import read_values
 from l2s.contracts.calibrations import Calibration, read_calibration
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -55,7 +55,7 @@ def main(
         read = read_calibrations(parsed, files, parents)
         merge_checkpoint(parsed, parents, into or rebuild.parent, Workers(threads, device), expected, read)
     elif recipe and out:
-        parsed = parse_recipe(read_yaml(recipe), str(recipe))
+        parsed = parse_recipe(read_values(recipe), str(recipe))
         out = out.resolve()
         parents = by_hand_parents(parsed)
         refuse_to_overwrite(out, [folder for _, folder in parents])

@@ -17,7 +17,7 @@ from l2s.checkpoints.manifest import Parent, read_manifest
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.checkpoints.weights import Checkpoint, locate
-from l2s.config import entry_path, read_entry, read_yaml, validate
+from l2s.config import entry_path, read_entry, read_values, validate
 from l2s.contracts.calibration_data import CALIBRATION_DATA
 from l2s.contracts.parquet import read_table
 from l2s.decoding.prompts import Prompt
@@ -128,7 +128,7 @@ def finish(
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file that must hold a mapping."""
-    values = read_yaml(path)
+    values = read_values(path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping with 'method' and its hyper-parameters")
     return values

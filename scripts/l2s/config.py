@@ -1,4 +1,8 @@
-"""Configuration entries: one small YAML file each, checked against a pydantic model that refuses unknown keys."""
+"""Configuration entries: one small YAML file each, checked against a pydantic model that refuses unknown keys.
+
+An entry may say ``extends: <another entry of its folder>``: it has that entry's keys, and its own keys replace them,
+each as a whole. What reads an entry (paths, digests, jobs) sees the result only.
+"""
 
 import difflib
 import re
@@ -15,6 +19,7 @@ Entry = TypeVar("Entry", bound=BaseModel)
 UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained|function-\w+)[-\[]|float$|str$|int$")
 
 LIST_WANTED = "Input should be a list, e.g. [mine]"
+EXTENDS = "extends"
 
 
 class StrictModel(BaseModel):
@@ -107,9 +112,36 @@ def read_yaml(path: str | Path) -> Any:
         raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
 
 
+def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
+    """Read one entry's file, on top of the entry that its key ``extends`` names, if it has one.
+
+    Args:
+        path: The file.
+        extended_by: The files that extend it, the first one read first.
+
+    Raises:
+        UserError: A file is missing or malformed, or an entry extends itself or one that does not exist.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict) or EXTENDS not in values:
+        return values
+    own = {key: value for key, value in values.items() if key != EXTENDS}
+    name, where = values[EXTENDS], f"{path}: key '{EXTENDS}'"
+    if not isinstance(name, str):
+        raise UserError(f"{where}: expected the name of one entry of the same folder (found {name!r})")
+    start = find_entry(path.parent, name, where)
+    if start in (around := (*extended_by, path)):
+        names = " > ".join(file.stem for file in (*around[around.index(start) :], start))
+        raise UserError(f"{where}: an entry cannot extend itself ({names}); remove one '{EXTENDS}'")
+    inherited = read_values(start, around)
+    if not isinstance(inherited, dict):
+        raise UserError(f"{where}: {start} holds no mapping of keys to values")
+    return {**inherited, **own}
+
+
 def read_entry(path: Path, schema: type[Entry]) -> Entry:
     """Read and check one entry file."""
-    return validate(schema, read_yaml(path), str(path))
+    return validate(schema, read_values(path), str(path))
 
 
 def find_entry(folder: Path, name: str, asked_by: str) -> Path:

@@ -1,13 +1,14 @@
 """How a script runs: as a Snakemake job, or by hand from the command line."""
 
 import errno
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from l2s.errors import UserError
 
@@ -43,10 +44,18 @@ def clear_path_errors() -> Iterator[None]:
         raise UserError(f"{f'{path}: ' if path else ''}{error.strerror}; {REMEDIES[error.errno]}") from error
 
 
+def show_warnings(*streams: TextIO) -> None:
+    """Print the library's warnings to each of the streams, as one line each."""
+    for stream in streams:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("warning: %(message)s"))
+        logging.getLogger("l2s").addHandler(handler)
+
+
 def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     """Run ``main`` as the Snakemake job ``job``, with everything that it prints going to the job's log.
 
-    A user error also goes to Snakemake's own output, as one line without a traceback.
+    A user error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
     terminal = os.dup(2)
@@ -58,6 +67,7 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
         os.dup2(stream.fileno(), 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
+    show_warnings(sys.stderr, os.fdopen(os.dup(terminal), "w"))
     try:
         with clear_path_errors():
             main(**arguments)
@@ -82,6 +92,7 @@ def run_cli(main: Callable[..., Any]) -> None:
     import typer
 
     stop_cleanly()
+    show_warnings(sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)
     try:

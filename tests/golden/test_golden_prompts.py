@@ -17,11 +17,12 @@ from l2s.config import read_entry
 from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.decoding.store import ids_bytes
+from l2s.sources.benchmarks import BenchmarkEntry
 
 PROMPTS = ROOT / "config" / "prompts"
 GOLDEN = json.loads((Path(__file__).parent / "prompts.json").read_text(encoding="utf-8"))
 QUESTION = "From left to right, modulo 10: 3*4+9"
-SUMS = {"sums": [Example("1+2?", "3")]}
+SUMS = {"gsm8k": [Example("1+2?", "3")]}
 
 
 def tokenizer_of(kind, folder):
@@ -58,8 +59,8 @@ def test_pinned_ids_begin_with_one_begin_token_where_the_files_ask_for_it(tmp_pa
 )
 def test_few_shot_prompt_renders_real_demonstrations_to_the_pinned_digests(real_data, tmp_path, kind, benchmark):
     sets = json.loads((real_data / "few_shot_demos.json").read_text(encoding="utf-8"))["demos"]
-    examples = {name: [Example(**row) for row in rows] for name, rows in sets.items()}
-    prompt = shipped("cot", tokenizer_of(kind, tmp_path), examples)
+    entry = read_entry(ROOT / "config" / "benchmarks" / f"{benchmark}.yaml", BenchmarkEntry)
+    prompt = shipped("cot", tokenizer_of(kind, tmp_path), {benchmark: [Example(**row) for row in sets[entry.examples]]})
     text = prompt.text(benchmark, QUESTION)
     assert text.endswith(f"\n\n\nQuestion: {QUESTION}\nAnswer:")
     ids = prompt.ids(text)

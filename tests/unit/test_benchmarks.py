@@ -8,8 +8,9 @@ import pytest
 from l2s.config import validate
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
-from l2s.sources.benchmarks import BenchmarkEntry, load_questions, rows_digest
+from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 from l2s.sources.extractors import last_boxed, latex
+from l2s.sources.pinning import rows_digest
 
 ROWS = [
     {"q": "1+1?", "a": "so #### 2", "n": "x1", "difficulty": "Level 1"},
@@ -76,7 +77,7 @@ def test_text_is_put_behind_the_questions_whose_whole_gold_answer_matches(entry)
         ({"a": None}, r"row 2: column 'a' holds nothing"),
         ({"q": "   "}, r"row 2: column 'q' holds nothing"),
         ({"n": "x1"}, r"rows 1 and 2 have the same id 'x1'"),
-        ({"q": "another question"}, r"sha256 of the rows is [0-9a-f]{64}, the entry's 'sha256' says"),
+        ({"q": "another question"}, r"sha256 of the rows is [0-9a-f]{64}, key 'sha256' says"),
     ],
 )
 def test_bad_row_is_named_by_file_row_and_column(entry, change, message):

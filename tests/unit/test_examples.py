@@ -73,9 +73,16 @@ def test_json_and_python_from_file_and_address_give_the_same_pinned_texts(files,
 def test_set_that_is_not_the_pinned_one_is_refused_with_its_sha256(files):
     changed = {**SETS, "one": SETS["one"][:1]}
     (files / "demos.json").write_text(json.dumps(changed))
-    with pytest.raises(UserError, match=rf"the sha256 of set 'one' is [0-9a-f]{{64}}, the entry says {PINS['one']}"):
+    with pytest.raises(UserError, match=rf"set 'one': the sha256 .* is [0-9a-f]{{64}}, key 'one' says {PINS['one']}"):
         load(path=str(files / "demos.json"))
     assert len(load("two", path=str(files / "demos.json"))) == 1
+
+
+def test_set_without_sha256_is_loaded_with_a_warning_that_gives_the_line_to_paste(files, caplog):
+    table = load(path=str(files / "demos.json"), sets={"one": None})
+    assert len(table) == len(SETS["one"])
+    (warning,) = caplog.messages
+    assert "set 'one': UNPINNED" in warning and f"the line 'one: {PINS['one']}'" in warning
 
 
 def test_address_that_does_not_answer_is_one_clear_line(server):

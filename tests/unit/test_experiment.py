@@ -50,7 +50,7 @@ def edit(file, changes):
         ("decoding/demo", {"prompt": "dmeo"}, r"decoding/demo.yaml: 'dmeo' is unknown.*did you mean 'demo'"),
         ("decoding/demo", {"engine": "llama"}, r"decoding/demo.yaml: key 'engine': [^;]*$"),
         ("decoding/demo", {"max_new_tokens": 0}, r"decoding/demo.yaml: key 'max_new_tokens'"),
-        ("decoding/demo", {"prompt": "cot"}, r"cot.yaml: key 'few_shot.sets' names no .* for benchmark 'demo_arith"),
+        ("decoding/demo", {"prompt": "cot"}, r"benchmarks/demo_arithmetic.yaml: key 'examples' is missing"),
         ("prompts/demo", {"template": None}, r"prompts/demo.yaml: give either 'template' or 'chat'"),
         ("studies/demo", {"pairs": ["7c"]}, r"demo.yaml: '7c' is unknown: there is no file config/pairs/7c"),
         ("studies/demo", {"pairs": ["demo", "demo"]}, r"studies/demo.yaml: key 'pairs': named more than once: demo"),
@@ -163,29 +163,39 @@ def test_two_entries_may_name_the_same_model(project):
     assert Experiment(DEMO_CONFIG, project).merges
 
 
-def few_shot(project, sets, **examples):
-    """Give the demo's prompt examples."""
-    (project / "examples" / "mine.yaml").write_text(yaml.safe_dump({"sets": {"easy": "0" * 64}, **examples}))
-    shown = {"examples": "mine", "template": "{question} {answer}", "separator": " ", "sets": sets}
+def few_shot(project, own=None, for_all=None, **source):
+    """Give the prompt of a new study examples, and its benchmark a set; return the study's configuration."""
+    (project / "examples" / "mine.yaml").write_text(yaml.safe_dump({"sets": {"easy": "0" * 64}, **source}))
+    shown = {"examples": "mine", "template": "{question} {answer}", "separator": " ", "set": for_all}
     edit(project / "prompts" / "demo.yaml", {"few_shot": shown})
-
-
-def test_demonstrations_are_checked_before_anything_runs(project):
-    few_shot(project, {"demo_arithmetic": "esay"}, url="https://example.org/demos.json")
-    with pytest.raises(
-        UserError, match=r"prompts/demo.yaml: key 'few_shot.sets': there is no set 'esay'; did you mean"
-    ):
-        Experiment(DEMO_CONFIG, project)
+    edit(project / "benchmarks" / "demo_arithmetic.yaml", {"examples": own})
+    edit(project / "recipes" / "demo-dpo.yaml", {"prompt": "chat"})
     module.read_once.cache_clear()
-    few_shot(project, {"demo_arithmetic": "easy"}, path="no.json")
+    return {**DEMO_CONFIG, "studies": ["demo"]}
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"own": "esay"}, r"benchmarks/demo_arithmetic.yaml: key 'examples': there is no set 'esay'; did you mean"),
+        ({"for_all": "esay"}, r"prompts/demo.yaml: key 'few_shot.set': there is no set 'esay'; did you mean 'easy'"),
+        ({}, r"benchmarks/demo_arithmetic.yaml: key 'examples' is missing, .* name a set of 'mine' there"),
+    ],
+)
+def test_sets_of_examples_are_checked_before_anything_runs(project, sets, message):
+    with pytest.raises(UserError, match=message):
+        Experiment(few_shot(project, **sets, url="https://example.org/demos.json"), project)
+
+
+def test_file_of_examples_must_exist(project):
     with pytest.raises(UserError, match=r"examples/mine.yaml: key 'path': there is no file no.json"):
-        Experiment(DEMO_CONFIG, project)
+        Experiment(few_shot(project, own="easy", path="no.json"), project)
 
 
-def test_prompt_of_a_checkpoint_names_the_sets_of_its_benchmarks_only(project):
-    few_shot(project, {"demo_arithmetic": "easy", "gsm8k": "easy"}, url="https://example.org/demos.json")
-    experiment = Experiment(DEMO_CONFIG, project)
-    assert experiment.prompt_of("models/demo-slow", "demo").few_shot.sets == {"demo_arithmetic": "easy"}
+def test_a_checkpoint_has_the_sets_of_the_benchmarks_that_are_asked_of_it_only(project):
+    experiment = Experiment(few_shot(project, own="easy", url="https://example.org/demos.json"), project)
+    assert experiment.registry.example_set("cot", "gsm8k") == "gsm8k"
+    assert experiment.example_sets("models/demo-slow", "demo") == {"demo_arithmetic": "easy"}
 
 
 def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(project, monkeypatch):

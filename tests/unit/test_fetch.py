@@ -18,7 +18,7 @@ from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.contracts.parquet import read_table
 from l2s.contracts.questions import QUESTIONS
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 pytestmark = pytest.mark.slow
 

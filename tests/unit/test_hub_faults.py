@@ -24,7 +24,7 @@ from l2s.checkpoints.model_entry import ModelEntry
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.sources import models
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 pytestmark = pytest.mark.slow
 

@@ -53,13 +53,44 @@ def test_any_other_fault_stays_what_it_is():
         raise ConnectionResetError(errno.ECONNRESET, "reset")
 
 
-def test_job_tells_it_in_its_log_and_in_the_terminal(tmp_path):
-    code = (
-        "from types import SimpleNamespace as Job\n"
-        "from l2s.jobs import run_job\n"
-        f"run_job(lambda: open({str(tmp_path)!r}, 'w'), Job(log=[{str(tmp_path / 'job.log')!r}]))"
-    )
+def unpinned(folder):
+    entry = folder / "mine.yaml"
+    entry.write_text(re.sub("sha256: .*", "", ENTRY.read_text()))
+    return entry, re.search("sha256: .*", ENTRY.read_text())[0]
+
+
+def test_rows_without_sha256_are_read_with_a_warning_that_gives_the_line_to_paste(tmp_path):
+    entry, line = unpinned(tmp_path)
+    done = by_hand(entry, tmp_path / "out.parquet")
+    assert done.returncode == 0 and (tmp_path / "out.parquet").is_file()
+    assert re.fullmatch(f"warning: {entry} .*: UNPINNED: .* pin them with the line '{line}'\n", done.stderr)
+    with entry.open("a") as stream:
+        stream.write(line)
+    assert by_hand(entry, tmp_path / "out.parquet").stderr == ""
+
+
+def as_job(code):
+    """Run Python code as a job whose log is job.log."""
+    code = f"from types import SimpleNamespace as Job\nfrom l2s.jobs import run_job\n{code}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+
+
+def test_job_warns_in_its_log_and_in_the_terminal_and_goes_on(tmp_path):
+    code = f"""
+import logging
+def main():
+    logging.getLogger("l2s.any").warning("%s is unpinned", "it")
+    print("went on")
+run_job(main, Job(log=[{str(tmp_path / "job.log")!r}]))
+"""
+    done = as_job(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "warning: it is unpinned\n")
+    assert (tmp_path / "job.log").read_text() == "warning: it is unpinned\nwent on\n"
+
+
+def test_job_tells_it_in_its_log_and_in_the_terminal(tmp_path):
+    code = f"run_job(lambda: open({str(tmp_path)!r}, 'w'), Job(log=[{str(tmp_path / 'job.log')!r}]))"
+    done = as_job(code)
     told = f"error: {tmp_path}: Is a directory; name a file\n"
     assert (done.returncode, done.stderr, (tmp_path / "job.log").read_text()) == (1, told, told)

@@ -20,11 +20,10 @@ FEW_SHOT = {
     "examples": "any",
     "template": "Q: {question}\nA: {answer}",
     "separator": "\n\n",
-    "sets": {"sums": "easy", "chains": "hard"},
 }
-SETS = {
-    "easy": [Example("1+1?", "2"), Example("{answer}?", "{question}!")],
-    "hard": [Example("2*2?", "4")],
+EXAMPLES = {
+    "sums": [Example("1+1?", "2"), Example("{answer}?", "{question}!")],
+    "chains": [Example("2*2?", "4")],
 }
 
 
@@ -33,7 +32,7 @@ def tokenizer(**options):
 
 
 def prompt(own=None, **entry):
-    return Prompt(PromptEntry(**entry), own or tokenizer(), SETS if "few_shot" in entry else None)
+    return Prompt(PromptEntry(**entry), own or tokenizer(), EXAMPLES if "few_shot" in entry else None)
 
 
 def test_braces_and_places_inside_a_question_stay_as_they_are():
@@ -50,16 +49,18 @@ def test_each_benchmark_is_shown_its_own_examples():
 def test_count_takes_demonstrations_from_the_start_and_asks_for_no_more_than_there_are():
     one = prompt(template="Q: {question}\nA:", few_shot={**FEW_SHOT, "count": 1})
     assert one.text("sums", "5?") == "Q: 1+1?\nA: 2\n\nQ: 5?\nA:"
-    with pytest.raises(UserError, match=r"asks for 2 examples of 'hard', which has 1; lower 'few_shot.count'"):
+    with pytest.raises(UserError, match=r"asks for 2 examples, and the set of benchmark 'chains' has 1; lower 'few"):
         prompt(template="{question}", few_shot={**FEW_SHOT, "count": 2})
 
 
-def test_benchmark_without_demonstrations_is_named():
-    entry = PromptEntry(template="{question}", few_shot=FEW_SHOT)
-    entry.check_benchmarks(["sums", "chains"], "p.yaml")
-    with pytest.raises(UserError, match=r"p.yaml: key 'few_shot.sets' names no examples for benchmark 'gsm8k'"):
-        entry.check_benchmarks(["sums", "gsm8k"], "p.yaml")
-    assert entry.for_benchmarks(["sums"]).few_shot.sets == {"sums": "easy"}
+def test_the_set_is_the_benchmarks_unless_the_prompt_names_one_for_all():
+    by_benchmark = PromptEntry(template="{question}", few_shot=FEW_SHOT)
+    assert by_benchmark.set_for("easy", "b.yaml") == "easy"
+    with pytest.raises(UserError, match=r"^b.yaml: key 'examples' is missing, .* name a set of 'any' there"):
+        by_benchmark.set_for(None, "b.yaml")
+    for_all = PromptEntry(template="{question}", few_shot={**FEW_SHOT, "set": "sums"})
+    assert for_all.set_for("easy", "b.yaml") == for_all.set_for(None, "b.yaml") == "sums"
+    assert PromptEntry(template="{question}").set_for("easy", "b.yaml") is None
 
 
 def test_chat_template_gets_system_and_user_text_and_is_ready_to_answer():

@@ -79,7 +79,8 @@ def test_every_script_of_the_project_has_a_digest():
 def test_the_catalogue_is_reached_by_no_script_that_makes_anything():
     experiment = provenance.SCRIPTS / "l2s" / "experiment"
     assert experiment.is_dir()
-    for script in set(provenance.SCRIPTS.glob("*.py")) - {provenance.SCRIPTS / "plan.py"}:
+    readers = {provenance.SCRIPTS / name for name in ("plan.py", "make_docs.py")}
+    for script in set(provenance.SCRIPTS.glob("*.py")) - readers:
         reached, pending = set(), [script]
         while pending:
             found = provenance.imported_files(pending.pop()) - reached

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-import yaml
 from support import ROOT
 
+from l2s.config import read_values
 from l2s.contracts.table import MEAN
 
 FOLDER = ROOT / "config" / "published"
@@ -144,4 +144,4 @@ def recipe_for(method, pair):
     """Return the recipe of a scale: <method>-<pair> if there is one, else <method>."""
     folder = ROOT / "config" / "recipes"
     own = folder / f"{method}-{pair}.yaml"
-    return yaml.safe_load((own if own.is_file() else folder / f"{method}.yaml").read_text())
+    return read_values(own if own.is_file() else folder / f"{method}.yaml")

@@ -115,7 +115,6 @@ def test_prompts_begin_as_in_decoding_with_the_begin_token_that_the_tokenizer_as
 def test_prompt_with_examples_or_of_a_chat_template_that_is_not_there_is_refused():
     shown = {
         "examples": "qwen25-math",
-        "sets": {"gsm8k": "a"},
         "template": "{question}{answer}",
         "separator": "\n",
     }

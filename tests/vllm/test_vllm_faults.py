@@ -12,6 +12,7 @@ import yaml
 from project import new_project
 from support import DEMO, ROOT
 
+from l2s.config import read_values
 from l2s.contracts.parquet import read_table
 from l2s.contracts.responses import RESPONSES
 
@@ -21,7 +22,7 @@ WINDOW = 90
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     """The demo's settings for vLLM, a context length that cuts the longest responses, and few responses at a time."""
-    values = yaml.safe_load((ROOT / "config" / "decoding" / "demo-vllm.yaml").read_text())
+    values = read_values(ROOT / "config" / "decoding" / "demo-vllm.yaml")
     path = tmp_path_factory.mktemp("settings") / "narrow.yaml"
     path.write_text(
         yaml.safe_dump({**values, "context_length": WINDOW, "vllm": {**values["vllm"], "max_num_seqs": 32}})

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from support import DEMO, ROOT
 
+from l2s.config import read_values
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table
 from l2s.contracts.responses import RESPONSES
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 DECODE = ["--decoding", "demo", "--out", "x.parquet"]
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
@@ -80,7 +81,7 @@ def test_decoding_again_by_hand_takes_responses_from_the_store(tmp_path):
 
 def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
     rows = [{"question": "1+1", "answer": "\\boxed{2}"}]
-    shown = {"sets": {"demo_validation": "sums"}, "template": "Q: {question} A: {answer}", "separator": "\n"}
+    shown = {"template": "Q: {question} A: {answer}", "separator": "\n"}
     entries = {
         "demos.json": {"sums": rows},
         "mine.yaml": {"path": str(tmp_path / "demos.json"), "sets": {"sums": rows_digest(rows)}},
@@ -88,19 +89,23 @@ def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
             "template": "Q: {question} A:",
             "few_shot": {"examples": f"{tmp_path}/mine.yaml", **shown},
         },
+        "demo_validation.yaml": {
+            **read_values(ROOT / "config/benchmarks/demo_validation.yaml"),
+            "examples": "sums",
+        },
         "short.yaml": {**yaml.safe_load((ROOT / "config/decoding/demo.yaml").read_text()), "max_new_tokens": 2},
     }
     entries["short.yaml"]["prompt"] = f"{tmp_path}/shots.yaml"
     for name, values in entries.items():
         (tmp_path / name).write_text(json.dumps(values))  # JSON is YAML
     options = ["--model", DEMO / "quick", "--decoding", tmp_path / "short.yaml", "--out", tmp_path / "r.parquet"]
-    done = script("decode.py", *options, "--benchmark", "demo_validation")
+    done = script("decode.py", *options, "--benchmark", tmp_path / "demo_validation.yaml")
     assert done.returncode == 0, done.stderr
     prompt = json.loads((tmp_path / "r.json").read_text())["first_prompt"]
     assert prompt.startswith("Q: 1+1 A: \\boxed{2}\nQ: From left to right, modulo 10: ")
     done = script("decode.py", *options, "--benchmark", "demo_arithmetic")
     assert done.returncode == 1
-    assert "shots.yaml: key 'few_shot.sets' names no examples for benchmark 'demo_arithmetic'" in done.stderr
+    assert "demo_arithmetic.yaml: key 'examples' is missing, and the prompt shows few-shot examples" in done.stderr
 
 
 @pytest.mark.parametrize(

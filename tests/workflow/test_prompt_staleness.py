@@ -6,7 +6,7 @@ import pytest
 import yaml
 from test_staleness import kinds
 
-from l2s.sources.benchmarks import rows_digest
+from l2s.sources.pinning import rows_digest
 
 SETS = {
     "easy": [{"question": "1+1", "answer": "1+1=2. The answer is \\boxed{2}."}],
@@ -29,11 +29,12 @@ def with_examples(finished_demo, tmp_path_factory):
                 "examples": "mine",
                 "template": "Question: {question}\nAnswer: {answer}",
                 "separator": "\n",
-                "sets": {"demo_arithmetic": "easy", "demo_validation": "hard"},
             },
             "stop": ["\nQuestion:"],
         },
     }
+    for benchmark, name in {"demo_arithmetic": "easy", "demo_validation": "hard"}.items():
+        project.edit(f"config/benchmarks/{benchmark}.yaml", "rows: ", f"examples: {name}\nrows: ")
     demo = yaml.safe_load((project.folder / "config/decoding/demo.yaml").read_text())
     entries["decoding/shots"] = {**demo, "prompt": "shots", "max_new_tokens": 8}
     study = yaml.safe_load((project.folder / "config/studies/demo.yaml").read_text())
@@ -84,12 +85,12 @@ def test_changed_prompt_decodes_again_what_it_asks_and_nothing_else(project, old
 
 
 def test_changed_demonstrations_decode_again_the_checkpoints_that_are_shown_them(project):
-    project.edit("config/prompts/shots.yaml", "demo_validation: hard", "demo_validation: easy")
+    project.edit("config/benchmarks/demo_validation.yaml", "examples: hard", "examples: easy")
     assert decoded(project) == ["models/demo-quick"]
 
 
 def test_demonstrations_of_a_benchmark_that_nobody_asks_for_schedule_nothing(project):
-    project.edit("config/prompts/shots.yaml", "demo_arithmetic: easy", "demo_arithmetic: easy\n    gsm8k: hard")
+    project.edit("config/benchmarks/gsm8k.yaml", "examples: gsm8k", "examples: math")
     assert stale(project) == []
 
 
@@ -99,7 +100,7 @@ def test_demonstrations_that_are_no_longer_the_pinned_ones_stop_the_run(project)
     assert kinds(stale(project))["load"] == 2
     done = project.snakemake(config="config/both.yaml")
     assert done.returncode == 1
-    assert "error: config/examples/mine.yaml (demos.json): the sha256 of set 'hard' is" in done.stdout
+    assert "error: config/examples/mine.yaml (demos.json): set 'hard': the sha256 of the rows is" in done.stdout
 
 
 def test_changed_budget_of_a_role_decodes_again_that_role_only(demo):

@@ -14,7 +14,7 @@ rule fetch_model:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("fetch_model.py"),
-        entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label", "stand_in"}),
+        entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label"}),
     message:
         "fetch the model {wildcards.model}"
     script:
@@ -34,7 +34,9 @@ rule load_questions:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("load_questions.py"),
-        entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(mode="json"),
+        entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(
+            mode="json", exclude={"examples"}
+        ),
     message:
         "load the questions of {wildcards.benchmark}"
     script:

@@ -22,7 +22,6 @@ class ModelEntry(StrictModel):
         None, gt=0, description="if given, its config must have this max_position_embeddings"
     )
     tied: bool | None = Field(None, description="if given, whether it must lack an lm_head.weight")
-    stand_in: str | None = Field(None, description="entry of a tiny model that takes its place in a rehearsal")
     label: str | None = Field(None, description="how tables name the model; the entry's name if absent")
     licence: str | None = Field(None, description="SPDX identifier of the weights' licence")
 

@@ -30,10 +30,10 @@ class Prompt:
     Args:
         entry: The prompt's entry.
         tokenizer: The checkpoint's own, from ``load_tokenizer``.
-        examples: The sets that the entry's ``few_shot`` names.
+        examples: The examples of each benchmark, if the entry has ``few_shot``.
 
     Raises:
-        UserError: The tokenizer has no chat template, or a set is smaller than the entry's ``count``.
+        UserError: The tokenizer has no chat template, or a benchmark has fewer examples than the entry's ``count``.
     """
 
     def __init__(
@@ -57,8 +57,7 @@ class Prompt:
         if self.entry.chat:
             return self._chat(question)
         asked = _fill(self.entry.template, question=question)
-        few_shot = self.entry.few_shot
-        return self._shown[few_shot.sets[benchmark]] + asked if few_shot else asked
+        return self._shown[benchmark] + asked if self.entry.few_shot else asked
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Return the token ids of a prompt's text.
@@ -99,12 +98,12 @@ class Prompt:
         spelt = text if len(text) <= 2 * CHARACTERS else f"{text[:CHARACTERS]} … {text[-CHARACTERS:]}"
         return f"first prompt, {len(ids):,} tokens: {' '.join(shown)}\nfirst prompt, its text: {spelt!r}"
 
-    def _join(self, name: str, examples: Sequence[Example]) -> str:
+    def _join(self, benchmark: str, examples: Sequence[Example]) -> str:
         few_shot = self.entry.few_shot
         if few_shot.count and few_shot.count > len(examples):
             raise UserError(
-                f"the prompt asks for {few_shot.count} examples of '{name}', which has {len(examples)}; "
-                "lower 'few_shot.count'"
+                f"the prompt asks for {few_shot.count} examples, and the set of benchmark '{benchmark}' has "
+                f"{len(examples)}; lower 'few_shot.count'"
             )
         return "".join(
             _fill(few_shot.template, question=example.question, answer=example.answer) + few_shot.separator

@@ -22,10 +22,10 @@ def _check_once(text: str, place: str, key: str) -> None:
 
 
 class FewShot(StrictModel):
-    """Worked examples that stand before the question: a set of them for every benchmark."""
+    """Worked examples that stand before the question, of the set that the benchmark's entry names."""
 
-    examples: str = Field(description="entry of config/examples")
-    sets: dict[str, str] = Field(min_length=1, description="benchmark → name of the set that it is shown")
+    examples: str = Field(description="entry of config/examples, which holds the sets")
+    set: str | None = Field(None, description="one set for every benchmark, in place of those that they name")
     template: str = Field(description="one example: {question} … {answer}")
     separator: str = Field(description="text between examples, and between the last one and the question")
     count: int | None = Field(None, gt=0, description="take so many of each set, from its start; all if absent")
@@ -81,25 +81,24 @@ class PromptEntry(StrictModel):
             raise ValueError("an empty string in 'stop' would end every response before it begins")
         return self
 
-    def check_benchmarks(self, benchmarks: Iterable[str], where: str) -> None:
-        """Check that every benchmark has its examples.
+    def set_for(self, own: str | None, benchmark_file: str) -> str | None:
+        """Return the set of examples that stands before a benchmark's questions; None if the prompt shows none.
+
+        Args:
+            own: The set that the benchmark's entry names.
+            benchmark_file: What the error calls that entry.
 
         Raises:
-            UserError: A few-shot prompt has no set for one of them.
+            UserError: The prompt shows examples, and neither it nor the benchmark names a set.
         """
-        lacking = [name for name in benchmarks if self.few_shot and name not in self.few_shot.sets]
-        if lacking:
-            raise UserError(
-                f"{where}: key 'few_shot.sets' names no examples for benchmark '{lacking[0]}'; "
-                f"give it a set, or use another prompt (it names {', '.join(sorted(self.few_shot.sets))})"
-            )
-
-    def for_benchmarks(self, benchmarks: Iterable[str]) -> "PromptEntry":
-        """Return the prompt with the sets of these benchmarks only, so that others' make no response stale."""
         if self.few_shot is None:
-            return self
-        sets = {name: self.few_shot.sets[name] for name in sorted(benchmarks)}
-        return self.model_copy(update={"few_shot": self.few_shot.model_copy(update={"sets": sets})})
+            return None
+        if self.few_shot.set is None and own is None:
+            raise UserError(
+                f"{benchmark_file}: key 'examples' is missing, and the prompt shows few-shot examples: name a set of "
+                f"'{self.few_shot.examples}' there, or use a prompt without examples"
+            )
+        return self.few_shot.set or own
 
 
 class Sampling(StrictModel):
@@ -160,7 +159,7 @@ class DecodingEntry(StrictModel):
         description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
         "the model's where absent",
     )
-    sampling: Sampling = Sampling()
+    sampling: Sampling = Field(Sampling(), description="how tokens are chosen; greedy if absent")
     engine: Literal["transformers", "vllm"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
     dtype: Literal["float32", "bfloat16", "float16"] = Field(description="dtype of weights and arithmetic")

@@ -144,11 +144,19 @@ class Experiment:
         return None if None in sizes else max(sizes) * (2 if merge.recipe.inputs.dtype == "float32" else 1)
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
-        """Return the prompt of a checkpoint, as far as the benchmarks asked of it need it."""
-        name = self.decoding_of(checkpoint, decoding).prompt
-        return self.registry.prompt(name, decoding).for_benchmarks(self.asked[checkpoint, decoding])
+        """Return the prompt of a checkpoint."""
+        return self.registry.prompt(self.decoding_of(checkpoint, decoding).prompt, decoding)
+
+    def example_sets(self, checkpoint: str, decoding: str) -> dict[str, str]:
+        """Return the set of few-shot examples of each benchmark asked of a checkpoint; empty if its prompt shows none.
+
+        Of these benchmarks only, so that the sets of others make no response stale.
+        """
+        prompt = self.decoding_of(checkpoint, decoding).prompt
+        sets = {name: self.registry.example_set(prompt, name) for name in self.asked[checkpoint, decoding]}
+        return {benchmark: name for benchmark, name in sets.items() if name is not None}
 
     def examples_of(self, checkpoint: str, decoding: str) -> list[tuple[str, str]]:
         """Return the sets of few-shot examples that a checkpoint's prompt shows: (entry of config/examples, set)."""
         few_shot = self.prompt_of(checkpoint, decoding).few_shot
-        return [(few_shot.examples, name) for name in sorted(set(few_shot.sets.values()))] if few_shot else []
+        return [(few_shot.examples, name) for name in sorted(set(self.example_sets(checkpoint, decoding).values()))]

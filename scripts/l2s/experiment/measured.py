@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 class MeasuredStudy(Study):
     """A study of responses."""
 
-    pairs: tuple[str, ...] = Field(min_length=1)
+    pairs: tuple[str, ...] = Field(min_length=1, description="entries of config/pairs")
     models: tuple[str, ...] | None = Field(
         None, description="entries of config/models that have a line of their own; absent: quick and slow of each pair"
     )
     recipes: tuple[str | dict[str, Any], ...] = Field(
         description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
     )
-    benchmarks: tuple[str, ...] = Field(min_length=1)
+    benchmarks: tuple[str, ...] = Field(min_length=1, description="entries of config/benchmarks")
     decoding: str = Field(description="entry of config/decoding")
-    grader: str
+    grader: str = Field(description="module of scripts/l2s/grading/graders")
 
     @property
     def decodings(self) -> tuple[str, ...]:
@@ -59,7 +59,9 @@ class MeasuredStudy(Study):
             configured = decoding == registry.config.decoding
             asked_by = "key 'decoding' of the configuration" if configured else where
             for prompt in registry.decoding(decoding, asked_by).prompts:
-                registry.prompt(prompt, str(registry.file("decoding", decoding)), self.benchmarks)
+                registry.prompt(prompt, str(registry.file("decoding", decoding)))
+                for benchmark in self.benchmarks:
+                    registry.example_set(prompt, benchmark)
         grader_module(self.grader, where)
         made = list(self._lines(where, registry))
         if not made:

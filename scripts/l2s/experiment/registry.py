@@ -1,7 +1,6 @@
 """Registry of ``config/``, each read once and checked with what it refers to."""
 
 import re
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,12 +8,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from l2s.checkpoints.model_entry import ModelEntry
-from l2s.config import find_entry, read_entry, read_yaml, suggestion, validate
+from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
-from l2s.experiment.schema import MainConfig
+from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
 from l2s.layout import MODELS
 from l2s.modules import class_in, module_of
@@ -33,15 +32,21 @@ class Registry:
 
     Args:
         folder: The folder.
-        config: The top-level configuration: where benchmarks' files lie, and whether this is a rehearsal.
+        config: The top-level configuration: where benchmarks' files lie, and which entries stand in for others.
     """
 
     def __init__(self, folder: Path, config: MainConfig) -> None:
         self.folder, self.config = folder, config
+        for kind, stand_ins in config.stand_ins.items():
+            for name in (name for names in stand_ins.items() for name in names):
+                find_entry(folder / kind, name, f"key 'stand_ins.{kind}' of the configuration")
 
-    def file(self, kind: str, name: str) -> Path:
-        """Return where an entry lies, for messages."""
-        return self.folder / kind / f"{name}.yaml"
+    def file(self, kind: Folder, name: str) -> Path:
+        """Return where an entry lies, or the one that stands in for it."""
+        return self.folder / kind / f"{self._stand_in(kind, name)}.yaml"
+
+    def _stand_in(self, kind: Folder, name: str) -> str:
+        return self.config.stand_ins.get(kind, {}).get(name, name)
 
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
@@ -50,18 +55,19 @@ class Registry:
                 f"{asked_by}: a study cannot be called '{name}': use letters, digits, '_', '.' and '-', the first one "
                 "no '.' or '-'; rename its file"
             )
-        file = find_entry(self.folder / "studies", name, asked_by)
-        values = read_yaml(file)
+        file = self._find("studies", name, asked_by)
+        values = read_values(file)
         kind = values.get("kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND
         module = module_of(STUDY_KINDS, kind, f"{file}: key 'kind'", "kind of study", "kinds of study")
         return validate(class_in(module, Study), values, str(file)).configured(self.config)
 
     def model(self, name: str, asked_by: str = "models") -> ModelEntry:
-        """Return a model's entry; a local directory must exist."""
+        """Return a model's entry; a local directory must exist. A stand-in keeps the label of the model that it
+        stands for, so that tables have the lines that they would have."""
         entry = self._entry("models", name, ModelEntry, asked_by)
-        if self.config.rehearsal and entry.stand_in:
-            stand_in = self._entry("models", entry.stand_in, ModelEntry, str(self.file("models", name)))
-            entry = stand_in.model_copy(update={"label": entry.label or name})
+        if self._stand_in("models", name) != name:
+            label = read_once(self.folder / "models" / f"{name}.yaml", ModelEntry).label
+            entry = entry.model_copy(update={"label": label or name})
         if entry.path is not None and not Path(entry.path).is_dir():
             file = self.file("models", name)
             raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
@@ -107,11 +113,6 @@ class Registry:
     def calibration_data(self, name: str, asked_by: str = "calibration_data") -> CalibrationDataEntry:
         """Return the entry of calibration data; a local file must exist."""
         entry = self._entry("calibration_data", name, CalibrationDataEntry, asked_by)
-        if self.config.rehearsal and entry.stand_in:
-            stand_in = self._entry(
-                "calibration_data", entry.stand_in, CalibrationDataEntry, str(self.file("calibration_data", name))
-            )
-            entry = stand_in.model_copy(update={"count": min(entry.count, stand_in.count)})
         self._check_file(entry.source.path, "calibration_data", name)
         return entry
 
@@ -119,19 +120,24 @@ class Registry:
         """Return decode settings by name."""
         return self._entry("decoding", name, DecodingEntry, asked_by)
 
-    def prompt(self, name: str, asked_by: str, benchmarks: Iterable[str] = ()) -> PromptEntry:
-        """Return a prompt; where it shows examples, it must have them for these benchmarks, and the sets must
-        exist."""
-        file = self.file("prompts", name)
+    def prompt(self, name: str, asked_by: str) -> PromptEntry:
+        """Return a prompt; the source of its examples must exist."""
         entry = self._entry("prompts", name, PromptEntry, asked_by)
-        entry.check_benchmarks(benchmarks, str(file))
         if entry.few_shot:
-            known = list(self.examples(entry.few_shot.examples, str(file)).sets)
-            for wanted in entry.few_shot.sets.values():
-                if wanted not in known:
-                    hint = suggestion(wanted, known, f"those of '{entry.few_shot.examples}' are")
-                    raise UserError(f"{file}: key 'few_shot.sets': there is no set '{wanted}'{hint}")
+            self.examples(entry.few_shot.examples, str(self.file("prompts", name)))
         return entry
+
+    def example_set(self, prompt: str, benchmark: str) -> str | None:
+        """Return the set of few-shot examples that a prompt shows before a benchmark's questions, None if it shows
+        none; the set must exist."""
+        entry, file = self.prompt(prompt, "prompts"), self.file("benchmarks", benchmark)
+        name = entry.set_for(self.benchmark(benchmark).examples, str(file))
+        if name is not None and name not in (known := self.examples(entry.few_shot.examples).sets):
+            of_prompt = f"{self.file('prompts', prompt)}: key 'few_shot.set'"
+            where = of_prompt if entry.few_shot.set else f"{file}: key 'examples'"
+            hint = suggestion(name, list(known), f"those of '{entry.few_shot.examples}' are")
+            raise UserError(f"{where}: there is no set '{name}'{hint}")
+        return name
 
     def examples(self, name: str, asked_by: str = "examples") -> ExamplesEntry:
         """Return a source of examples; a local file must exist."""
@@ -141,13 +147,16 @@ class Registry:
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
         """Return the values of a recipe's file, and the file's name for messages."""
-        file = find_entry(self.folder / "recipes", name, asked_by)
-        return read_yaml(file), str(file)
+        file = self._find("recipes", name, asked_by)
+        return read_values(file), str(file)
 
-    def _entry(self, kind: str, name: str, schema: type[Entry], asked_by: str) -> Entry:
-        return read_once(find_entry(self.folder / kind, name, asked_by), schema)
+    def _find(self, kind: Folder, name: str, asked_by: str) -> Path:
+        return find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
 
-    def _check_file(self, path: str | None, kind: str, name: str, key: str = "source.path") -> None:
+    def _entry(self, kind: Folder, name: str, schema: type[Entry], asked_by: str) -> Entry:
+        return read_once(self._find(kind, name, asked_by), schema)
+
+    def _check_file(self, path: str | None, kind: Folder, name: str, key: str = "source.path") -> None:
         if path is not None and not Path(path).is_file():
             file = self.file(kind, name)
             raise UserError(f"{file}: key '{key}': there is no file {path}; put it there or correct it")

@@ -6,11 +6,14 @@ from pydantic import Field
 
 from l2s.config import StrictModel
 
-REHEARSED = "REHEARSAL on tiny models, not a result"  # before every title of a rehearsal
+Folder = Literal[
+    "models", "pairs", "recipes", "benchmarks", "examples", "calibration_data", "prompts", "decoding", "studies"
+]
+"""A folder of entries in ``config/``."""
 
 
 class MainConfig(StrictModel):
-    """The top level: ``config/config.yaml`` or the file given with ``--configfile``; scalars and lists only."""
+    """The top level: ``config/config.yaml``, with what ``--configfile`` and ``--config`` add or replace."""
 
     results: str = Field(min_length=1, description="folder of everything that a run makes")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
@@ -20,7 +23,10 @@ class MainConfig(StrictModel):
         None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
     )
     decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
-    rehearsal: bool = Field(False, description="tiny models and calibration data stand in for the entries' own")
+    stand_ins: dict[Folder, dict[str, str]] = Field(
+        {}, description="by folder: entry → entry that takes its place wherever it is named, e.g. in a rehearsal"
+    )
+    title_prefix: str = Field("", description="what every page's title begins with")
     first_questions: int | None = Field(None, gt=0, description="ask only so many questions of each benchmark")
     merge_threads: int = Field(gt=0, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
@@ -33,5 +39,5 @@ class MainConfig(StrictModel):
     )
 
     def titled(self, title: str) -> str:
-        """Return the title of a page; in a rehearsal it says that it is one."""
-        return f"{REHEARSED}: {title}" if self.rehearsal else title
+        """Return the title of a page, with what the configuration puts before every title."""
+        return self.title_prefix + title

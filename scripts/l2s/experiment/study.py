@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from l2s.config import StrictModel
 from l2s.experiment.schema import MainConfig
@@ -45,8 +45,8 @@ class MadeLine(NamedTuple):
 class Study(StrictModel, ABC):
     """A study of one kind, and what every kind has."""
 
-    kind: str
-    title: str
+    kind: str = Field(description="module of scripts/l2s/experiment/studies")
+    title: str = Field(description="title of the study's pages")
 
     @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
     @classmethod

@@ -5,10 +5,9 @@ JSONL or Parquet file, are renamed and cleaned as the entry says, and checked ag
 normalised rows, so that the hub's Parquet and a local copy of the same questions agree).
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +20,8 @@ from l2s.config import StrictModel, suggestion
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
-from l2s.files import canonical_json
 from l2s.sources.extractors import EXTRACTORS
+from l2s.sources.pinning import check_pinned
 from l2s.sources.web_files import fetch_file
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -103,15 +102,21 @@ class Appended(StrictModel):
 class BenchmarkEntry(StrictModel):
     """A benchmark: its source, its columns, and what pins its content."""
 
-    source: Source
-    question: ColumnPart
-    gold: ColumnPart
+    source: Source = Field(description="where the rows come from")
+    question: ColumnPart = Field(description="where a row has the question")
+    gold: ColumnPart = Field(description="where a row has the gold answer")
     append: tuple[Appended, ...] = Field((), description="texts behind questions, by what their gold answers are")
-    level: ColumnPart | None = None
+    level: ColumnPart | None = Field(None, description="where a row has its level of difficulty, a whole number")
     id: ColumnPart | None = Field(None, description="identifier of a question; its row number if absent")
+    examples: str | None = Field(
+        None, description="set of few-shot examples that its questions are shown with, where the prompt shows any"
+    )
     rows: int = Field(gt=0, description="number of rows that the source must have")
-    sha256: str = Field(
-        pattern="^[0-9a-f]{64}$", description="sha256 of the normalised rows, with 'append' and before 'first' applied"
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="sha256 of the normalised rows, with 'append' and before 'first' applied; a run warns if it is "
+        "absent and says it",
     )
     first: int | None = Field(None, gt=0, description="take only so many questions, from the start")
 
@@ -141,21 +146,8 @@ def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Tabl
     _check_unique(rows, where)
     if len(rows) != entry.rows:
         raise UserError(f"{where}: has {len(rows)} rows, the entry's 'rows' says {entry.rows}; is it the right file?")
-    digest = rows_digest(rows)
-    if digest != entry.sha256:
-        raise UserError(
-            f"{where}: the sha256 of the rows is {digest}, the entry's 'sha256' says {entry.sha256}; the questions are "
-            "not the pinned ones (if you trust them, put the new sha256 into the entry)"
-        )
+    check_pinned(rows, entry.sha256, where)
     return table_of(rows[: entry.first], QUESTIONS)
-
-
-def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the sha256 over the canonical JSON of each row (without its benchmark's name), a line each."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(canonical_json({key: row[key] for key in row if key != "benchmark"}).encode() + b"\n")
-    return digest.hexdigest()
 
 
 def read_rows(source: Source, where: str) -> list[dict[str, Any]]:

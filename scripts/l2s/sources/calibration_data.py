@@ -15,7 +15,8 @@ from l2s.config import StrictModel
 from l2s.contracts.calibration_data import CALIBRATION_DATA
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
-from l2s.sources.benchmarks import ColumnPart, Source, read_rows, rows_digest, value_of
+from l2s.sources.benchmarks import ColumnPart, Source, read_rows, value_of
+from l2s.sources.pinning import check_pinned
 
 QUESTION, ANSWER = "{question}", "{answer}"
 
@@ -39,17 +40,18 @@ class Texts(StrictModel):
 class CalibrationDataEntry(StrictModel):
     """Calibration data: its source, its columns, how many rows are taken, and how models read them."""
 
-    source: Source
-    question: ColumnPart
+    source: Source = Field(description="where the rows come from")
+    question: ColumnPart = Field(description="where a row has the question")
     quick: ColumnPart = Field(description="column of the quick answer; of a list of texts the first is taken")
     slow: ColumnPart = Field(description="column of the slow answer; of a list of texts the first is taken")
     count: int = Field(100, gt=0, description="number of rows to take")
     seed: int | None = Field(None, ge=0, description="take rows at random by this seed; absent: the first ones")
     max_tokens: int = Field(2048, gt=1, description="a longer text is cut to so many tokens")
-    texts: Texts = Texts()
-    stand_in: str | None = Field(None, description="entry of a tiny set that takes its place in a rehearsal")
+    texts: Texts = Field(Texts(), description="what models read: question and answer as one text")
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="sha256 of the rows taken, as the log prints it; pins them"
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="sha256 of the rows taken; a run warns if it is absent and says it",
     )
 
 
@@ -75,13 +77,7 @@ def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Ta
     if entry.seed is not None:
         numbers = sorted(random.Random(entry.seed).sample(range(len(raw)), entry.count))
     rows = [_normalise(raw[number], number, entry, where) for number in numbers]
-    digest = rows_digest(rows)
-    print(f"sha256 of the {len(rows)} rows: {digest}")
-    if entry.sha256 not in (None, digest):
-        raise UserError(
-            f"{where}: the sha256 of the rows is {digest}, the entry's 'sha256' says {entry.sha256}; they are not "
-            "the pinned ones (if you trust them, put the new sha256 into the entry)"
-        )
+    check_pinned(rows, entry.sha256, where)
     return table_of(rows, CALIBRATION_DATA)
 
 

@@ -21,7 +21,8 @@ from l2s.config import StrictModel, suggestion
 from l2s.contracts.examples import EXAMPLES
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
-from l2s.sources.benchmarks import PROJECT, rows_digest
+from l2s.sources.benchmarks import PROJECT
+from l2s.sources.pinning import check_pinned
 from l2s.sources.web_files import download
 
 FILE_KINDS = (".json", ".py")
@@ -32,8 +33,9 @@ class ExamplesEntry(StrictModel):
 
     path: str | None = Field(None, description="local JSON or Python file, absolute or relative to the project")
     url: str | None = Field(None, pattern="^https?://", description="address of such a file")
-    sets: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
-        min_length=1, description="name of a set in the file → sha256 of its rows, as the log prints it"
+    sets: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None] = Field(
+        min_length=1,
+        description="name of a set in the file → sha256 of its rows; a run warns if that is null and says it",
     )
 
     @model_validator(mode="after")
@@ -59,28 +61,26 @@ def load_examples(name: str, entry: ExamplesEntry, entry_file: str) -> pa.Table:
 
     Args:
         name: Name of the set.
-        entry: The entry, which must name it.
+        entry: The entry.
         entry_file: What errors call the entry.
 
     Returns:
         A table with the schema EXAMPLES, in the order of the source.
 
     Raises:
-        UserError: The file cannot be read, lacks the set, or the set is malformed or does not have the entry's sha256.
+        UserError: The entry does not name the set, the file cannot be read or lacks it, or the set is malformed or does
+            not have the entry's sha256.
     """
+    if name not in entry.sets:
+        hint = suggestion(name, list(entry.sets), "the sets are")
+        raise UserError(f"{entry_file}: key 'sets' does not name the set '{name}'{hint}")
     where = f"{entry_file} ({entry.path or entry.url})"
     text = _read(entry, where)
     sets = _from_json(text, where) if entry.kind == ".json" else _from_python(text, where)
     if name not in sets:
         raise UserError(f"{where}: there is no set '{name}'{suggestion(name, list(sets), 'the sets are')}")
     rows = [_normalise(item, f"{where}, set '{name}', {number}") for number, item in enumerate(sets[name], start=1)]
-    digest = rows_digest(rows)
-    print(f"sha256 of the {len(rows)} examples '{name}': {digest}")
-    if digest != entry.sets[name]:
-        raise UserError(
-            f"{where}: the sha256 of set '{name}' is {digest}, the entry says {entry.sets[name]}; the examples "
-            "are not the pinned ones (if you trust them, put the new sha256 into the entry)"
-        )
+    check_pinned(rows, entry.sets[name], f"{where}, set '{name}'", name)
     return table_of([{"set": name, **row} for row in rows], EXAMPLES)
 
 

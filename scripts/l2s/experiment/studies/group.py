@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class StudyGroup(Study):
     """Its studies, which may be groups themselves."""
 
-    kind: Literal["group"]
+    kind: Literal["group"] = Field(description="group: several studies under one name")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies")
 
     @property

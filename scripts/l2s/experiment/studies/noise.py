@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class NoiseStudy(MeasuredStudy):
     """The checkpoints of its lines, each decoded several times."""
 
-    kind: Literal["noise"]
+    kind: Literal["noise"] = Field(description="noise: what decoding again changes")
     again: tuple[str, ...] = Field(min_length=1, description="entries of config/decoding to compare with the first")
 
     @property

@@ -25,8 +25,8 @@ class TaskVector(NamedTuple):
 class SpectraStudy(Study):
     """The task vectors of each pair's slow models."""
 
-    kind: Literal["spectra"]
-    pairs: tuple[str, ...] = Field(min_length=1)
+    kind: Literal["spectra"] = Field(description="spectra: singular values of task vectors")
+    pairs: tuple[str, ...] = Field(min_length=1, description="entries of config/pairs")
 
     def build(self, where: str, registry: Registry) -> list[MadeLine]:
         """Check that each pair has a base; the study has no lines."""

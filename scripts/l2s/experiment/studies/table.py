@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class TableStudy(MeasuredStudy):
     """A table with a line for each model and recipe, its figures, and a figure of each merge."""
 
-    kind: Literal["table"] = "table"
+    kind: Literal["table"] = Field("table", description="table: accuracy and length of each recipe")
     cell: Literal["length", "reflection", "reflective"] | None = Field(
         None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
     )
