@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
-from l2s.checkpoints.manifest import TOKENIZER_NAMES, read_json
+from l2s.checkpoints.manifest import GET_AGAIN, TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.config import entry_path, read_entry, validate
 from l2s.contracts.examples import EXAMPLES
@@ -29,7 +29,7 @@ from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
-from l2s.files import pretty_json, write_text
+from l2s.files import pretty_json, read_json, write_text
 from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.provenance import module_digest
@@ -207,7 +207,7 @@ def complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> D
     """Return the settings with the model's context length and, by hand, a number of devices that suits its size."""
     files = checkpoint.manifest.files
     size = sum(record.bytes for name, record in files.items() if name.endswith(".safetensors"))
-    heads = read_json(checkpoint.config_files() / "config.json").get("num_attention_heads")
+    heads = read_json(checkpoint.config_files() / "config.json", GET_AGAIN).get("num_attention_heads")
     return settings.model_copy(update={"context_length": model.context_length}).for_checkpoint(size, heads)
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from l2s.checkpoints.manifest import read_json
 from l2s.config import find_entry, read_entry
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
+from l2s.files import read_json
 from l2s.grading.grades import grade_responses
 from l2s.jobs import run_cli, run_job
 from l2s.sources.benchmarks import BenchmarkEntry, load_questions
@@ -39,7 +39,8 @@ def main(
     table = read_table(responses, RESPONSES)
     tables = [read_table(path, QUESTIONS) for path in questions] if questions else load_benchmarks(table, responses)
     if budget is None:
-        budget = read_json(responses.with_suffix(".json"))["settings"]["max_new_tokens"]
+        sidecar = read_json(responses.with_suffix(".json"), "decode again, or give --budget")
+        budget = sidecar["settings"]["max_new_tokens"]
     write_table(grade_responses(table, tables, grader, budget), out)
     print(f"{out}: {len(table)} grades")
 
