@@ -32,6 +32,7 @@ from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.sources.benchmarks import rows_digest
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
+from l2s.steps import register_steps
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 Device = Literal["cpu", "cuda"]
@@ -150,6 +151,8 @@ def calibrate(
     write_manifest(manifest, out)
     print(f"{out}: {kind} of {', '.join(manifest.models)}")
 
+
+register_steps()
 
 if "snakemake" in globals():
     run_job(

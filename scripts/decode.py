@@ -35,6 +35,7 @@ from l2s.jobs import run_cli, run_job
 from l2s.provenance import module_digest
 from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 from l2s.sources.examples import ExamplesEntry, load_examples
+from l2s.steps import register_steps
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
 ENGINE_PACKAGES = {"transformers": ("transformers", "torch"), "vllm": ("vllm", "transformers", "torch")}
@@ -255,6 +256,8 @@ def sets_of(tables: list[pa.Table]) -> dict[str, list[Example]]:
         sets.setdefault(row["set"], []).append(Example(row["question"], row["answer"]))
     return sets
 
+
+register_steps()
 
 # A worker process of vLLM imports this file again, as __mp_main__.
 if "snakemake" in globals() and __name__ == "__main__":

@@ -14,6 +14,7 @@ from l2s.checkpoints.weights import Checkpoint, locate
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.task_spectra import measure_spectra
+from l2s.steps import register_steps
 
 
 def main(
@@ -38,6 +39,8 @@ def measure(base: Path, model: Path, out: Path, threads: int) -> None:
     write_table(table, out)
     print(f"{out}: {len(table)} singular values of {len(table['tensor'].unique())} matrices")
 
+
+register_steps()
 
 if "snakemake" in globals():
     run_job(

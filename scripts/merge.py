@@ -26,6 +26,7 @@ from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
 from l2s.merging.engine.run import BESIDE_WEIGHTS, Workers, merge_checkpoint
+from l2s.steps import register_steps
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -171,6 +172,8 @@ def by_hand_parents(recipe: Recipe) -> list[tuple[Parent, Path]]:
         parents.append((Parent(used_as=used_as, source=place, content_id=known), folder))
     return parents
 
+
+register_steps()
 
 if "snakemake" in globals():
     run_job(

@@ -16,6 +16,7 @@ from l2s.checkpoints.preflight import compare
 from l2s.checkpoints.weights import locate
 from l2s.errors import UserError
 from l2s.jobs import run_cli
+from l2s.steps import register_steps
 
 NARROWEST = 110
 
@@ -38,6 +39,8 @@ def main(
     if fatal:
         raise UserError(f"these models cannot be merged: they differ in {', '.join(fatal)}")
 
+
+register_steps()
 
 if __name__ == "__main__":
     run_cli(main)

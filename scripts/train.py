@@ -25,6 +25,7 @@ from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
+from l2s.steps import register_steps
 from l2s.training.engine.contract import Material, Preference
 from l2s.training.engine.recipe import TrainingRecipe, parse_training
 from l2s.training.engine.run import Job, rebuild_checkpoint, train_checkpoint
@@ -133,6 +134,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: expected a mapping with 'method' and its hyper-parameters")
     return values
 
+
+register_steps()
 
 if "snakemake" in globals():
     run_job(

@@ -10,6 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from l2s.errors import UserError
 
+PROJECT = Path(__file__).resolve().parents[2]
+"""The project's folder."""
+CONFIG = PROJECT / "config"
+"""Where entries lie."""
+
 Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
 UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained|function-\w+)[-\[]|float$|str$|int$")

@@ -17,12 +17,11 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import GET_AGAIN, Manifest
 from l2s.checkpoints.model_entry import ModelEntry
 from l2s.checkpoints.tensor_names import HEAD
-from l2s.checkpoints.weights import HUB_PATTERNS, local_folder
+from l2s.checkpoints.weights import HUB_PATTERNS, describe_model, local_folder
 from l2s.errors import UserError
 from l2s.files import READ_BYTES, read_json
 
