@@ -12,7 +12,14 @@ from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import read_manifest, write_manifest
 from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
-from l2s.checkpoints.weights import REBUILDERS, Checkpoint, describe_model, locate
+from l2s.checkpoints.weights import (
+    REBUILDERS,
+    Checkpoint,
+    describe_model,
+    find_weights,
+    lasting_source,
+    locate,
+)
 from l2s.config import validate
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
@@ -215,3 +222,31 @@ def test_nothing_that_makes_files_is_one_clear_line(make_model, tmp_path, monkey
         pass
     with pytest.raises(UserError, match=r"^files of a hub model are missing"):
         locate(f"a/b@{COMMIT}")
+
+
+def test_a_model_is_found_by_its_folder_or_its_manifest_wherever_it_lies(make_model, tmp_path):
+    folder = make_model("model", 0)
+    fetched = tmp_path / "results" / "manifest.json"
+    fetched.parent.mkdir()
+    write_manifest(describe_model(folder, str(folder)), fetched)
+    found = [Checkpoint.find(str(place)) for place in (folder, fetched)]
+    assert found[0].manifest == found[1].manifest
+    assert {str(place): find_weights(str(place)) for place in (folder, fetched)} == {
+        str(folder): folder,
+        str(fetched): folder,
+    }
+    with pytest.raises(UserError, match="absent: no such model"):
+        Checkpoint.find(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match=r"absent/manifest\.json: no such file"):
+        find_weights(str(tmp_path / "absent" / "manifest.json"))
+
+
+def test_a_parents_source_means_the_same_from_any_folder(make_model, tmp_path, monkeypatch):
+    folder = make_model("model", 0)
+    monkeypatch.chdir(tmp_path)
+    assert lasting_source("model") == str(folder)
+    assert lasting_source(f"a/b@{COMMIT}") == f"a/b@{COMMIT}"
+    write_manifest(describe_model(folder, "as/fetched"), tmp_path / "manifest.json")
+    assert lasting_source("manifest.json") == "as/fetched"
+    merged_checkpoint(folder)
+    assert lasting_source("model/manifest.json") == str(folder)

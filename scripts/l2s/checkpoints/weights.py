@@ -65,6 +65,15 @@ class Checkpoint:
         path = folder / MANIFEST_NAME
         return cls.from_manifest(path) if path.is_file() else cls(describe_model(folder, str(folder)), None)
 
+    @classmethod
+    def find(cls, given: str) -> "Checkpoint":
+        """Return the checkpoint that a user or a rule means: a ``manifest.json``, a model folder, or a hub model.
+
+        What is not on this machine is downloaded; without a manifest the files are digested now.
+        """
+        path = Path(given)
+        return cls.from_manifest(path) if path.name == MANIFEST_NAME else cls.from_folder(locate(given))
+
     def config_files(self) -> Path:
         """Return a folder with config and tokenizer, touching the weights only if one of those is missing."""
         names = [name for name in self.manifest.files if name in CONFIG_FILES]
@@ -91,13 +100,14 @@ class Checkpoint:
     def checked_weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, every tensor compared with its digest.
 
-        Weights made here that differ are made again; of a fetched model they are an error.
+        Weights made here that differ are made again; of a fetched model they are an error. Without a manifest, the
+        digests were made when the checkpoint was found.
 
         Raises:
             UserError: The tensors are not those of the manifest.
         """
         folder = self.weights()
-        if digest_tensors(folder) == self.manifest.tensors:
+        if self.manifest_path is None or digest_tensors(folder) == self.manifest.tensors:
             return folder
         print(f"{folder}: the weights are not those of the manifest", flush=True)
         if self.manifest.kind != "fetched":
@@ -178,6 +188,28 @@ def locate(source: str) -> Path:
         hint = "" if isinstance(split_source(source), Path) else "; see the lines above"
         raise UserError(f"{source}: no such model; give a local directory or owner/name@<40-digit commit>{hint}")
     return folder
+
+
+def find_weights(given: str) -> Path:
+    """Return the folder of a model given as to ``Checkpoint.find``, without digesting anything."""
+    path = Path(given)
+    return Checkpoint.from_manifest(path).weights() if path.name == MANIFEST_NAME else locate(given)
+
+
+def lasting_source(given: str) -> str:
+    """Return a model's source as a manifest keeps it: it means the same from any working directory.
+
+    Of a fetched model's manifest that is the source that it names; folders become absolute.
+    """
+    place = split_source(given)
+    if not isinstance(place, Path):
+        return given
+    if place.name == MANIFEST_NAME:
+        manifest = read_manifest(place)
+        if manifest.kind == "fetched":
+            return manifest.source
+        place = place.parent
+    return str(place.resolve())
 
 
 def describe_model(folder: Path, source: str, licence: str | None = None) -> Manifest:
