@@ -89,7 +89,10 @@ def reached_from(script):
 def test_the_catalogue_is_reached_by_no_script_that_makes_anything():
     experiment = provenance.SCRIPTS / "l2s" / "experiment"
     assert experiment.is_dir()
-    for script in set(provenance.SCRIPTS.glob("*.py")) - {provenance.SCRIPTS / "plan.py"}:
+    commands = {"plan.py", "prune.py", "make_docs.py"}  # they make no results, and their rules have no digest
+    for script in provenance.SCRIPTS.glob("*.py"):
+        if script.name in commands:
+            continue
         assert not any(experiment in file.parents for file in reached_from(script)), script.name
 
 

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
 from l2s.checkpoints.model_entry import COMMIT
-from l2s.config import StrictModel, suggestion
-from l2s.contracts.parquet import table_of
+from l2s.config import StrictModel, entry_option, suggestion
+from l2s.contracts.parquet import read_table, table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
 from l2s.files import canonical_json
@@ -148,6 +148,19 @@ def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Tabl
             "not the pinned ones (if you trust them, put the new sha256 into the entry)"
         )
     return table_of(rows[: entry.first], QUESTIONS)
+
+
+def find_questions(given: str, asked_by: str) -> pa.Table:
+    """Return a benchmark's questions, given by the name of its entry, a YAML file, or a Parquet file of questions.
+
+    Args:
+        given: What a user or a rule gave.
+        asked_by: What errors call the option.
+    """
+    if Path(given).suffix == ".parquet":
+        return read_table(Path(given), QUESTIONS)
+    found = entry_option("benchmarks", BenchmarkEntry, asked_by)(given)
+    return load_questions(found.name, found.entry, found.where)
 
 
 def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
