@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Download what is missing of a model, check every file, and write its manifest."""
     if rebuild:
-        known = read_manifest(rebuild)
+        known = read_manifest(rebuild, "fetched")
         fetch_model(ModelEntry.of(known.source, known.content_id), str(rebuild))
     elif out and (entry or source):
         model, where = (entry.entry, entry.where) if entry else (ModelEntry.of(source), source)

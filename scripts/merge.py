@@ -17,7 +17,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
-from l2s.checkpoints.manifest import Manifest, read_manifest
+from l2s.checkpoints.manifest import read_manifest
 from l2s.config import PROJECT, read_yaml
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -43,14 +43,6 @@ def read_calibration_option(given: str) -> CalibrationFile:
     if not (name and equals and path):
         raise UserError(f"--calibration {given}: give NAME=PATH, e.g. base=activations.json")
     return CalibrationFile(name, Path(path).resolve())
-
-
-def read_merged(path: Path) -> Manifest:
-    """Read the manifest of a merged checkpoint."""
-    manifest = read_manifest(path)
-    if manifest.kind != "merged":
-        raise UserError(f"{path}: describes no merged checkpoint, but a {manifest.kind} one; give the manifest of one")
-    return manifest
 
 
 def main(
@@ -100,7 +92,7 @@ def main(
     workers = Workers(threads, device, keep)
     files = {name: path for name, path in calibration or []}
     if rebuild:
-        expected = read_merged(rebuild)
+        expected = read_manifest(rebuild, "merged")
         parsed = parse_recipe(expected.recipe, str(rebuild))
         parents = [(parent, locate(parent.source)) for parent in expected.parents]
         # Manifests of the workflow name calibrations relative to the project.

@@ -7,9 +7,11 @@ the weights' dtype, one text at a time, without padding.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -17,6 +19,10 @@ from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import TensorReader, torch_dtype
 from l2s.errors import UserError
+
+if TYPE_CHECKING:
+    from l2s.calibration.hidden_states import Room
+    from l2s.calibration.texts import Text
 
 # Decoder layers are called alike in these, embeddings are not scaled and logits not capped.
 ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
@@ -129,3 +135,19 @@ class StreamedModel:
             nbytes = len(target) * item
             self.reader.read(place, (first + start) * item, buffer[:nbytes])
             target.copy_(self.piece[:nbytes].view(torch_dtype(place.dtype)))
+
+
+def measure(kind: str, folders: list[Path], texts: list[Text], room: Room, device: str, out: Path) -> None:
+    """Measure a kind of calibration, and write its data.
+
+    Args:
+        kind: Name of the kind: a module beside this one.
+        folders: Model folders that it is measured on.
+        texts: What the models read.
+        room: Room for hidden states.
+        device: ``cpu`` or ``cuda``.
+        out: File of the data.
+    """
+    with ExitStack() as stack:
+        models = [stack.enter_context(StreamedModel(folder, device)) for folder in folders]
+        importlib.import_module(f"l2s.calibration.{kind}").write(models, texts, room, out)

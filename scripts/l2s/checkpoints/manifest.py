@@ -120,9 +120,20 @@ def weight_records(files: list[Path], digests: bool) -> dict[str, FileRecord]:
     }
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a ``manifest.json``."""
-    return validate(Manifest, read_json(path, GET_AGAIN), str(path))
+def read_manifest(path: Path, kind: str | None = None) -> Manifest:
+    """Read a ``manifest.json``.
+
+    Args:
+        path: The file.
+        kind: What it must describe: ``fetched``, ``merged`` or ``trained``; None: any.
+
+    Raises:
+        UserError: It is missing, is no manifest, or describes something else.
+    """
+    manifest = validate(Manifest, read_json(path, GET_AGAIN), str(path))
+    if kind not in (None, manifest.kind):
+        raise UserError(f"{path}: describes a {manifest.kind} checkpoint; give the manifest of a {kind} one")
+    return manifest
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
