@@ -195,7 +195,7 @@ def test_a_damaged_model_is_refused(tmp_path, texts):
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[0, 0] = torch.nan
     model.save_pretrained(folder)
-    with StreamedModel(folder) as damaged, pytest.raises(UserError, match="sample 0 gives NaN or infinity"):
+    with StreamedModel(folder) as damaged, pytest.raises(UserError, match="calibration row 0 gives NaN or infinity"):
         activations.measure(damaged, texts, ROOM)
 
 
