@@ -21,11 +21,10 @@ from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import CUT, RESPONSES
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.repetition import loop_period
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, ids_bytes, request_key
-from l2s.decoding.thinking import thinking_closed
+from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
 from l2s.files import read_json
 from l2s.progress import Progress
