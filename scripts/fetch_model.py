@@ -37,7 +37,7 @@ def main(
         typer.Option(help="In place of all others: manifest of a model whose files are to be fetched again."),
     ] = None,
 ) -> None:
-    """Download what is missing of a model, check every file, and write its manifest."""
+    """Download what is missing of a model (--entry or --source), check every file, and write its manifest (--out)."""
     if rebuild:
         known = read_manifest(rebuild, "fetched")
         fetch_model(ModelEntry.of(known.source, known.content_id), str(rebuild))

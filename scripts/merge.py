@@ -66,7 +66,7 @@ def main(
         typer.Option(
             parser=read_calibration_option,
             metavar="NAME=PATH",
-            help="Manifest of a calibration that the method reads, by the method's name for it; may be repeated.",
+            help="Manifest of a calibration that the method reads, by the method's name for it; may be repeated. Default: none.",
         ),
     ] = None,
     manifest: Annotated[
