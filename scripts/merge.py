@@ -66,7 +66,8 @@ def main(
         typer.Option(
             parser=read_calibration_option,
             metavar="NAME=PATH",
-            help="Manifest of a calibration that the method reads, by the method's name for it; may be repeated. Default: none.",
+            help="A calibration that the method reads: its manifest, by the method's name for it; may be repeated. "
+            "Default: none.",
         ),
     ] = None,
     manifest: Annotated[
