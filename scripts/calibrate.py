@@ -1,9 +1,9 @@
-"""Calibrate a model: the calibrate rule's script, and a command line of its own.
+"""Calibrate a model: the rule calibrate, and a command line of its own.
 
     python scripts/calibrate.py --kind activations --model DIR --calibration-data demo --answer quick \\
         --out activations.json
 
-A kind is a module of scripts/l2s/calibration/kinds; some are measured on several models (--model, repeated).
+A kind is a module of scripts/l2s/calibration/kinds.
 The data lies beside the manifest that --out names, with its own suffix.
 """
 
@@ -11,14 +11,13 @@ import importlib
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
-import pyarrow as pa
 import typer
 
 from l2s.calibration.kinds import kind_module, kind_names
-from l2s.checkpoints.weights import Checkpoint, locate
-from l2s.config import entry_path, read_entry
+from l2s.checkpoints.weights import Checkpoint
+from l2s.config import Named, entry_of_rule, entry_option
 from l2s.contracts.calibration_data import CALIBRATION_DATA
 from l2s.contracts.calibrations import CalibrationManifest, write_manifest
 from l2s.contracts.parquet import read_table
@@ -28,111 +27,71 @@ from l2s.gpus import lease
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 from l2s.sources.pinning import rows_digest
-
-CONFIG = Path(__file__).resolve().parents[1] / "config"
-Device = Literal["cpu", "cuda"]
+from l2s.steps import register_steps
 
 
 def main(
     kind: Annotated[str, typer.Option(help=f"What to measure: {', '.join(kind_names())}.")],
-    model: Annotated[list[str], typer.Option(help="Model folder or owner/name@<commit>; as many as the kind takes.")],
-    calibration_data: Annotated[str, typer.Option(help="Calibration data: entry name or YAML file.")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            metavar="<str>",
+            help="Folder of a model, its manifest.json, or owner/name@<40-digit commit>; as many as the kind takes.",
+        ),
+    ],
+    calibration_data: Annotated[
+        Named[CalibrationDataEntry],
+        typer.Option(
+            parser=entry_option("calibration_data", CalibrationDataEntry, "--calibration-data"),
+            metavar="ENTRY",
+            help="Calibration data: entry of config/calibration_data or YAML file.",
+        ),
+    ],
     answer: Annotated[Literal["quick", "slow"], typer.Option(help="Which answers the models read.")],
     out: Annotated[Path, typer.Option(help="Manifest to write, .json; the data goes beside it.")],
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = "cpu",
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Its rows: Parquet file of load_calibration_data.py. Default: they are loaded."),
+    ] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
     budget_gb: Annotated[float, typer.Option(min=0.001, help="Room for hidden states, in 10^9 bytes.")] = 4.0,
     scratch: Annotated[
         Path | None, typer.Option(help="New folder to keep hidden states in while measuring. Default: in memory.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads on the CPU.")] = len(os.sched_getaffinity(0)),
+    gpus: Annotated[
+        int | None, typer.Option(help="GPUs that were granted; fewer than needed is an error. Default: any number.")
+    ] = None,
 ) -> None:
     """Measure a calibration of a model, or of two, with one decoder layer in memory at a time."""
-    path = entry_path(CONFIG / "calibration_data", calibration_data, "--calibration-data")
-    entry = read_entry(path, CalibrationDataEntry)
-    if out.suffix != ".json":
-        raise UserError(f"{out}: --out must end in .json; the data goes beside it")
-    checkpoints = [Checkpoint.from_folder(locate(name)) for name in model]
-    work = Work(device, threads, int(budget_gb * 1e9), scratch)
-    calibrate(kind, checkpoints, load_calibration_data(entry, str(path)), path.stem, entry, answer, out, work)
-
-
-class Work(NamedTuple):
-    """What a calibration runs on: device, threads, room for hidden states (``Room``), Snakemake's GPUs."""
-
-    device: Device
-    threads: int
-    budget: int
-    scratch: Path | None
-    granted: int | None = None
-
-
-def calibrate_job(
-    kind: str,
-    manifests: list[Path],
-    calibration_data: Path,
-    name: str,
-    entry: dict[str, Any],
-    answer: str,
-    out: Path,
-    work: Work,
-) -> None:
-    """Calibrate inside the workflow.
-
-    Args:
-        kind: What to measure.
-        manifests: Manifests of the models.
-        calibration_data: Parquet file with the schema CALIBRATION_DATA.
-        name: Name of the calibration data.
-        entry: Its entry.
-        answer: ``quick`` or ``slow``.
-        out: Manifest to write.
-        work: What to run on.
-    """
-    checkpoints = [Checkpoint.from_manifest(path) for path in manifests]
-    parsed = CalibrationDataEntry.model_validate(entry)
-    calibrate(kind, checkpoints, read_table(calibration_data, CALIBRATION_DATA), name, parsed, answer, out, work)
-
-
-def calibrate(
-    kind: str,
-    checkpoints: list[Checkpoint],
-    calibration_data: pa.Table,
-    name: str,
-    entry: CalibrationDataEntry,
-    answer: str,
-    out: Path,
-    work: Work,
-) -> None:
-    """Measure and write data, then the manifest that makes them a calibration."""
-    import torch
-
     from l2s.calibration.hidden_states import Room
     from l2s.calibration.streamed import StreamedModel
     from l2s.calibration.texts import encode
     from l2s.checkpoints.tokenizer import load_tokenizer
 
+    if out.suffix != ".json":
+        raise UserError(f"{out}: --out must end in .json; the data goes beside it")
     measured = importlib.import_module(kind_module(kind, "--kind"))
-    if len(checkpoints) != measured.MODELS:
-        raise UserError(f"--model: {kind} are measured on {measured.MODELS} model(s), found {len(checkpoints)}")
-    if work.device == "cuda":
-        lease(1, work.granted)
-        if not torch.cuda.is_available():
-            raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
-    torch.set_num_threads(work.threads)
-    rows, text = calibration_data.to_pylist(), getattr(entry.texts, answer)
+    if len(model) != measured.MODELS:
+        raise UserError(f"--model: {kind} are measured on {measured.MODELS} model(s), found {len(model)}")
+    entry = calibration_data.entry
+    table = read_table(rows, CALIBRATION_DATA) if rows else load_calibration_data(entry, calibration_data.where)
+    checkpoints = [Checkpoint.find(given) for given in model]
+    start_torch(device, threads, gpus)
+    read, text = table.to_pylist(), getattr(entry.texts, answer)
     tokenizer = load_tokenizer(checkpoints[0].config_files(), needs_end=True)
-    texts = encode(rows, text, answer, entry.max_tokens, tokenizer)
+    texts = encode(read, text, answer, entry.max_tokens, tokenizer)
     tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
     print(f"{len(texts)} texts, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
     data = out.with_suffix(measured.SUFFIX)
     with ExitStack() as stack:
-        models = [stack.enter_context(StreamedModel(c.weights(), work.device)) for c in checkpoints]
-        measured.write(models, texts, Room(work.budget, work.scratch), data)
+        models = [stack.enter_context(StreamedModel(checkpoint.weights(), device)) for checkpoint in checkpoints]
+        measured.write(models, texts, Room(int(budget_gb * 1e9), scratch), data)
     manifest = CalibrationManifest(
         kind=kind,
         models=tuple(checkpoint.manifest.content_id for checkpoint in checkpoints),
-        calibration_data=name,
-        calibration_data_sha256=rows_digest(rows),
+        calibration_data=calibration_data.name,
+        calibration_data_sha256=rows_digest(read),
         answer=answer,
         text=text,
         max_tokens=entry.max_tokens,
@@ -147,25 +106,36 @@ def calibrate(
     print(f"{out}: {kind} of {', '.join(manifest.models)}")
 
 
+def start_torch(device: str, threads: int, granted: int | None) -> None:
+    """Take a GPU if one is asked for, and so many threads."""
+    import torch
+
+    if device == "cuda":
+        lease(1, granted)
+        if not torch.cuda.is_available():
+            raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
+    torch.set_num_threads(threads)
+
+
+register_steps()
+
 if "snakemake" in globals():
+    name = snakemake.wildcards.calibration_data
     run_job(
-        calibrate_job,
+        main,
         snakemake,
         kind=snakemake.wildcards.kind,
-        manifests=[Path(path) for path in snakemake.input.models],
-        calibration_data=Path(snakemake.input.calibration_data),
-        name=snakemake.wildcards.calibration_data,
-        entry=snakemake.params.entry,
+        model=snakemake.input.models,
+        calibration_data=entry_of_rule("calibration_data", CalibrationDataEntry, name, snakemake.params.entry),
         answer=snakemake.wildcards.answer,
         out=Path(snakemake.output.manifest),
-        work=Work(
-            # Where it runs and how much room it has decides no more than the last bits: not a reason to run again.
-            snakemake.config["calibration_device"],
-            snakemake.threads,
-            int(snakemake.config["calibration_gb"] * 1e9),
-            Path(snakemake.output.manifest).with_suffix(".scratch"),
-            snakemake.resources.gpu,
-        ),
+        rows=Path(snakemake.input.calibration_data),
+        # Where it runs and how much room it has decides no more than the last bits: not a reason to run again.
+        device=snakemake.config["calibration_device"],
+        budget_gb=snakemake.config["calibration_gb"],
+        scratch=Path(snakemake.output.manifest).with_suffix(".scratch"),
+        threads=snakemake.threads,
+        gpus=snakemake.resources.gpu,
     )
 elif __name__ == "__main__":
     run_cli(main)

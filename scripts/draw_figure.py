@@ -1,4 +1,4 @@
-"""Draw a study's figure: the figure rule's script, and a command line of its own.
+"""Draw a study's figure: the rule draw_figure, and a command line of its own.
 
 python scripts/draw_figure.py --table tables/demo.parquet --figure accuracy_length --out figures/demo
 """
@@ -20,7 +20,7 @@ from l2s.modules import module_of
 def main(
     table: Annotated[Path, typer.Option(help="Parquet table of a study.")],
     figure: Annotated[str, typer.Option(help="Name of the figure: a module of scripts/l2s/analysis/figures.")],
-    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
 ) -> None:
     """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
     module = importlib.import_module(module_of("l2s.analysis.figures", figure, "--figure", "figure"))

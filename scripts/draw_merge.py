@@ -1,4 +1,4 @@
-"""Draw what a merge did to each layer: the merge figure rule's script, and a command line of its own.
+"""Draw what a merge did to each layer: the rule draw_merge, and a command line of its own.
 
 python scripts/draw_merge.py --checkpoint merged --out merged/statistics
 """
@@ -17,8 +17,8 @@ from l2s.jobs import run_cli, run_job
 
 def main(
     checkpoint: Annotated[Path, typer.Option(help="Folder of a merged checkpoint.")],
-    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
-    title: Annotated[str | None, typer.Option(help="Title; the folder's name if absent.")] = None,
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
+    title: Annotated[str | None, typer.Option(help="Title of the figure. Default: the folder's name.")] = None,
 ) -> None:
     """Draw the statistics of a merge per decoder layer, as interactive HTML, SVG and PNG."""
     statistics = read_table(checkpoint / STATISTICS_NAME, MERGE_STATISTICS)

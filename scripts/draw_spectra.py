@@ -1,4 +1,4 @@
-"""Draw the spectra of a task vector: the spectra figure rule's script, and a command line of its own.
+"""Draw the spectra of a task vector: the rule draw_spectra, and a command line of its own.
 
 python scripts/draw_spectra.py --spectra spectra.parquet --out spectra --title "slow − quick"
 """
@@ -17,8 +17,8 @@ from l2s.jobs import run_cli, run_job
 
 def main(
     spectra: Annotated[Path, typer.Option(help="Parquet file of scripts/measure_spectra.py.")],
-    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
-    title: Annotated[str | None, typer.Option(help="Title; the file's name if absent.")] = None,
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
+    title: Annotated[str | None, typer.Option(help="Title of the figure. Default: the file's name.")] = None,
 ) -> None:
     """Draw energy against rank and the effective ranks, as interactive HTML, SVG and PNG."""
     save_chart(chart(read_table(spectra, SPECTRA), title or spectra.stem), out)

@@ -1,62 +1,60 @@
-"""Fetch a model and describe it in a manifest: the fetch rule's script, and a command line of its own.
+"""Fetch a model and describe it in a manifest: the rule fetch_model, and a command line of its own.
 
-    python scripts/fetch_model.py --entry config/models/qwen2.5-math-7b.yaml --out DIR
+    python scripts/fetch_model.py --entry qwen2.5-math-7b --out DIR
     python scripts/fetch_model.py --source Qwen/Qwen2.5-Math-7B@<40-digit commit> --out DIR
 
 Weights stay in the Hugging Face cache (or in the local directory named); DIR gets ``manifest.json``.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest, write_manifest
 from l2s.checkpoints.model_entry import ModelEntry
-from l2s.config import read_entry, validate
+from l2s.config import Named, entry_of_rule, entry_option
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.sources.models import fetch_model
 
 
 def main(
-    entry: Annotated[Path | None, typer.Option(help="YAML file of the model.")] = None,
-    source: Annotated[str | None, typer.Option(help="owner/name@<40-digit commit>, or a local directory.")] = None,
+    entry: Annotated[
+        Named[ModelEntry] | None,
+        typer.Option(
+            parser=entry_option("models", ModelEntry, "--entry"),
+            metavar="ENTRY",
+            help="The model: name of an entry of config/models, or a YAML file.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="In place of --entry: owner/name@<40-digit commit>, or a local directory.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder that manifest.json is written to.")] = None,
     rebuild: Annotated[
-        Path | None, typer.Option(help="Manifest of a model whose files are to be fetched again.")
+        Path | None,
+        typer.Option(help="In place of all others: manifest of a model whose files are to be fetched again."),
     ] = None,
 ) -> None:
-    """Download what is missing of a model, check every file, and write its manifest."""
+    """Download what is missing of a model (--entry or --source), check every file, and write its manifest (--out)."""
     if rebuild:
-        known = read_manifest(rebuild)
+        known = read_manifest(rebuild, "fetched")
         fetch_model(ModelEntry.of(known.source, known.content_id), str(rebuild))
-    elif entry and out:
-        describe(read_entry(entry, ModelEntry), str(entry), out)
-    elif source and out:
-        describe(ModelEntry.of(source), source, out)
+    elif out and (entry or source):
+        model, where = (entry.entry, entry.where) if entry else (ModelEntry.of(source), source)
+        manifest = fetch_model(model, where)
+        write_manifest(manifest, out / MANIFEST_NAME)
+        print(f"{model.source}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
     else:
         raise UserError("give --entry or --source, and --out, or --rebuild; --help explains them")
 
 
-def describe_entry(entry: dict[str, Any], entry_file: str, out: Path) -> None:
-    """Fetch a model, given its entry's values and what errors call the entry, and write its manifest."""
-    describe(validate(ModelEntry, entry, entry_file), entry_file, out)
-
-
-def describe(entry: ModelEntry, where: str, out: Path) -> None:
-    """Fetch a model and write its manifest."""
-    manifest = fetch_model(entry, where)
-    write_manifest(manifest, out / MANIFEST_NAME)
-    print(f"{entry.source}: {len(manifest.tensors)} tensors, content_id {manifest.content_id}")
-
-
 if "snakemake" in globals():
     run_job(
-        describe_entry,
+        main,
         snakemake,
-        entry=snakemake.params.entry,
-        entry_file=f"config/models/{snakemake.wildcards.model}.yaml",
+        entry=entry_of_rule("models", ModelEntry, snakemake.wildcards.model, snakemake.params.entry),
         out=Path(snakemake.output.manifest).parent,
     )
 elif __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Grade responses: the grade rule's script, and a command line of its own.
+"""Grade responses: the rule grade, and a command line of its own.
 
     python scripts/grade.py --responses responses.parquet --out grades.parquet
 
@@ -8,28 +8,30 @@ By hand, the gold answers come from the benchmarks' entries under ``config/bench
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from l2s.checkpoints.manifest import read_json
-from l2s.config import find_entry, read_entry
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
+from l2s.files import read_json
 from l2s.grading.grades import grade_responses
 from l2s.jobs import run_cli, run_job
-from l2s.sources.benchmarks import BenchmarkEntry, load_questions
-
-CONFIG = Path(__file__).resolve().parents[1] / "config"
+from l2s.sources.benchmarks import find_questions
 
 
 def main(
     responses: Annotated[Path, typer.Option(help="Parquet file of responses.")],
     out: Annotated[Path, typer.Option(help="Parquet file of the grades.")],
-    grader: Annotated[str, typer.Option(help="Name of the grader.")] = "math_verify",
+    grader: Annotated[
+        str, typer.Option(help="Name of the grader: a module of scripts/l2s/grading/graders.")
+    ] = "math_verify",
     questions: Annotated[
-        list[Path] | None, typer.Option(help="Parquet files of questions. Default: load the benchmarks' entries.")
+        list[Path] | None,
+        typer.Option(
+            metavar="<path>",
+            help="Parquet file of questions; may be repeated. Default: the benchmarks' entries are loaded.",
+        ),
     ] = None,
     budget: Annotated[
         int | None, typer.Option(help="Budget of the responses in tokens. Default: from their sidecar.")
@@ -37,20 +39,16 @@ def main(
 ) -> None:
     """Grade every response against its question's gold answer."""
     table = read_table(responses, RESPONSES)
-    tables = [read_table(path, QUESTIONS) for path in questions] if questions else load_benchmarks(table, responses)
+    if questions:
+        tables = [read_table(path, QUESTIONS) for path in questions]
+    else:
+        names = pc.unique(table["benchmark"]).to_pylist()
+        tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
     if budget is None:
-        budget = read_json(responses.with_suffix(".json"))["settings"]["max_new_tokens"]
+        sidecar = read_json(responses.with_suffix(".json"), "decode again, or give --budget")
+        budget = sidecar["settings"]["max_new_tokens"]
     write_table(grade_responses(table, tables, grader, budget), out)
     print(f"{out}: {len(table)} grades")
-
-
-def load_benchmarks(responses: pa.Table, path: Path) -> list[pa.Table]:
-    """Load the questions of every benchmark that the responses name."""
-    tables = []
-    for name in pc.unique(responses["benchmark"]).to_pylist():
-        entry = find_entry(CONFIG / "benchmarks", name, f"{path} (or give --questions)")
-        tables.append(load_questions(name, read_entry(entry, BenchmarkEntry), str(entry)))
-    return tables
 
 
 if "snakemake" in globals():

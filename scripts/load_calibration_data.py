@@ -1,40 +1,42 @@
-"""Load calibration data: the load_calibration_data rule's script, and a command line of its own.
+"""Load calibration data: the rule load_calibration_data, and a command line of its own.
 
-python scripts/load_calibration_data.py --entry config/calibration_data/s1k.yaml --out s1k.parquet
+python scripts/load_calibration_data.py --entry s1k --out s1k.parquet
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from l2s.config import read_values, validate
+from l2s.config import Named, entry_of_rule, entry_option
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 
 
 def main(
-    entry: Annotated[Path, typer.Option(help="YAML file of the calibration data.")],
+    entry: Annotated[
+        Named[CalibrationDataEntry],
+        typer.Option(
+            parser=entry_option("calibration_data", CalibrationDataEntry, "--entry"),
+            metavar="ENTRY",
+            help="The calibration data: name of an entry of config/calibration_data, or a YAML file.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Parquet file of the rows.")],
 ) -> None:
     """Read rows of calibration data, normalise them, pick some, and write them as Parquet."""
-    write_calibration_data(read_values(entry), str(entry), out)
-
-
-def write_calibration_data(entry: dict[str, Any], entry_file: str, out: Path) -> None:
-    """Write the rows of calibration data, given the entry's values and what errors call the entry."""
-    table = load_calibration_data(validate(CalibrationDataEntry, entry, entry_file), entry_file)
+    table = load_calibration_data(entry.entry, entry.where)
     write_table(table, out)
     print(f"{out}: {len(table)} rows")
 
 
 if "snakemake" in globals():
+    name, values = snakemake.wildcards.calibration_data, snakemake.params.entry
     run_job(
-        write_calibration_data,
+        main,
         snakemake,
-        entry=snakemake.params.entry,
-        entry_file=f"config/calibration_data/{snakemake.wildcards.calibration_data}.yaml",
+        entry=entry_of_rule("calibration_data", CalibrationDataEntry, name, values),
         out=Path(snakemake.output.calibration_data),
     )
 elif __name__ == "__main__":

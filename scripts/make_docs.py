@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from l2s.experiment.reference import documents
 from l2s.files import write_text
 from l2s.jobs import run_cli
+from l2s.reference.documents import documents
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

@@ -1,4 +1,4 @@
-"""Tabulate a study: the table rule's script, and a command line of its own.
+"""Make a study's table: the rule make_table, and a command line of its own.
 
     python scripts/make_table.py --spec study.yaml --out tables/study
 
@@ -7,7 +7,7 @@ and for each of these checkpoints the Parquet files of responses and grades.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from pydantic import Field
@@ -43,17 +43,18 @@ class Spec(StrictModel):
     checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
 
 
+def read_spec(path: str) -> Spec:
+    """Read a specification from a YAML file."""
+    return validate(Spec, read_yaml(Path(path)), path)
+
+
 def main(
-    spec: Annotated[Path, typer.Option(help="YAML file of what the table is made from.")],
-    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+    spec: Annotated[
+        Spec, typer.Option(parser=read_spec, metavar="FILE", help="YAML file of what the table is made from.")
+    ],
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
 ) -> None:
     """Write a study's table as Parquet, CSV, Markdown, HTML and LaTeX."""
-    tabulate(read_yaml(spec), str(spec), out)
-
-
-def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
-    """Write the table that ``values`` specifies to ``out`` with the suffixes .parquet, .csv, .md, .html and .tex."""
-    spec = validate(Spec, values, where)
     read = {
         name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
         for name, files in spec.checkpoints.items()
@@ -77,10 +78,9 @@ def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
 
 if "snakemake" in globals():
     run_job(
-        tabulate,
+        main,
         snakemake,
-        values=snakemake.params.spec,
-        where="spec of this job",
+        spec=validate(Spec, snakemake.params.spec, "spec of this job"),
         out=Path(snakemake.output.table.removesuffix(".parquet")),
     )
 elif __name__ == "__main__":

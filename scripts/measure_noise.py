@@ -1,4 +1,4 @@
-"""Compare repeated decoding: the measure_noise rule's script, and a command line of its own.
+"""Compare repeated decoding: the rule measure_noise, and a command line of its own.
 
     python scripts/measure_noise.py --responses first.parquet --grades first-grades.parquet \\
         --responses again.parquet --grades again-grades.parquet --out noise
@@ -24,29 +24,28 @@ NOTE = (
 
 
 def main(
-    responses: Annotated[list[Path], typer.Option(help="Responses, the first and its repetitions.")],
-    grades: Annotated[list[Path], typer.Option(help="Their grades, in the same order.")],
-    out: Annotated[Path, typer.Option(help="Path of the outputs without suffix.")],
+    responses: Annotated[list[Path], typer.Option(help="Parquet files of responses: the first and its repetitions.")],
+    grades: Annotated[list[Path], typer.Option(help="Parquet files of their grades, in the same order.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of the checkpoint of each file, in the same order. Default: one checkpoint for all."),
+    ] = None,
+    decoding: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of each file's decode settings, in the same order. Default: the file's name."),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Title of the table.")] = "Noise of decoding",
 ) -> None:
     """Count what changed between responses of one checkpoint that were decoded with different settings."""
-    pairs = [("checkpoint", path.stem) for path in responses]
+    checkpoints = checkpoint or ["checkpoint"] * len(responses)
+    settings = decoding or [path.stem for path in responses]
+    for option, given in (("--grades", grades), ("--checkpoint", checkpoints), ("--decoding", settings)):
+        if len(given) != len(responses):
+            raise UserError(f"{option}: give one for each of the {len(responses)} --responses (found {len(given)})")
+    pairs = list(zip(checkpoints, settings, strict=True))
     if len(set(pairs)) < 2 or len(set(pairs)) < len(pairs):
         raise UserError("--responses: give at least two files with different names")
-    measure_noise(pairs, responses, grades, "Noise of decoding", out)
-
-
-def measure_noise(
-    pairs: list[tuple[str, str]], responses: list[Path], grades: list[Path], title: str, out: Path
-) -> None:
-    """Write the comparison to ``out`` with the suffixes .parquet, .md and .html.
-
-    Args:
-        pairs: (checkpoint, decode settings) of each file.
-        responses: Parquet files with the schema RESPONSES.
-        grades: Parquet files with the schema GRADES, in the same order.
-        title: Title of the table.
-        out: Path without suffix.
-    """
     tables = zip(responses, grades, strict=True)
     read = [(read_table(answered, RESPONSES), read_table(graded, GRADES)) for answered, graded in tables]
     noise = compare(dict(zip(pairs, read, strict=True)))
@@ -59,13 +58,14 @@ def measure_noise(
 
 if "snakemake" in globals():
     run_job(
-        measure_noise,
+        main,
         snakemake,
-        pairs=[tuple(pair) for pair in snakemake.params.pairs],
         responses=[Path(path) for path in snakemake.input.responses],
         grades=[Path(path) for path in snakemake.input.grades],
-        title=snakemake.params.title,
         out=Path(snakemake.output.table.removesuffix(".parquet")),
+        checkpoint=[checkpoint for checkpoint, _ in snakemake.params.pairs],
+        decoding=[decoding for _, decoding in snakemake.params.pairs],
+        title=snakemake.params.title,
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -1,4 +1,4 @@
-"""Measure the singular values of a task vector: the spectra rule's script, and a command line of its own.
+"""Measure the singular values of a task vector: the rule measure_spectra, and a command line of its own.
 
 python scripts/measure_spectra.py --base workflow/resources/demo/quick --model workflow/resources/demo/slow \\
     --out spectra.parquet
@@ -10,41 +10,36 @@ from typing import Annotated
 
 import typer
 
-from l2s.checkpoints.weights import Checkpoint, locate
+from l2s.checkpoints.weights import find_weights
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
-from l2s.merging.engine.task_spectra import measure_spectra
+from l2s.steps import register_steps
+
+MODEL = "its folder, its manifest.json, or owner/name@<40-digit commit>."
 
 
 def main(
-    base: Annotated[str, typer.Option(help="Folder of the base, or owner/name@<40-digit commit>.")],
-    model: Annotated[str, typer.Option(help="Folder of the model, or owner/name@<40-digit commit>.")],
+    base: Annotated[str, typer.Option(help=f"The base: {MODEL}")],
+    model: Annotated[str, typer.Option(help=f"The model: {MODEL}")],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     threads: Annotated[int, typer.Option(min=1, help="Threads of the arithmetic.")] = len(os.sched_getaffinity(0)),
 ) -> None:
     """Write the singular values of every matrix of model − base, as Parquet."""
-    measure(locate(base), locate(model), out, threads)
+    from l2s.merging.engine.task_spectra import measure_spectra
 
-
-def measure_job(base: Path, model: Path, out: Path, threads: int) -> None:
-    """Measure inside the workflow, where models are given by their manifests."""
-    folders = [Checkpoint.from_manifest(manifest).weights() for manifest in (base, model)]
-    measure(*folders, out, threads)
-
-
-def measure(base: Path, model: Path, out: Path, threads: int) -> None:
-    """Measure the task vector of two model folders."""
-    table = measure_spectra(base, model, threads)
+    table = measure_spectra(find_weights(base), find_weights(model), threads)
     write_table(table, out)
     print(f"{out}: {len(table)} singular values of {len(table['tensor'].unique())} matrices")
 
 
+register_steps()
+
 if "snakemake" in globals():
     run_job(
-        measure_job,
+        main,
         snakemake,
-        base=Path(snakemake.input.base),
-        model=Path(snakemake.input.model),
+        base=snakemake.input.base,
+        model=snakemake.input.model,
         out=Path(snakemake.output.spectra),
         threads=snakemake.threads,
     )

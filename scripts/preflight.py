@@ -13,20 +13,28 @@ from rich.console import Console
 from rich.table import Table
 
 from l2s.checkpoints.preflight import compare
-from l2s.checkpoints.weights import locate
+from l2s.checkpoints.weights import find_weights
 from l2s.errors import UserError
 from l2s.jobs import run_cli
+from l2s.steps import register_steps
 
 NARROWEST = 110
 
 
 def main(
-    models: Annotated[list[str], typer.Argument(help="Model folders or owner/name@<40-digit commit>, two or more.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL MODEL ...",
+            help="Two or more models, the base first and the slow model last: for each its folder, its manifest.json, "
+            "or owner/name@<40-digit commit>.",
+        ),
+    ],
 ) -> None:
     """Print a table of how the models compare; exit with status 1 if they cannot be merged."""
     if len(models) == 1:
         raise UserError(f"{models[0]}: there is nothing to compare it with; give two or more models")
-    findings = compare([locate(model) for model in models])
+    findings = compare([find_weights(model) for model in models])
     table = Table(box=SIMPLE_HEAD)
     for column in ("", *models, "if merged"):
         table.add_column(column, overflow="fold")
@@ -38,6 +46,8 @@ def main(
     if fatal:
         raise UserError(f"these models cannot be merged: they differ in {', '.join(fatal)}")
 
+
+register_steps()
 
 if __name__ == "__main__":
     run_cli(main)

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from transformers import Qwen2ForCausalLM
 
 from l2s.demo.questions import (
     BenchmarkRow,
@@ -16,18 +14,23 @@ from l2s.demo.questions import (
     calibration_rows,
     training_stream,
 )
-from l2s.demo.tokenizer import build_tokenizer
-from l2s.demo.training import Phase, TrainingSettings, new_model, save_checkpoint, train_phase
+from l2s.jobs import run_cli
 
 THREADS = 2
 """Fixed, because the order of floating-point sums depends on it."""
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="folder for quick/, slow/ and the question files")],
-    seed: Annotated[int, typer.Option(help="seed of the questions and of the first weights")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for quick/, slow/ and the question files.")],
+    seed: Annotated[int, typer.Option(help="Seed of the questions and of the first weights.")] = 0,
 ) -> None:
     """Write the benchmark questions, then train the base, the quick model from it, and the slow from the quick."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    from l2s.demo.tokenizer import build_tokenizer
+    from l2s.demo.training import Phase, TrainingSettings, new_model, save_checkpoint, train_phase
+
     torch.set_num_threads(THREADS)
     torch.manual_seed(seed)
     splits = benchmark_splits(seed)
@@ -59,4 +62,4 @@ def write_rows(path: Path, rows: list[BenchmarkRow] | list[CalibrationRow]) -> N
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_cli(main)

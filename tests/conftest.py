@@ -16,6 +16,10 @@ from hub_mirror import COMMIT, SOURCE, HubMirror
 from project import Project, new_project
 from support import CONFIG, FULL_SHAPES, REAL_DATA, ROOT, SHAPES, TOKEN, load_tensors, save_model
 
+from l2s.steps import register_steps
+
+register_steps()  # a checkpoint's files that are not there are made again, as in the scripts
+
 
 @pytest.fixture
 def make_model(tmp_path):

@@ -6,13 +6,20 @@ each as a whole. What reads an entry (paths, digests, jobs) sees the result only
 
 import difflib
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from l2s.errors import UserError
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The project's folder."""
+CONFIG = PROJECT / "config"
+"""Where entries lie."""
 
 Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
@@ -158,6 +165,47 @@ def find_entry(folder: Path, name: str, asked_by: str) -> Path:
     return path
 
 
-def entry_path(folder: Path, name: str, asked_by: str) -> Path:
-    """Return the file that ``name`` means: a path if it ends in .yaml or .yml, else an entry of ``folder``."""
-    return Path(name) if Path(name).suffix in (".yaml", ".yml") else find_entry(folder, name, asked_by)
+def entry_path(folder: Path, given: str, asked_by: str) -> Path:
+    """Return the file that a user means: a path if it looks like one, an entry of ``folder``, or any other file."""
+    path = Path(given)
+    looks_like_path = path.suffix in (".yaml", ".yml") or "/" in given
+    if looks_like_path or (path.is_file() and not (folder / f"{given}.yaml").is_file()):
+        return path
+    return find_entry(folder, given, asked_by)
+
+
+@dataclass(frozen=True)
+class Named(Generic[Entry]):
+    """An entry, and what it is called.
+
+    Attributes:
+        name: Its name: its file's, without suffix.
+        entry: What it says.
+        where: What errors call it, normally its file.
+    """
+
+    name: str
+    entry: Entry
+    where: str
+
+
+def entry_option(kind: str, schema: type[Entry], asked_by: str) -> Callable[[str], Named[Entry]]:
+    """Return the parser of an option that takes an entry of ``config/<kind>/`` by its name, or a YAML file.
+
+    Args:
+        kind: Folder of the entries, e.g. ``benchmarks``.
+        schema: Their pydantic model.
+        asked_by: What errors call the option, e.g. ``--benchmark``.
+    """
+
+    def parse(given: str) -> Named[Entry]:
+        path = entry_path(CONFIG / kind, given, asked_by)
+        return Named(path.stem, read_entry(path, schema), str(path))
+
+    return parse
+
+
+def entry_of_rule(kind: str, schema: type[Entry], name: str, values: dict[str, Any]) -> Named[Entry]:
+    """Return the entry of ``config/<kind>/`` that a rule passes as plain values."""
+    where = f"config/{kind}/{name}.yaml"
+    return Named(name, validate(schema, values, where), where)

@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written looks whole: write beside, fsync, rename."""
+"""Reading and writing files; nothing half-written looks whole: write beside, fsync, rename."""
 
 import glob
 import hashlib
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from l2s.errors import UserError
 
 READ_BYTES = 1 << 22
 
@@ -108,6 +110,27 @@ def sha256_file(path: Path) -> str:
         while piece := stream.read(READ_BYTES):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Args:
+        path: The file.
+        remedy: What to do about a damaged one, e.g. ``fetch the model again``; the end of the error's sentence.
+
+    Raises:
+        UserError: It is missing, is not JSON in UTF-8, or holds something else than an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not valid JSON (not an object); {remedy}")
+    return value
 
 
 def pretty_json(value: Any) -> str:

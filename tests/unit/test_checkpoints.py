@@ -7,12 +7,19 @@ import torch
 from safetensors.torch import load_file
 from support import load_tensors, save_model
 
-from l2s.checkpoints.describe import describe_model
+from l2s.checkpoints import weights
 from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.manifest import read_manifest, write_manifest
 from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter
-from l2s.checkpoints.weights import Checkpoint
+from l2s.checkpoints.weights import (
+    REBUILDERS,
+    Checkpoint,
+    describe_model,
+    find_weights,
+    lasting_source,
+    locate,
+)
 from l2s.config import validate
 from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
@@ -171,3 +178,75 @@ def test_weights_that_are_not_those_of_the_manifest_are_found_although_their_siz
     save_model(folder, {name: tensor + 1 for name, tensor in load_tensors(folder).items()})
     with pytest.raises(UserError, match="the weights are not those of the manifest"):
         checkpoint.checked_weights()
+
+
+def merged_checkpoint(folder):
+    """Describe a model folder as a merged checkpoint."""
+    manifest = describe_model(folder, "x").model_copy(update={"kind": "merged", "source": None})
+    write_manifest(manifest, folder / "manifest.json")
+    return Checkpoint.from_manifest(folder / "manifest.json")
+
+
+def test_missing_weights_are_made_again_by_what_is_registered_for_their_kind(make_model, tmp_path, monkeypatch):
+    folder = make_model("model", 0)
+    checkpoint, content = merged_checkpoint(folder), (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").unlink()
+    made = []
+
+    def rebuild(manifest, into):
+        made.append((manifest, into))
+        place = into or manifest.parent
+        for file in [*folder.glob("*.json"), folder / "model.safetensors"]:
+            (place / file.name).write_bytes(file.read_bytes() if file.is_file() else content)
+
+    monkeypatch.setitem(REBUILDERS, "merged", rebuild)
+    with checkpoint.lent(tmp_path / "scratch") as lent:
+        assert (lent / "model.safetensors").read_bytes() == content
+    assert not (folder / "model.safetensors").exists()
+    assert checkpoint.weights() == folder
+    assert (folder / "model.safetensors").read_bytes() == content
+    assert made == [(folder / "manifest.json", lent), (folder / "manifest.json", None)]
+
+
+def test_nothing_that_makes_files_is_one_clear_line(make_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "REBUILDERS", {})
+    monkeypatch.setattr(weights, "FETCHERS", {})
+    monkeypatch.setattr(weights, "local_folder", lambda source: None)
+    folder = make_model("model", 0)
+    checkpoint = merged_checkpoint(folder)
+    (folder / "model.safetensors").unlink()
+    line = r"^files of a merged model are missing, and nothing is registered .*l2s\.steps\.register_steps\(\) first"
+    with pytest.raises(UserError, match=line):
+        checkpoint.weights()
+    with pytest.raises(UserError, match=line), checkpoint.lent(tmp_path):
+        pass
+    with pytest.raises(UserError, match=r"^files of a hub model are missing"):
+        locate(f"a/b@{COMMIT}")
+
+
+def test_a_model_is_found_by_its_folder_or_its_manifest_wherever_it_lies(make_model, tmp_path):
+    folder = make_model("model", 0)
+    fetched = tmp_path / "results" / "manifest.json"
+    fetched.parent.mkdir()
+    write_manifest(describe_model(folder, str(folder)), fetched)
+    found = [Checkpoint.find(str(place)) for place in (folder, fetched)]
+    assert found[0].manifest == found[1].manifest
+    assert {str(place): find_weights(str(place)) for place in (folder, fetched)} == {
+        str(folder): folder,
+        str(fetched): folder,
+    }
+    with pytest.raises(UserError, match="absent: no such model"):
+        Checkpoint.find(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match=r"absent/manifest\.json: no such file"):
+        find_weights(str(tmp_path / "absent" / "manifest.json"))
+
+
+def test_a_parents_source_means_the_same_from_any_folder(make_model, tmp_path, monkeypatch):
+    folder = make_model("model", 0)
+    monkeypatch.chdir(tmp_path)
+    assert lasting_source("model") == str(folder)
+    assert lasting_source(f"a/b@{COMMIT}") == f"a/b@{COMMIT}"
+    write_manifest(describe_model(folder, "as/fetched"), tmp_path / "manifest.json")
+    assert lasting_source("manifest.json") == "as/fetched"
+    merged_checkpoint(folder)
+    assert lasting_source("model/manifest.json") == str(folder)

@@ -8,8 +8,8 @@ import yaml
 from support import ROOT
 
 from l2s.config import read_values
-from l2s.experiment.json_schemas import json_schemas
-from l2s.experiment.reference import documents
+from l2s.reference.documents import documents
+from l2s.reference.json_schemas import json_schemas
 
 CONFIG, DOCS = ROOT / "config", ROOT / "docs"
 SCHEMAS = json_schemas()

@@ -14,8 +14,8 @@ from hub_mirror import COMMIT, SOURCE, HubMirror, etag, git_sha1
 from safetensors.torch import save_file
 from support import ROOT, SHAPES
 
-from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
+from l2s.checkpoints.weights import describe_model
 from l2s.contracts.parquet import read_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.sources.pinning import rows_digest

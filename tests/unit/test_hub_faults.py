@@ -18,9 +18,9 @@ from hub_mirror import COMMIT, SOURCE
 from huggingface_hub.errors import HfHubHTTPError
 from support import ROOT, TOKEN, holds
 
-from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.checkpoints.model_entry import ModelEntry
+from l2s.checkpoints.weights import describe_model
 from l2s.errors import UserError
 from l2s.files import sha256_file
 from l2s.sources import models

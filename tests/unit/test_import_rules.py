@@ -11,12 +11,23 @@ PACKAGE = SCRIPTS / "l2s" / "__init__.py"  # belongs to no part: it holds no cod
 STAGES = ["l2s.calibration", "l2s.merging", "l2s.training", "l2s.decoding", "l2s.grading", "l2s.analysis", "l2s.demo"]
 # From the ground up. Except for the stages, parts of the same floor may import each other.
 FLOORS = [
-    ["l2s.config", "l2s.errors", "l2s.files", "l2s.gpus", "l2s.jobs", "l2s.methods", "l2s.progress", "l2s.provenance"],
-    ["l2s.contracts.parquet"],
+    [
+        "l2s.config",
+        "l2s.errors",
+        "l2s.files",
+        "l2s.gpus",
+        "l2s.jobs",
+        "l2s.methods",
+        "l2s.modules",
+        "l2s.progress",
+        "l2s.provenance",
+    ],
+    ["l2s.contracts"],
     ["l2s.checkpoints"],
-    ["l2s.sources"],
+    ["l2s.layout", "l2s.sources"],
     STAGES,
-    ["l2s.experiment", "l2s.plan"],
+    ["l2s.experiment"],
+    ["l2s.plan", "l2s.unused", "l2s.reference", "l2s.steps"],
 ]
 HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor}
 

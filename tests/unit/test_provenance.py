@@ -76,17 +76,41 @@ def test_every_script_of_the_project_has_a_digest():
         assert len(provenance.code_digest(script.name)) == 16
 
 
+def reached_from(script):
+    """Return the files that a script reaches by import."""
+    reached, pending = set(), [script]
+    while pending:
+        found = provenance.imported_files(pending.pop()) - reached
+        reached |= found
+        pending += found
+    return reached
+
+
 def test_the_catalogue_is_reached_by_no_script_that_makes_anything():
     experiment = provenance.SCRIPTS / "l2s" / "experiment"
     assert experiment.is_dir()
-    readers = {provenance.SCRIPTS / name for name in ("plan.py", "make_docs.py")}
-    for script in set(provenance.SCRIPTS.glob("*.py")) - readers:
-        reached, pending = set(), [script]
-        while pending:
-            found = provenance.imported_files(pending.pop()) - reached
-            reached |= found
-            pending += found
-        assert not any(experiment in file.parents for file in reached), script.name
+    commands = {"plan.py", "prune.py", "make_docs.py"}  # they make no results, and their rules have no digest
+    for script in provenance.SCRIPTS.glob("*.py"):
+        if script.name in commands:
+            continue
+        assert not any(experiment in file.parents for file in reached_from(script)), script.name
+
+
+def test_a_script_reaches_the_engine_of_its_own_stage_only():
+    library = provenance.SCRIPTS / "l2s"
+    engines = {"merge.py": "merging", "train.py": "training", "decode.py": "decoding", "calibrate.py": "calibration"}
+    for script, own in engines.items():
+        parts = {file.relative_to(library).parts[0] for file in reached_from(provenance.SCRIPTS / script)}
+        assert own in parts
+        # A training reads prompts as decoding does.
+        others = set(engines.values()) - {own} - ({"decoding"} if script == "train.py" else set())
+        assert not parts & others, script
+
+
+def test_no_room_of_the_library_starts_scripts():
+    library = provenance.SCRIPTS / "l2s"
+    for file in library.rglob("*.py"):
+        assert library / "steps.py" not in provenance.imported_files(file), file
 
 
 def test_a_stage_imports_no_other_stage():

@@ -14,7 +14,6 @@ from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.experiment import registry as registry_module
 from l2s.experiment.registry import STUDY_KINDS
-from l2s.experiment.schema import REHEARSED
 from l2s.experiment.study import Study
 from l2s.layout import Layout
 from l2s.modules import class_in, module_names, module_of
@@ -48,7 +47,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from l2s.experiment import Experiment
 from l2s.layout import Layout
-config = {"results": "r", "studies": ["mine"], "merge_threads": 1, "rehearsal": True}
+config = {"results": "r", "studies": ["mine"], "merge_threads": 1, "title_prefix": "ONLY A TEST: "}
 experiment = Experiment(config, Path("config"))
 assert experiment.lines == experiment.asked == {}
 print(json.dumps({"outputs": experiment.outputs("mine", Layout("r")), "title": experiment.studies["mine"].title}))
@@ -82,7 +81,7 @@ def test_a_kind_of_study_is_added_by_adding_its_module(tmp_path):
     (project / "config/studies/mine.yaml").write_text("kind: list_files\ntitle: T\nfiles: [a, b]\n")
     command = [sys.executable, "-c", BUILD, str(project / "scripts")]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"outputs": ["r/mine/a", "r/mine/b"], "title": f"{REHEARSED}: T"}
+    assert json.loads(done.stdout) == {"outputs": ["r/mine/a", "r/mine/b"], "title": "ONLY A TEST: T"}
 
 
 def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):

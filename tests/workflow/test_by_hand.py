@@ -79,6 +79,24 @@ def test_decoding_again_by_hand_takes_responses_from_the_store(tmp_path):
     assert json.loads((tmp_path / "r.json").read_text())["decoded_now"] == 0
 
 
+def test_the_workflows_own_files_may_be_given_by_hand(tmp_path):
+    options = ["--decoding", "demo", "--store", tmp_path / "store"]
+    for name, given in [
+        ("load_questions.py", ["--entry", "demo_validation", "--out", tmp_path / "questions.parquet"]),
+        ("fetch_model.py", ["--source", DEMO / "quick", "--out", tmp_path / "fetched"]),
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--out", tmp_path / "a.parquet"]),
+        ("decode.py", ["--model", tmp_path / "fetched/manifest.json", "--benchmark", tmp_path / "questions.parquet",
+                       "--prompt", "demo", "--out", tmp_path / "b.parquet"]),
+    ]:  # fmt: skip
+        done = script(name, *given, *(options if name == "decode.py" else []))
+        assert done.returncode == 0, done.stderr
+    assert "300 of 300 responses are in the store" in done.stdout
+    assert read_table(tmp_path / "a.parquet", RESPONSES).equals(read_table(tmp_path / "b.parquet", RESPONSES))
+    done = script("train.py", "--rebuild", tmp_path / "fetched" / "manifest.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "describes a fetched checkpoint; give the manifest of a trained one" in done.stderr
+
+
 def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
     rows = [{"question": "1+1", "answer": "\\boxed{2}"}]
     shown = {"template": "Q: {question} A: {answer}", "separator": "\n"}
@@ -157,6 +175,15 @@ def test_merge_replaces_an_earlier_merge_but_not_its_own_input_or_a_users_files(
          "--out must end in .parquet"),
         ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_validation", "--decoding", "paper", "--out",
                        "x.parquet"], "the decode settings go by role: say --role quick, --role slow or --role merged"),
+        ("decode.py", [*DECODE, "--model", "x", "--benchmark", "demo_validation", "--prompt", "dmeo"],
+         "--prompt: 'dmeo' is unknown"),
+        ("decode.py", [*DECODE, "--model", "no/manifest.json", "--benchmark", "demo_validation"],
+         "no/manifest.json: no such file"),
+        ("merge.py", ["--calibration", "importance"], "--calibration importance: give NAME=PATH"),
+        ("measure_noise.py", ["--responses", "a", "--responses", "b", "--grades", "c", "--out", "x"],
+         "--grades: give one for each of the 2 --responses (found 1)"),
+        ("measure_noise.py", ["--responses", "a", "--grades", "c", "--out", "x"], "give at least two files"),
+        ("load_questions.py", ["--entry", "gsm9k", "--out", "x"], "--entry: 'gsm9k' is unknown"),
         ("load_examples.py", ["--entry", ROOT / "config/examples/qwen25-math.yaml", "--set", "gsm9k", "--out",
                                "x"], "key 'sets' does not name the set 'gsm9k'; did you mean 'gsm8k'?"),
         ("grade.py", ["--responses", "absent.parquet", "--out", "x"], "absent.parquet: no such file"),

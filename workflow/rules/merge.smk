@@ -21,7 +21,6 @@ rule merge:
     params:
         code=lambda wildcards: code_digest("merge.py", merge_of(wildcards).modules),
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),
-        sources=lambda wildcards: list(merge_of(wildcards).models),
         calibrations=lambda wildcards: list(merge_of(wildcards).calibrations),
     message:
         "merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"

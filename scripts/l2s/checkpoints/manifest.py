@@ -13,7 +13,7 @@ from pydantic import Field
 from l2s.checkpoints.headers import INDEX_NAME
 from l2s.config import StrictModel, validate
 from l2s.errors import UserError
-from l2s.files import canonical_json, digest_of, sha256_file, write_text
+from l2s.files import canonical_json, digest_of, read_json, sha256_file, write_text
 
 MANIFEST_NAME = "manifest.json"
 TOKENIZER_NAMES = (
@@ -28,6 +28,8 @@ TOKENIZER_NAMES = (
 )
 # What a model is besides its tensors: architecture, generation defaults, tokenizer.
 CONFIG_FILES = ("config.json", "generation_config.json", *TOKENIZER_NAMES)
+GET_AGAIN = "fetch the model again, or, if it was made here, make it again"
+"""What to do about a damaged file of a model."""
 
 
 class TensorRecord(StrictModel):
@@ -102,7 +104,7 @@ def config_file_records(folder: Path) -> dict[str, FileRecord]:
         path = folder / name
         if path.is_file():
             if path.suffix == ".json":
-                read_json(path)
+                read_json(path, GET_AGAIN)
             records[name] = FileRecord(bytes=path.stat().st_size, sha256=sha256_file(path))
     return records
 
@@ -117,22 +119,20 @@ def weight_records(files: list[Path], digests: bool) -> dict[str, FileRecord]:
     }
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object; a missing or malformed one is a UserError that names it."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError("not an object")
-        return value
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); fetch the model again") from None
+def read_manifest(path: Path, kind: str | None = None) -> Manifest:
+    """Read a ``manifest.json``.
 
+    Args:
+        path: The file.
+        kind: What it must describe: ``fetched``, ``merged`` or ``trained``; None: any.
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a ``manifest.json``."""
-    return validate(Manifest, read_json(path), str(path))
+    Raises:
+        UserError: It is missing, is no manifest, or describes something else.
+    """
+    manifest = validate(Manifest, read_json(path, GET_AGAIN), str(path))
+    if kind not in (None, manifest.kind):
+        raise UserError(f"{path}: describes a {manifest.kind} checkpoint; give the manifest of a {kind} one")
+    return manifest
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
-from l2s.checkpoints.manifest import read_json
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
-from l2s.files import canonical_json
+from l2s.files import canonical_json, read_json
 
 SAMPLE_BYTES = 1 << 16
 SAMPLED_TENSORS = 5
@@ -72,7 +72,7 @@ def _finding(topic: str, values: tuple[str, ...]) -> Finding:
 
 
 def _facts(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, str]:
-    config = read_json(folder / "config.json")
+    config = read_json(folder / "config.json", GET_AGAIN)
     tokenizer = _optional_json(folder / "tokenizer.json")
     generation = _optional_json(folder / "generation_config.json")
     added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
@@ -102,7 +102,7 @@ def _chat_template(folder: Path) -> str:
 
 
 def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
+    return read_json(path, GET_AGAIN) if path.is_file() else {}
 
 
 def _digest(value: Any) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l2s.checkpoints.manifest import read_json
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.errors import UserError
+from l2s.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,7 +33,7 @@ def load_tokenizer(folder: Path, needs_end: bool = False) -> PreTrainedTokenizer
     from transformers import PreTrainedTokenizerFast
 
     path = folder / "tokenizer_config.json"
-    config = read_json(path) if path.is_file() else {}
+    config = read_json(path, GET_AGAIN) if path.is_file() else {}
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:

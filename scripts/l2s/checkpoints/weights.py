@@ -1,31 +1,45 @@
-"""Finding a checkpoint's files, and having them made again where they are not there."""
+"""Checkpoints: what one is, where its files lie, and having them made again where they are not there.
 
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+Making files is a stage's work, and stages are above this floor: whoever starts them fills REBUILDERS and FETCHERS.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.headers import weight_files
-from l2s.checkpoints.manifest import CONFIG_FILES, MANIFEST_NAME, Manifest, read_manifest
+from l2s.checkpoints.manifest import (
+    CONFIG_FILES,
+    MANIFEST_NAME,
+    Manifest,
+    config_file_records,
+    content_id,
+    read_manifest,
+    weight_records,
+)
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.tensors import digest_tensors
+from l2s.config import PROJECT
 from l2s.errors import UserError
 from l2s.files import temporary_folder
 
-SCRIPTS = Path(__file__).resolve().parents[2]
-REBUILDING_SCRIPTS = {"fetched": "fetch_model.py", "merged": "merge.py", "trained": "train.py"}
 LOCK_NAME = ".rebuild.lock"
 ID_DIGITS = 16
 # Weights, config files, and nothing else that a repository may hold.
 HUB_PATTERNS = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja"]
+
+REBUILDERS: dict[str, Callable[[Path, Path | None], None]] = {}
+"""By a manifest's kind, what makes a checkpoint's files again, given its manifest and, where they are not to lie beside
+it, a folder. What could not be made is seen by what is missing then."""
+FETCHERS: dict[str, Callable[[str], None]] = {}
+"""Under "hub", what downloads a model of the hub, given as owner/name@commit."""
+Doer = TypeVar("Doer")
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,15 @@ class Checkpoint:
         path = folder / MANIFEST_NAME
         return cls.from_manifest(path) if path.is_file() else cls(describe_model(folder, str(folder)), None)
 
+    @classmethod
+    def find(cls, given: str) -> "Checkpoint":
+        """Return the checkpoint that a user or a rule means: a ``manifest.json``, a model folder, or a hub model.
+
+        What is not on this machine is downloaded; without a manifest the files are digested now.
+        """
+        path = Path(given)
+        return cls.from_manifest(path) if path.name == MANIFEST_NAME else cls.from_folder(locate(given))
+
     def config_files(self) -> Path:
         """Return a folder with config and tokenizer, touching the weights only if one of those is missing."""
         names = [name for name in self.manifest.files if name in CONFIG_FILES]
@@ -59,8 +82,8 @@ class Checkpoint:
     def weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, made again if any is missing.
 
-        A merged checkpoint is rebuilt beside its manifest by ``scripts/merge.py``, a trained one from its adapter by
-        ``scripts/train.py``, a fetched one fetched again by ``scripts/fetch_model.py``; all check the content_id.
+        A merged checkpoint is merged again beside its manifest, a trained one made from its adapter, a fetched one
+        fetched again, by what REBUILDERS names; all check the content_id.
 
         Raises:
             UserError: They could not be made again, or came out different.
@@ -77,13 +100,14 @@ class Checkpoint:
     def checked_weights(self) -> Path:
         """Return a folder with all of the checkpoint's files, every tensor compared with its digest.
 
-        Weights made here that differ are made again; of a fetched model they are an error.
+        Weights made here that differ are made again; of a fetched model they are an error. Without a manifest, the
+        digests were made when the checkpoint was found.
 
         Raises:
             UserError: The tensors are not those of the manifest.
         """
         folder = self.weights()
-        if digest_tensors(folder) == self.manifest.tensors:
+        if self.manifest_path is None or digest_tensors(folder) == self.manifest.tensors:
             return folder
         print(f"{folder}: the weights are not those of the manifest", flush=True)
         if self.manifest.kind != "fetched":
@@ -111,7 +135,7 @@ class Checkpoint:
             folder = parent / "weights"
             folder.mkdir()
             print(f"weights of {self.manifest_path.parent} are made in {folder}", flush=True)
-            run_script("merge.py", "--rebuild", str(self.manifest_path), "--into", str(folder))
+            _registered(REBUILDERS, self.manifest.kind)(self.manifest_path, folder)
             if any(not (folder / name).is_file() for name in self.manifest.files):
                 raise UserError(f"{self.manifest_path}: the checkpoint could not be made again; see the lines above")
             yield folder
@@ -127,9 +151,8 @@ class Checkpoint:
         return folder if whole else None
 
     def _make_again(self) -> Path:
-        script = REBUILDING_SCRIPTS[self.manifest.kind]
-        print(f"files of {self.manifest_path.parent} are not there: {script} makes them again", flush=True)
-        run_script(script, "--rebuild", str(self.manifest_path))
+        print(f"files of {self.manifest_path.parent} are not there: they are made again", flush=True)
+        _registered(REBUILDERS, self.manifest.kind)(self.manifest_path, None)
         folder = self._find(list(self.manifest.files))
         if folder is None:
             raise UserError(f"{self.manifest_path}: the checkpoint could not be made again; see the lines above")
@@ -141,7 +164,7 @@ def local_folder(source: str) -> Path | None:
     place = split_source(source)
     if isinstance(place, Path):
         # Manifests of the workflow name local directories relative to the project.
-        return place if place.is_dir() else SCRIPTS.parent / place
+        return place if place.is_dir() else PROJECT / place
     repo, revision = place
     try:
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_PATTERNS, local_files_only=True))
@@ -159,8 +182,7 @@ def locate(source: str) -> Path:
     """
     folder = local_folder(source)
     if folder is None:
-        with tempfile.TemporaryDirectory() as scratch:
-            run_script("fetch_model.py", "--source", source, "--out", scratch)
+        _registered(FETCHERS, "hub")(source)
         folder = local_folder(source)
     if folder is None or not folder.is_dir():
         hint = "" if isinstance(split_source(source), Path) else "; see the lines above"
@@ -168,6 +190,50 @@ def locate(source: str) -> Path:
     return folder
 
 
-def run_script(script: str, *arguments: str) -> None:
-    """Run another step in a process of its own: stages meet only in files."""
-    subprocess.run([sys.executable, str(SCRIPTS / script), *arguments], check=False)
+def find_weights(given: str) -> Path:
+    """Return the folder of a model given as to ``Checkpoint.find``, without digesting anything."""
+    path = Path(given)
+    return Checkpoint.from_manifest(path).weights() if path.name == MANIFEST_NAME else locate(given)
+
+
+def lasting_source(given: str) -> str:
+    """Return a model's source as a manifest keeps it: it means the same from any working directory.
+
+    Of a fetched model's manifest that is the source that it names; folders become absolute.
+    """
+    place = split_source(given)
+    if not isinstance(place, Path):
+        return given
+    if place.name == MANIFEST_NAME:
+        manifest = read_manifest(place)
+        if manifest.kind == "fetched":
+            return manifest.source
+        place = place.parent
+    return str(place.resolve())
+
+
+def describe_model(folder: Path, source: str, licence: str | None = None) -> Manifest:
+    """Return the manifest of a model that was not made here: digests of every tensor and file.
+
+    Raises:
+        UserError: A file is missing or damaged, or a tensor holds NaN or infinity.
+    """
+    files = config_file_records(folder) | weight_records(weight_files(folder), digests=True)
+    tensors = digest_tensors(folder, check_finite=True)
+    return Manifest(
+        kind="fetched",
+        content_id=content_id(tensors, files),
+        source=source,
+        licence=licence,
+        tensors=tensors,
+        files=files,
+    )
+
+
+def _registered(registry: dict[str, Doer], kind: str) -> Doer:
+    if kind not in registry:
+        raise UserError(
+            f"files of a {kind} model are missing, and nothing is registered that makes them: call "
+            "l2s.steps.register_steps() first, as the scripts do"
+        )
+    return registry[kind]

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from l2s.checkpoints.manifest import read_json
 from l2s.config import StrictModel, validate
 from l2s.errors import UserError
-from l2s.files import pretty_json, sha256_file, write_text
+from l2s.files import pretty_json, read_json, sha256_file, write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,8 +84,8 @@ def read_calibration(path: Path, kind: str, models: tuple[str, ...], calibration
     Raises:
         UserError: It is missing or damaged, of another kind, or was measured on other models or texts.
     """
-    manifest = validate(CalibrationManifest, read_json(path), str(path))
     again = "measure it again with scripts/calibrate.py"
+    manifest = validate(CalibrationManifest, read_json(path, again), str(path))
     if manifest.kind != kind:
         raise UserError(f"{path}: holds {manifest.kind}, but {kind} are needed; {again}")
     if manifest.models != models:

@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from l2s.checkpoints.manifest import read_json
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import CUT, RESPONSES
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.repetition import loop_period
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, ids_bytes, request_key
-from l2s.decoding.thinking import thinking_closed
+from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
+from l2s.files import read_json
 from l2s.progress import Progress
 
 
@@ -68,7 +68,7 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     Raises:
         UserError: A file is missing or the context length asked for is larger than the model's.
     """
-    config = read_json(folder / "config.json")
+    config = read_json(folder / "config.json", GET_AGAIN)
     longest = config.get("max_position_embeddings")
     if longest is None and settings.context_length is None:
         raise UserError(
@@ -80,7 +80,7 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
         )
     tokenizer = load_tokenizer(folder)
     generation = folder / "generation_config.json"
-    listed = (read_json(generation) if generation.is_file() else config).get("eos_token_id")
+    listed = (read_json(generation, GET_AGAIN) if generation.is_file() else config).get("eos_token_id")
     stop_ids = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id} - {None}
     if not stop_ids:
         raise UserError(f"{folder}: neither generation config nor tokenizer names an end-of-sequence token")

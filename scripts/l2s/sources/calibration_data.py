@@ -6,14 +6,15 @@ which answer is the entry's business: the paper does not say it for s1K.
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from l2s.config import StrictModel
+from l2s.config import StrictModel, entry_option
 from l2s.contracts.calibration_data import CALIBRATION_DATA
-from l2s.contracts.parquet import table_of
+from l2s.contracts.parquet import read_table, table_of
 from l2s.errors import UserError
 from l2s.sources.benchmarks import ColumnPart, Source, read_rows, value_of
 from l2s.sources.pinning import check_pinned
@@ -79,6 +80,19 @@ def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Ta
     rows = [_normalise(raw[number], number, entry, where) for number in numbers]
     check_pinned(rows, entry.sha256, where)
     return table_of(rows, CALIBRATION_DATA)
+
+
+def find_calibration_data(given: str, asked_by: str) -> pa.Table:
+    """Return the rows of calibration data, given by the name of its entry, a YAML file, or a Parquet file of rows.
+
+    Args:
+        given: What a user, a recipe or a rule gave.
+        asked_by: What errors call that.
+    """
+    if Path(given).suffix == ".parquet":
+        return read_table(Path(given), CALIBRATION_DATA)
+    found = entry_option("calibration_data", CalibrationDataEntry, asked_by)(given)
+    return load_calibration_data(found.entry, found.where)
 
 
 def _normalise(row: Mapping[str, Any], number: int, entry: CalibrationDataEntry, where: str) -> dict[str, str]:

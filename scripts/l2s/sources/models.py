@@ -17,14 +17,13 @@ from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from l2s.checkpoints.describe import describe_model
 from l2s.checkpoints.headers import read_headers
-from l2s.checkpoints.manifest import Manifest, read_json
+from l2s.checkpoints.manifest import GET_AGAIN, Manifest
 from l2s.checkpoints.model_entry import ModelEntry
 from l2s.checkpoints.tensor_names import HEAD
-from l2s.checkpoints.weights import HUB_PATTERNS, local_folder
+from l2s.checkpoints.weights import HUB_PATTERNS, describe_model, local_folder
 from l2s.errors import UserError
-from l2s.files import READ_BYTES
+from l2s.files import READ_BYTES, read_json
 
 SHA256_HEX = 64
 ATTEMPTS, LONGEST_WAIT_SECONDS = 6, 60
@@ -64,7 +63,7 @@ def _check_known(entry: ModelEntry, folder: Path, where: str) -> None:
     places = read_headers(folder)
     found = {
         "bytes": sum(place.nbytes for place in places.values()),
-        "context_length": read_json(folder / "config.json").get("max_position_embeddings"),
+        "context_length": read_json(folder / "config.json", GET_AGAIN).get("max_position_embeddings"),
         "tied": HEAD not in places,
     }
     for key, value in found.items():

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
-from l2s.checkpoints.manifest import CONFIG_FILES, read_json
+from l2s.checkpoints.manifest import CONFIG_FILES, GET_AGAIN
 from l2s.checkpoints.preflight import compare
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import Planned
 from l2s.contracts.calibrations import Calibration
 from l2s.errors import UserError
+from l2s.files import read_json
 from l2s.merging.engine.recipe import Inputs, Recipe
 
 SAFETENSORS_DTYPE = {"bfloat16": "BF16", "float32": "F32"}
@@ -120,7 +121,8 @@ def read_sources(
     labelled = [("base", base)] if base is not None else []
     labelled += [(f"model {number}", folder) for number, folder in enumerate(models, start=1)]
     sources = [
-        Source(label, folder, read_json(folder / "config.json"), read_headers(folder)) for label, folder in labelled
+        Source(label, folder, read_json(folder / "config.json", GET_AGAIN), read_headers(folder))
+        for label, folder in labelled
     ]
     sources = _drop_heads(sources, policies) if released else _untie(sources, policies)
     _check_tensors(sources)

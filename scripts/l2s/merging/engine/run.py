@@ -18,6 +18,7 @@ from l2s.checkpoints.manifest import (
     Parent,
     config_file_records,
     content_id,
+    read_manifest,
     weight_records,
     write_manifest,
 )
@@ -109,6 +110,32 @@ def merge_checkpoint(
     if expected:
         target.rmdir()
     return manifest
+
+
+def refuse_to_overwrite(out: Path, parents: list[Path]) -> None:
+    """Let a merge replace nothing but an earlier merge, and none that it reads.
+
+    Args:
+        out: Folder that the merged checkpoint is to have.
+        parents: Folders of the models that are merged.
+
+    Raises:
+        UserError: ``out`` is a file, one of the parents, or holds anything that a merge does not write.
+    """
+    out = out.resolve()
+    if out in [folder.resolve() for folder in parents]:
+        raise UserError(f"{out}: is one of the models that are merged; choose another folder for --out")
+    if out.is_file() or any(parent.is_file() for parent in out.parents):
+        raise UserError(f"{out}: is a file or lies below one; choose another folder for --out")
+    if out.exists() and any(out.iterdir()):
+        manifest = out / MANIFEST_NAME
+        if not (manifest.is_file() and read_manifest(manifest).kind == "merged"):
+            raise UserError(f"{out}: exists and is not a merged checkpoint; choose another folder for --out")
+        foreign = {file.name for file in out.iterdir()} - {*read_manifest(manifest).files, *BESIDE_WEIGHTS}
+        if foreign:
+            raise UserError(
+                f"{out}: also holds {min(foreign)}, which a merge does not write; move it or choose another --out"
+            )
 
 
 def _remove_weights(folder: Path) -> None:

@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from l2s.checkpoints.headers import TensorPlace
-from l2s.checkpoints.manifest import TensorRecord, read_json
+from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensors import Planned, TensorReader, TensorWriter, torch_dtype
 from l2s.errors import UserError
+from l2s.files import read_json
 from l2s.progress import Progress
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -40,11 +41,12 @@ def read_adapter(folder: Path) -> dict[str, Update]:
     Raises:
         UserError: A file is missing or damaged, or a value is NaN or infinite.
     """
-    config, weights = read_json(folder / ADAPTER_CONFIG), folder / ADAPTER_WEIGHTS
+    again = "delete the checkpoint and train again"
+    config, weights = read_json(folder / ADAPTER_CONFIG, again), folder / ADAPTER_WEIGHTS
     try:
         tensors = {name: tensor.float() for name, tensor in load_file(weights).items()}
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{weights}: cannot be read ({error}); delete the checkpoint and train again") from None
+        raise UserError(f"{weights}: cannot be read ({error}); {again}") from None
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise UserError(f"{weights}: tensor '{name}' holds NaN or infinity; lower 'learning_rate' and train again")

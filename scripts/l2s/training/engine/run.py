@@ -24,7 +24,6 @@ from l2s.checkpoints.manifest import (
     Parent,
     config_file_records,
     content_id,
-    read_json,
     weight_records,
     write_manifest,
 )
@@ -32,7 +31,7 @@ from l2s.checkpoints.model_card import CARD_NAME, model_card
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.safe_write import check_room, clear_disk_errors, put_beside_manifest, unchanged
 from l2s.errors import UserError
-from l2s.files import atomic_folder, digest_of, pretty_json, sha256_file, sync, write_text
+from l2s.files import atomic_folder, digest_of, pretty_json, read_json, sha256_file, sync, write_text
 from l2s.gpus import lease
 from l2s.provenance import module_digest
 from l2s.training.engine.contract import Material, Trained
@@ -110,7 +109,7 @@ def _trained(job: Job, kept: Path) -> Trained:
         adapter, facts = kept / ADAPTER_FOLDER, kept / SIDECAR_NAME
         if adapter.is_dir():
             print(f"trained already: {kept}", flush=True)
-            return Trained(adapter, read_json(facts))
+            return Trained(adapter, read_json(facts, f"delete {kept} and train again"))
         if job.recipe.method.gpus:
             lease(job.recipe.method.gpus, job.granted)
         started = time.monotonic()
@@ -119,7 +118,7 @@ def _trained(job: Job, kept: Path) -> Trained:
         with atomic_folder(adapter) as folder:
             _copy_adapter(trained.adapter, folder, job.recipe.model)
         shutil.rmtree(kept / PROGRESS_FOLDER)
-        return Trained(adapter, read_json(facts))
+        return Trained(adapter, read_json(facts, f"delete {kept} and train again"))
 
 
 def rebuild_checkpoint(expected: Manifest, model: Path, out: Path) -> None:
@@ -151,7 +150,7 @@ def _copy_adapter(adapter: Path, folder: Path, model: str) -> None:
     shutil.copyfile(adapter / ADAPTER_WEIGHTS, folder / ADAPTER_WEIGHTS)
     place = split_source(model)
     name, revision = (str(place), None) if isinstance(place, Path) else place
-    config = read_json(adapter / ADAPTER_CONFIG)
+    config = read_json(adapter / ADAPTER_CONFIG, "train again")
     # PEFT writes a set in whatever order.
     config |= {
         "base_model_name_or_path": name,

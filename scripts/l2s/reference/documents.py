@@ -6,8 +6,8 @@ from inspect import cleandoc
 from typing import Any, get_args
 
 from l2s.config import EXTENDS
-from l2s.experiment.json_schemas import json_schemas, merging_recipes, models_of, training_recipes
 from l2s.experiment.schema import Folder
+from l2s.reference.json_schemas import json_schemas, merging_recipes, models_of, training_recipes
 
 INTRODUCTION = """\
 # Configuration

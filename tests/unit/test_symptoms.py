@@ -1,4 +1,4 @@
-"""Loops at the end of a response are found with their period; good answers, cut anywhere, have none."""
+"""Loops at a response's end are found with their period, good answers cut anywhere have none; thinking closes."""
 
 import json
 import random
@@ -7,8 +7,7 @@ import pytest
 from support import DEMO
 from transformers import PreTrainedTokenizerFast
 
-from l2s.decoding.repetition import FEWEST_REPEATS, FEWEST_TOKENS, LONGEST_PERIOD, loop_period
-from l2s.decoding.thinking import thinking_closed
+from l2s.decoding.symptoms import FEWEST_REPEATS, FEWEST_TOKENS, LONGEST_PERIOD, loop_period, thinking_closed
 from l2s.demo.questions import Question as Chain
 from l2s.demo.questions import Style, benchmark_splits
 

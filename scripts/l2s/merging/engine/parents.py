@@ -1,0 +1,88 @@
+"""What a merge reads: the folders of its parents, and the calibrations measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, read_manifest
+from l2s.checkpoints.weights import Checkpoint, lasting_source, locate
+from l2s.contracts.calibrations import Calibration, read_calibration
+from l2s.errors import UserError
+from l2s.merging.engine.recipe import Recipe
+
+
+def find_parents(recipe: Recipe, manifests: Iterable[Path] = ()) -> list[tuple[Parent, Path]]:
+    """Find the models that a recipe names: the base first (if the method has one), then the models in order.
+
+    Args:
+        recipe: The recipe; its ``base`` and ``models`` are sources.
+        manifests: Manifests of fetched models, by whose sources the recipe names them. A model without one is located,
+            and its own manifest, if it has one, gives its content_id.
+
+    Returns:
+        What the merged checkpoint's manifest says of each parent, and its folder.
+
+    Raises:
+        UserError: A model is not there, or a manifest is of none that the recipe names.
+    """
+    base = [("base", recipe.inputs.base)] if recipe.inputs.base else []
+    named = base + [("model", source) for source in recipe.inputs.models]
+    known = {}
+    for path in manifests:
+        checkpoint = Checkpoint.from_manifest(path)
+        source = checkpoint.manifest.source
+        if source not in [source for _, source in named]:
+            raise UserError(f"{path}: describes {source or 'no fetched model'}, which is not in the recipe")
+        known[source] = checkpoint
+    return [_parent(used_as, source, known.get(source)) for used_as, source in named]
+
+
+def _parent(used_as: str, source: str, known: Checkpoint | None) -> tuple[Parent, Path]:
+    if known:
+        content, licence = known.manifest.content_id, known.manifest.licence
+        return Parent(used_as=used_as, source=source, content_id=content, licence=licence), known.weights()
+    folder = locate(source)
+    own = folder / MANIFEST_NAME
+    content = read_manifest(own).content_id if own.is_file() else None
+    return Parent(used_as=used_as, source=lasting_source(source), content_id=content), folder
+
+
+def read_calibrations(
+    recipe: Recipe, files: dict[str, Path], parents: list[tuple[Parent, Path]]
+) -> dict[str, Calibration]:
+    """Read the calibrations that the recipe's method asks for, each measured on these very parents.
+
+    Args:
+        recipe: The recipe.
+        files: Manifests of calibrations, by the method's names for them.
+        parents: The parents with their folders, as ``find_parents`` returns them.
+
+    Raises:
+        UserError: One is missing, or there is one that the method does not read, or one is of something else.
+    """
+    asked = recipe.method.calibrations_needed(len(recipe.inputs.models))
+    for name in asked.keys() ^ files.keys():
+        if name in files:
+            names = ", ".join(asked) or "none"
+            raise UserError(f"--calibration {name}: method '{recipe.method.method}' reads {names}")
+        side = asked[name]
+        of = " and of ".join("the base" if model is None else recipe.inputs.models[model] for model in side.models)
+        raise UserError(
+            f"method '{recipe.method.method}' reads {side.kind} of {of} on the {side.answer} answers of "
+            f"'{side.calibration_data}': measure them with scripts/calibrate.py and give --calibration {name}=PATH"
+        )
+    if not asked:
+        return {}
+    ids = [parent.content_id or Checkpoint.from_folder(folder).manifest.content_id for parent, folder in parents]
+    first = 1 if recipe.inputs.base else 0
+    return {
+        name: read_calibration(
+            files[name],
+            side.kind,
+            tuple(ids[0] if model is None else ids[first + model] for model in side.models),
+            side.calibration_data,
+            side.answer,
+        )
+        for name, side in asked.items()
+    }
