@@ -14,7 +14,7 @@ from pydantic import Field
 
 from l2s.analysis.paper_table import Cell, layout_note, wide_frame
 from l2s.analysis.render_table import caption, display_frame, write_csv, write_html, write_latex, write_markdown
-from l2s.analysis.table import Row, summarise
+from l2s.analysis.table import Row, make_table
 from l2s.config import StrictModel, read_yaml, validate
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table, write_table
@@ -60,7 +60,7 @@ def tabulate(values: dict[str, Any], where: str, out: Path) -> None:
     }
     questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]
     levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
-    summary = summarise(spec.study, spec.rows, spec.benchmarks, read, levels)
+    summary = make_table(spec.study, spec.rows, spec.benchmarks, read, levels)
     note = caption(summary, spec.reference)
     tables = [display_frame(summary)]
     if spec.cell:

@@ -29,7 +29,7 @@ class Row(StrictModel):
     reference: str | None = Field(None, description="checkpoint that lengths are compared with")
 
 
-def summarise(
+def make_table(
     study: str,
     rows: Sequence[Row],
     benchmarks: Sequence[str],
