@@ -44,17 +44,23 @@ def test_mean_of_intervals_combines_distances_in_quadrature():
 
 
 @pytest.mark.parametrize(
-    ("text", "count"),
+    ("text", "released", "footnote", "words"),
     [
-        ("Wait, let me double-check. wait", 3),
-        ("Let me check. let me just verify! LET ME JUST CHECK", 3),
-        ("To recap, I re-examine it", 2),
-        ("The waiter awaits; we checked.", 0),
-        ("", 0),
+        ("Wait, let me double-check. wait", 3, 3, 3),
+        ("To recap, I re-examine it", 2, 2, 2),
+        ("LET ME CHECK. let me just verify! Let me just check", 3, 3, 3),
+        ("The waiter awaits; we checked.", 2, 2, 0),
+        ("She recaptured it while waiting", 2, 2, 0),
+        ("Let me verify. let me verify", 0, 2, 2),
+        ("I double check and reexamine", 0, 0, 2),
+        ("Let me checkmate him, let me quickly check", 1, 1, 0),
+        ("", 0, 0, 0),
     ],
 )
-def test_reflection_keywords_are_counted_as_whole_words(text, count):
-    assert count_keywords(text) == count
+def test_reflection_keywords_are_counted_by_three_definitions(text, released, footnote, words):
+    counts = {"released": released, "footnote": footnote, "words": words}
+    assert {definition: count_keywords(text, definition) for definition in counts} == counts
+    assert count_keywords(text) == words
 
 
 def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
