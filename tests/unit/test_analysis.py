@@ -68,7 +68,7 @@ def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
         key = {"benchmark": benchmark, "question_id": str(number), "sample": 0}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
-        filler |= {"thinking_closed": None, "repetition": None}
+        filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
         grades.append({**key, "budget": 8, "outcome": outcome, "answer": "1", "gold": "1"})
     return responses, grades

@@ -6,10 +6,12 @@ import published_tokenizers
 import pytest
 import torch
 from support import DEMO
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
 from l2s.contracts.responses import RESPONSES
+from l2s.decoding import session
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.prompts import Prompt
@@ -191,6 +193,20 @@ def test_rows_say_whether_thinking_was_closed_and_a_cut_response_loops(decode, t
     ids = read_model(SLOW, settings()).tokenizer.encode(text)
     ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, reason))
     assert (row["thinking_closed"], row["repetition"], row["text"]) == (closed, period, text)
+
+
+@pytest.mark.parametrize(("adds", "beginning"), [(False, 0), (True, 1)])
+def test_retokenized_length_is_of_the_stripped_text_with_what_the_tokenizer_adds(decode, monkeypatch, adds, beginning):
+    tokenizer = read_model(SLOW, settings()).tokenizer
+    if adds:
+        end = (tokenizer.eos_token, tokenizer.eos_token_id)
+        template = TemplateProcessing(single=f"{end[0]} $A", special_tokens=[end])
+        tokenizer.backend_tokenizer.post_processor = template
+        monkeypatch.setattr(session, "load_tokenizer", lambda folder: tokenizer)
+    ids = [*tokenizer.encode("\n 3*4=2.\n", add_special_tokens=False), tokenizer.eos_token_id]
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, "stop"))
+    assert row["output_tokens"] == len(ids)
+    assert row["retokenized"] == len(tokenizer.encode("3*4=2.", add_special_tokens=False)) + beginning < len(ids)
 
 
 def test_thinking_that_the_prompt_opens_counts(decode):

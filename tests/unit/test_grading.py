@@ -59,7 +59,7 @@ def test_failing_comparison_is_an_error_of_the_grader(monkeypatch):
 def response(question, text):
     return {
         "benchmark": "b", "question_id": question, "sample": 0, "prompt_sha256": "0" * 64, "prompt_tokens": 1,
-        "text": text, "output_ids": [1], "output_tokens": 1, "finish_reason": "stop",
+        "text": text, "output_ids": [1], "output_tokens": 1, "retokenized": 1, "finish_reason": "stop",
         "thinking_closed": None, "repetition": None,
     }  # fmt: skip
 

@@ -22,6 +22,12 @@ RESPONSES = schema_of(
         ),
         Column("output_tokens", pa.int32(), "number of output_ids"),
         Column(
+            "retokenized",
+            pa.int32(),
+            "number of tokens that the checkpoint's tokenizer makes of the stripped text, with the special tokens (a "
+            "begin-of-sequence token) that it adds",
+        ),
+        Column(
             "finish_reason",
             pa.string(),
             "stop: ended by a stop token or stop string; length: cut by the budget; context_length: cut by the "

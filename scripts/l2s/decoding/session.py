@@ -106,6 +106,11 @@ def numeric_settings(
     return {**values, "engine_identity": engine, "context_length": context_length, **ends}
 
 
+def retokenized(tokenizer: Any, text: str) -> int:
+    """Return a response's length as the paper's authors count it: of its text, stripped and tokenized again."""
+    return len(tokenizer(text.strip(), verbose=False)["input_ids"])  # not verbose: it may exceed the context length
+
+
 class Session:
     """Decodes questions, through the store.
 
@@ -218,15 +223,17 @@ class Session:
         else:
             completion = Completion(request.key, (), "prompt_too_long")
         ids = list(completion.output_ids)
+        text = self.stops.text(ids)
         return {
             "benchmark": question.benchmark,
             "question_id": question.question_id,
             "sample": sample,
             "prompt_sha256": hashlib.sha256(ids_bytes(request.prompt_ids)).hexdigest(),
             "prompt_tokens": len(request.prompt_ids),
-            "text": self.stops.text(ids),
+            "text": text,
             "output_ids": ids,
             "output_tokens": len(ids),
+            "retokenized": retokenized(self.stops.tokenizer, text),
             "finish_reason": completion.finish_reason,
             "thinking_closed": thinking_closed(prompt, self.stops.spell(ids, special=True)),
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
