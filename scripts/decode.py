@@ -7,6 +7,7 @@ By hand, benchmarks and decode settings are names of entries under ``config/`` o
 
 import importlib
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from importlib.metadata import packages_distributions, version
@@ -134,6 +135,7 @@ def decode_job(
     example_sets: dict[str, str],
     settings: dict[str, Any],
     prompt: dict[str, Any],
+    read_at: list[int],
     store: Path,
     out: Path,
     gpus: int,
@@ -148,6 +150,7 @@ def decode_job(
         example_sets: Benchmark → the set of examples that its questions are shown with.
         settings: Decode settings, resolved.
         prompt: The prompt's entry.
+        read_at: Context lengths at which the responses are read besides.
         store: Folder of the response store.
         out: Parquet file to write, with a JSON sidecar beside it.
         gpus: How many Snakemake granted.
@@ -164,6 +167,7 @@ def decode_job(
         out,
         gpus,
         scratch,
+        read_at,
     )
 
 
@@ -178,6 +182,7 @@ def decode(
     out: Path,
     granted: int | None = None,
     scratch: Path | None = None,
+    read_at: Sequence[int] = (),
 ) -> None:
     """Decode the tables' questions with a checkpoint and write responses and sidecar."""
     started = time.monotonic()
@@ -194,7 +199,7 @@ def decode(
         def start() -> Any:
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
 
-        session = Session(model.context_length, settings, rendered, stops, responses, start)
+        session = Session(model.context_length, settings, rendered, stops, responses, start, read_at)
         table = session.run([questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
@@ -274,6 +279,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         settings=snakemake.params.settings,
         example_sets=snakemake.params.example_sets,
         prompt=snakemake.params.prompt,
+        read_at=snakemake.params.read_at,
         store=Path(snakemake.params.store),
         out=Path(snakemake.output.responses),
         gpus=snakemake.resources.gpu,

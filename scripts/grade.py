@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import typer
 
-from l2s.checkpoints.manifest import read_json
 from l2s.config import find_entry, read_entry
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
@@ -31,16 +30,11 @@ def main(
     questions: Annotated[
         list[Path] | None, typer.Option(help="Parquet files of questions. Default: load the benchmarks' entries.")
     ] = None,
-    budget: Annotated[
-        int | None, typer.Option(help="Budget of the responses in tokens. Default: from their sidecar.")
-    ] = None,
 ) -> None:
     """Grade every response against its question's gold answer."""
     table = read_table(responses, RESPONSES)
     tables = [read_table(path, QUESTIONS) for path in questions] if questions else load_benchmarks(table, responses)
-    if budget is None:
-        budget = read_json(responses.with_suffix(".json"))["settings"]["max_new_tokens"]
-    write_table(grade_responses(table, tables, grader, budget), out)
+    write_table(grade_responses(table, tables, grader), out)
     print(f"{out}: {len(table)} grades")
 
 
@@ -61,7 +55,6 @@ if "snakemake" in globals():
         out=Path(snakemake.output.grades),
         grader=snakemake.wildcards.grader,
         questions=[Path(path) for path in snakemake.input.questions],
-        budget=snakemake.params.budget,
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -15,9 +15,8 @@ from l2s.analysis.charts import TableLine, colour, drawn
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
 from l2s.analysis.paper_table import wide_frame
-from l2s.analysis.reflection import count_keywords
 from l2s.analysis.render_table import caption, display_frame, write_html, write_latex, write_markdown
-from l2s.analysis.table import Row, make_table
+from l2s.analysis.table import COUNTING, Row, make_table
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import RESPONSES
@@ -43,34 +42,14 @@ def test_mean_of_intervals_combines_distances_in_quadrature():
     assert mean == pytest.approx((0.6, 0.6 - 0.05 / 2, 0.6 + 0.05 / 2))
 
 
-@pytest.mark.parametrize(
-    ("text", "released", "footnote", "words"),
-    [
-        ("Wait, let me double-check. wait", 3, 3, 3),
-        ("To recap, I re-examine it", 2, 2, 2),
-        ("LET ME CHECK. let me just verify! Let me just check", 3, 3, 3),
-        ("The waiter awaits; we checked.", 2, 2, 0),
-        ("She recaptured it while waiting", 2, 2, 0),
-        ("Let me verify. let me verify", 0, 2, 2),
-        ("I double check and reexamine", 0, 0, 2),
-        ("Let me checkmate him, let me quickly check", 1, 1, 0),
-        ("", 0, 0, 0),
-    ],
-)
-def test_reflection_keywords_are_counted_by_three_definitions(text, released, footnote, words):
-    counts = {"released": released, "footnote": footnote, "words": words}
-    assert {definition: count_keywords(text, definition) for definition in counts} == counts
-    assert count_keywords(text) == words
-
-
-def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
+def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None):
     responses, grades = [], []
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
-        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0}
+        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
         filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
-        grades.append({**key, "budget": 8, "outcome": outcome, "answer": "1", "gold": "1"})
+        grades.append({**key, "outcome": outcome, "answer": "1", "gold": "1"})
     return responses, grades
 
 
@@ -134,7 +113,7 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
 
 
 def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.html")
+    write_html([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.html")
     chart = accuracy_length.chart(summary, "Title")
     chart.save(str(tmp_path / "figure.html"), inline=True)
     for page in ("table.html", "figure.html"):
@@ -149,7 +128,7 @@ def test_the_same_table_makes_the_same_page(summary, tmp_path):
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
-    write_markdown([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.md")
+    write_markdown([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
     assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]

@@ -6,12 +6,10 @@ import published_tokenizers
 import pytest
 import torch
 from support import DEMO
-from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
 from l2s.contracts.responses import RESPONSES
-from l2s.decoding import session
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.prompts import Prompt
@@ -40,13 +38,13 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW):
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, read_at=()):
         model = read_model(folder, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
         begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
-        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin)
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, read_at)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
@@ -193,20 +191,6 @@ def test_rows_say_whether_thinking_was_closed_and_a_cut_response_loops(decode, t
     ids = read_model(SLOW, settings()).tokenizer.encode(text)
     ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, reason))
     assert (row["thinking_closed"], row["repetition"], row["text"]) == (closed, period, text)
-
-
-@pytest.mark.parametrize(("adds", "beginning"), [(False, 0), (True, 1)])
-def test_retokenized_length_is_of_the_stripped_text_with_what_the_tokenizer_adds(decode, monkeypatch, adds, beginning):
-    tokenizer = read_model(SLOW, settings()).tokenizer
-    if adds:
-        end = (tokenizer.eos_token, tokenizer.eos_token_id)
-        template = TemplateProcessing(single=f"{end[0]} $A", special_tokens=[end])
-        tokenizer.backend_tokenizer.post_processor = template
-        monkeypatch.setattr(session, "load_tokenizer", lambda folder: tokenizer)
-    ids = [*tokenizer.encode("\n 3*4=2.\n", add_special_tokens=False), tokenizer.eos_token_id]
-    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, "stop"))
-    assert row["output_tokens"] == len(ids)
-    assert row["retokenized"] == len(tokenizer.encode("3*4=2.", add_special_tokens=False)) + beginning < len(ids)
 
 
 def test_thinking_that_the_prompt_opens_counts(decode):
