@@ -65,7 +65,7 @@ def test_responses_read_at_a_context_length_have_a_line_of_their_own(tmp_path):
     lines = [(line["recipe"], line["read_at"], line["accuracy"], line["mean_tokens"]) for line in table.to_pylist()]
     assert lines == [("slow", None, 1, 4000), ("ties", None, 1, 3750), ("ties", 4096, 0.5, 3500)]
     assert table.to_pylist()[2]["length_change"] == pytest.approx(3500 / 4000 - 1)
-    names = ["slow", "ties", "ties, read at 4,096 tokens"]
+    names = ["slow", "ties", "ties, context length 4,096"]
     assert display_frame(table)["Model"].tolist() == wide_frame(table, "length")["Model"].tolist() == names
     note = caption(table, "slow", COUNTING, ["a limit."])
     assert "cut where a context length" in note and note.endswith(" a limit.")

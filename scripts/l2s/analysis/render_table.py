@@ -24,7 +24,7 @@ NOTE = (
     "reflection keyword, and how many such a response holds on average ({reflection})."
 )
 READ_AT = (
-    "Lines read at a number of tokens: the same responses, cut where a context length of so many tokens, prompt and "
+    "Lines with a context length: the same responses, cut where a context length of so many tokens, prompt and "
     "response together, would have ended them."
 )
 

@@ -102,7 +102,7 @@ def overall(summary: pa.Table) -> pd.DataFrame:
 
 def model_names(frame: pd.DataFrame) -> pd.Series:
     """Return how tables name the model of each line: its recipe, and the context length if it was read at one."""
-    read_at = frame["read_at"].map(lambda length: "" if pd.isna(length) else f", read at {length:,.0f} tokens")
+    read_at = frame["read_at"].map(lambda length: "" if pd.isna(length) else f", context length {length:,.0f}")
     return frame["recipe"] + read_at
 
 
