@@ -78,6 +78,13 @@ def main(
             "else the benchmark's own.",
         ),
     ] = None,
+    read_at: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Context length in tokens at which the responses are read besides, cut and without decoding; may be "
+            "repeated. Default: none."
+        ),
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")
     ] = None,
@@ -105,7 +112,8 @@ def main(
     sets = example_sets(names, prompt, [entry for _, entry in found if entry], example_set or [])
     shown = [read_table(path, EXAMPLES) for path in examples] if examples else load_sets(prompt, set(sets.values()))
     kept = store or out.with_name(f"{out.name}.store")
-    decode(checkpoint, [table for table, _ in found], shown, sets, settings, prompt.entry, kept, out, gpus, scratch)
+    tables = [table for table, _ in found]
+    decode(checkpoint, tables, shown, sets, settings, prompt.entry, kept, out, gpus, scratch, read_at or ())
 
 
 def choose_settings() -> Named[DecodingEntry]:
@@ -170,6 +178,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         prompt=entry_of_rule("prompts", PromptEntry, settings.entry.prompt, snakemake.params.prompt),
         examples=[Path(path) for path in snakemake.input.examples],
         example_set=[f"{benchmark}={name}" for benchmark, name in snakemake.params.example_sets.items()],
+        read_at=snakemake.params.read_at,
         store=Path(snakemake.params.store),
         scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
         gpus=snakemake.resources.gpu,

@@ -11,6 +11,7 @@ import typer
 
 from l2s.analysis.charts import drawn, save_chart
 from l2s.contracts.parquet import read_metadata, read_table
+from l2s.contracts.responses import rows_read_at
 from l2s.contracts.table import TABLE
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -24,7 +25,7 @@ def main(
 ) -> None:
     """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
     module = importlib.import_module(module_of("l2s.analysis.figures", figure, "--figure", "figure"))
-    rows = read_table(table, TABLE)
+    rows = rows_read_at(read_table(table, TABLE))  # figures show the responses as they were decoded
     if lacking := module.needs(drawn(rows)):
         raise UserError(f"{table}: figure '{figure}': {lacking}")
     save_chart(module.chart(rows, read_metadata(table)["title"]), out)

@@ -14,7 +14,6 @@ import typer
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
-from l2s.files import read_json
 from l2s.grading.grades import grade_responses
 from l2s.jobs import run_cli, run_job
 from l2s.sources.benchmarks import find_questions
@@ -33,9 +32,6 @@ def main(
             help="Parquet file of questions; may be repeated. Default: the benchmarks' entries are loaded.",
         ),
     ] = None,
-    budget: Annotated[
-        int | None, typer.Option(help="Budget of the responses in tokens. Default: from their sidecar.")
-    ] = None,
 ) -> None:
     """Grade every response against its question's gold answer."""
     table = read_table(responses, RESPONSES)
@@ -43,11 +39,8 @@ def main(
         tables = [read_table(path, QUESTIONS) for path in questions]
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
-        tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
-    if budget is None:
-        sidecar = read_json(responses.with_suffix(".json"), "decode again, or give --budget")
-        budget = sidecar["settings"]["max_new_tokens"]
-    write_table(grade_responses(table, tables, grader, budget), out)
+        tables = [find_questions(name, f"{responses} (or give --questions)")[0] for name in names]
+    write_table(grade_responses(table, tables, grader), out)
     print(f"{out}: {len(table)} grades")
 
 
@@ -59,7 +52,6 @@ if "snakemake" in globals():
         out=Path(snakemake.output.grades),
         grader=snakemake.wildcards.grader,
         questions=[Path(path) for path in snakemake.input.questions],
-        budget=snakemake.params.budget,
     )
 elif __name__ == "__main__":
     run_cli(main)

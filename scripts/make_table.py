@@ -14,7 +14,7 @@ from pydantic import Field
 
 from l2s.analysis.paper_table import Cell, layout_note, wide_frame
 from l2s.analysis.render_table import caption, display_frame, write_csv, write_html, write_latex, write_markdown
-from l2s.analysis.table import Row, summarise
+from l2s.analysis.table import COUNTING, Counting, Row, make_table
 from l2s.config import StrictModel, read_yaml, validate
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table, write_table
@@ -38,6 +38,8 @@ class Spec(StrictModel):
     reference: str = Field(description="how the table's note names what lengths are compared with")
     benchmarks: tuple[str, ...] = Field(min_length=1)
     cell: Cell | None = Field(None, description="what a cell of the paper's layout holds; absent: no such table")
+    counting: Counting = Field(COUNTING, description="what counts as length and as reflection")
+    limits: tuple[str, ...] = Field((), description="sentences on limits of single checkpoints, for the table's note")
     questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions, for their levels")
     rows: tuple[Row, ...] = Field(min_length=1)
     checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
@@ -61,8 +63,8 @@ def main(
     }
     questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]
     levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
-    summary = summarise(spec.study, spec.rows, spec.benchmarks, read, levels)
-    note = caption(summary, spec.reference)
+    summary = make_table(spec.study, spec.rows, spec.benchmarks, read, levels, spec.counting)
+    note = caption(summary, spec.reference, spec.counting, spec.limits)
     tables = [display_frame(summary)]
     if spec.cell:
         tables.insert(0, wide_frame(summary, spec.cell))

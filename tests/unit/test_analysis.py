@@ -15,9 +15,8 @@ from l2s.analysis.charts import TableLine, colour, drawn
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
 from l2s.analysis.paper_table import wide_frame
-from l2s.analysis.reflection import count_keywords
 from l2s.analysis.render_table import caption, display_frame, write_html, write_latex, write_markdown
-from l2s.analysis.table import Row, summarise
+from l2s.analysis.table import COUNTING, Row, make_table
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import RESPONSES
@@ -43,28 +42,14 @@ def test_mean_of_intervals_combines_distances_in_quadrature():
     assert mean == pytest.approx((0.6, 0.6 - 0.05 / 2, 0.6 + 0.05 / 2))
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("Wait, let me double-check. wait", 3),
-        ("Let me check. let me just verify! LET ME JUST CHECK", 3),
-        ("To recap, I re-examine it", 2),
-        ("The waiter awaits; we checked.", 0),
-        ("", 0),
-    ],
-)
-def test_reflection_keywords_are_counted_as_whole_words(text, count):
-    assert count_keywords(text) == count
-
-
-def tables(outcomes, lengths, text="so", finish="stop", benchmark="b"):
+def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None):
     responses, grades = [], []
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
-        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0}
+        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
-        filler |= {"thinking_closed": None, "repetition": None}
+        filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
-        grades.append({**key, "budget": 8, "outcome": outcome, "answer": "1", "gold": "1"})
+        grades.append({**key, "outcome": outcome, "answer": "1", "gold": "1"})
     return responses, grades
 
 
@@ -82,7 +67,7 @@ def summary():
         tables(["correct", "correct"], [10, 10], benchmark="c"),
     )
     rows = [Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow") for name in ("slow", "ties")]
-    return summarise("s", rows, ["b", "c"], {"slow": slow, "ties": merged})
+    return make_table("s", rows, ["b", "c"], {"slow": slow, "ties": merged})
 
 
 def test_summary_has_one_line_for_each_benchmark_and_the_mean(summary):
@@ -107,7 +92,7 @@ def test_samples_of_one_question_count_as_one_trial():
         for number, row in enumerate(part):
             row.update(question_id=str(number // 2), sample=number % 2)
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
-    (line,) = summarise("s", [row], ["b"], {"m": read((responses, grades))}).to_pylist()
+    (line,) = make_table("s", [row], ["b"], {"m": read((responses, grades))}).to_pylist()
     assert (line["questions"], line["accuracy"]) == (2, 0.5)
     assert line["accuracy_high"] == pytest.approx(wilson(1, 2).high)
     assert line["length_change"] is None
@@ -116,7 +101,7 @@ def test_samples_of_one_question_count_as_one_trial():
 def test_benchmark_without_responses_is_an_error():
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
     with pytest.raises(UserError, match="no graded responses to benchmark 'c'"):
-        summarise("s", [row], ["c"], {"m": read(tables(["correct"], [1]))})
+        make_table("s", [row], ["c"], {"m": read(tables(["correct"], [1]))})
 
 
 def test_rows_that_do_not_fit_a_schema_are_refused():
@@ -128,7 +113,7 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
 
 
 def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.html")
+    write_html([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.html")
     chart = accuracy_length.chart(summary, "Title")
     chart.save(str(tmp_path / "figure.html"), inline=True)
     for page in ("table.html", "figure.html"):
@@ -143,7 +128,7 @@ def test_the_same_table_makes_the_same_page(summary, tmp_path):
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
-    write_markdown([display_frame(summary)], "Title", caption(summary, "slow"), tmp_path / "table.md")
+    write_markdown([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.md")
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
     assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]
@@ -183,15 +168,15 @@ def test_latex_escapes_what_it_must(summary, tmp_path):
 def test_reference_need_not_be_a_line_of_the_table_but_must_be_read():
     row = Row(pair="p", method="m", recipe="m", checkpoint="m", reference="r")
     merged, reference = read(tables(["correct"], [5])), read(tables(["correct"], [20]))
-    (line,) = summarise("s", [row], ["b"], {"m": merged, "r": reference}).to_pylist()
+    (line,) = make_table("s", [row], ["b"], {"m": merged, "r": reference}).to_pylist()
     assert line["length_change"] == -0.75
     with pytest.raises(UserError, match="no responses and grades are given for checkpoint r"):
-        summarise("s", [row], ["b"], {"m": merged})
+        make_table("s", [row], ["b"], {"m": merged})
 
 
 def test_figure_of_a_table_without_a_reference_is_a_clear_error():
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
-    table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
+    table = make_table("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
     with pytest.raises(UserError, match="no checkpoint has a reference"):
         accuracy_length.chart(table, "Title")
 
@@ -201,7 +186,7 @@ def swept(values, method="m"):
         Row(pair="p", method=method, recipe=str(n), hyper_parameters=value, checkpoint=str(n), reference="0")
         for n, value in enumerate(values)
     ]
-    return summarise("s", rows, ["b"], {row.checkpoint: read(tables(["correct"] * 3, [4, 5, 6])) for row in rows})
+    return make_table("s", rows, ["b"], {row.checkpoint: read(tables(["correct"] * 3, [4, 5, 6])) for row in rows})
 
 
 def test_sweep_draws_each_hyper_parameter_that_varies():
@@ -257,7 +242,7 @@ def summary_with_levels():
     rows = [Row(pair="p", method=name, recipe=name, checkpoint=name, reference="slow") for name in read_tables]
     questions = read_tables["m"][0]["question_id"].to_pylist()
     levels = {("b", question): 1 + number // 2 for number, question in enumerate(questions)}
-    return summarise("s", rows, ["b"], read_tables, levels)
+    return make_table("s", rows, ["b"], read_tables, levels)
 
 
 def test_levels_have_lines_of_their_own_behind_those_over_all_questions():
@@ -284,7 +269,7 @@ def test_figure_by_level_draws_every_level():
 def test_radar_closes_every_models_line_and_needs_three_benchmarks():
     parts = [tables(["correct", "wrong"], [3, 4], benchmark=name) for name in ("x", "y", "z")]
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
-    table = summarise("s", [row], ["x", "y", "z"], {"m": read(*parts)})
+    table = make_table("s", [row], ["x", "y", "z"], {"m": read(*parts)})
     spec = radar.chart(table, "Title").to_dict()
     (shown,) = [data for data in spec["datasets"].values() if "recipe" in data[0]]
     assert [round((line["x"] ** 2 + line["y"] ** 2) ** 0.5, 9) for line in shown] == [0.5] * 4
@@ -320,7 +305,7 @@ def test_no_two_of_twenty_models_have_the_same_colour(models):
 
 def test_labels_with_markup_stay_text(tmp_path):
     row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
-    table = summarise("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
+    table = make_table("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
     write_markdown([display_frame(table)], "T", "n", tmp_path / "t.md")
     write_html([display_frame(table)], "A < B", "n", tmp_path / "t.html")
     assert "a \\| <b>" in (tmp_path / "t.md").read_text()

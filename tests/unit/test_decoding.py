@@ -38,13 +38,13 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW):
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, read_at=()):
         model = read_model(folder, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
         begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
-        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin)
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, read_at)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session

@@ -56,11 +56,11 @@ def test_failing_comparison_is_an_error_of_the_grader(monkeypatch):
     assert math_verify.grade("\\boxed{1}", "2").outcome is Outcome.ERROR
 
 
-def response(question, text):
+def response(question, text, read_at=None):
     return {
-        "benchmark": "b", "question_id": question, "sample": 0, "prompt_sha256": "0" * 64, "prompt_tokens": 1,
-        "text": text, "output_ids": [1], "output_tokens": 1, "finish_reason": "stop",
-        "thinking_closed": None, "repetition": None,
+        "benchmark": "b", "question_id": question, "sample": 0, "read_at": read_at, "prompt_sha256": "0" * 64,
+        "prompt_tokens": 1, "text": text, "output_ids": [1], "output_tokens": 1, "retokenized": 1,
+        "finish_reason": "stop", "thinking_closed": None, "repetition": None,
     }  # fmt: skip
 
 
@@ -70,22 +70,31 @@ def test_grades_follow_the_responses_in_order():
         {"benchmark": "b", "question_id": name, "question": "?", "gold": gold, "level": None}
         for name, gold in (("x", "1"), ("y", "2"))
     ]
-    grades = grade_responses(responses, [table_of(rows, QUESTIONS)], "math_verify", 64)
+    grades = grade_responses(responses, [table_of(rows, QUESTIONS)], "math_verify")
     assert grades.schema.equals(GRADES)
-    assert [(row["question_id"], row["outcome"], row["budget"]) for row in grades.to_pylist()] == [
-        ("y", "correct", 64),
-        ("x", "wrong", 64),
-    ]
+    assert [(row["question_id"], row["outcome"]) for row in grades.to_pylist()] == [("y", "correct"), ("x", "wrong")]
+
+
+def test_every_reading_of_a_response_is_graded_and_an_uncut_one_as_the_whole(monkeypatch):
+    asked = []
+    plain = math_verify.grade
+    monkeypatch.setattr(math_verify, "grade", lambda text, gold: asked.append(text) or plain(text, gold))
+    read = [response("x", "a \\boxed{1}"), response("x", "a", 40), response("x", "a \\boxed{1}", 50)]
+    question = {"benchmark": "b", "question_id": "x", "question": "?", "gold": "1", "level": None}
+    grades = grade_responses(table_of(read, RESPONSES), [table_of([question], QUESTIONS)], "math_verify")
+    found = [(row["read_at"], row["outcome"]) for row in grades.to_pylist()]
+    assert found == [(None, "correct"), (40, "no_answer"), (50, "correct")]
+    assert asked == ["a \\boxed{1}", "a"]
 
 
 def test_response_to_an_unknown_question_is_refused():
     with pytest.raises(UserError, match=r"question 'z' of 'b'"):
-        grade_responses(table_of([response("z", "1")], RESPONSES), [], "math_verify", 64)
+        grade_responses(table_of([response("z", "1")], RESPONSES), [], "math_verify")
 
 
 def test_unknown_grader_is_refused():
     with pytest.raises(UserError, match="unknown grader 'math-verify'; did you mean 'math_verify'"):
-        grade_responses(table_of([], RESPONSES), [], "math-verify", 64)
+        grade_responses(table_of([], RESPONSES), [], "math-verify")
 
 
 def test_agrees_with_the_toolkit_on_real_generations(real_data):

@@ -58,7 +58,7 @@ def test_grades_have_an_outcome_for_each_response(results):
         rows = read_table(path, GRADES).to_pylist()
         assert len(rows) == COUNT
         assert {row["outcome"] for row in rows} <= {outcome.value for outcome in Outcome}
-        assert {row["budget"] for row in rows} == {BUDGET}
+        assert {row["read_at"] for row in rows} == {None}
 
 
 def test_table_reports_an_accuracy_near_zero_as_such(results):

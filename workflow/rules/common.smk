@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.experiment import Experiment
+from l2s.experiment.context_lengths import read_at
 from l2s.plan.costs import Costs
 from l2s.config import read_entry
 from l2s.errors import UserError

@@ -15,7 +15,6 @@ rule grade:
         "../../envs/cpu.yaml"
     params:
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
-        budget=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).max_new_tokens,
     message:
         "grade {wildcards.checkpoint}"
     script:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from l2s.contracts.noise import NOISE
 from l2s.contracts.parquet import table_of
+from l2s.contracts.responses import rows_read_at
 from l2s.contracts.table import QUESTION
 from l2s.errors import UserError
 
@@ -45,8 +46,8 @@ def compare(read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]]) -> pa.Tab
 
 
 def _joined(responses: pa.Table, grades: pa.Table) -> pd.DataFrame:
-    full = grades.to_pandas().drop_duplicates(QUESTION)  # the full budget comes first
-    both = responses.to_pandas().merge(full, on=QUESTION, validate="one_to_one")
+    answered, graded = (rows_read_at(table).to_pandas() for table in (responses, grades))
+    both = answered.merge(graded, on=QUESTION, validate="one_to_one")
     both["correct"] = both["outcome"] == "correct"
     return both[[*QUESTION, "output_ids", "output_tokens", "correct"]]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
-from l2s.analysis.table import overall
+from l2s.analysis.table import model_names, overall
 from l2s.contracts.table import MEAN
 
 Cell = Literal["length", "reflection", "reflective"]
@@ -40,10 +40,10 @@ def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
     frame = overall(summary)
     _, write = CELLS[cell]
     rows = []
-    for (pair, recipe), lines in frame.groupby(["pair", "recipe"], sort=False):
+    for (pair, model), lines in frame.groupby(["pair", model_names(frame)], sort=False):
         single = lines[lines["benchmark"] != MEAN]
         mean = lines[lines["benchmark"] == MEAN] if len(single) > 1 else single
-        shown = {"Pair": pair, "Model": recipe, **{row.benchmark: write(row) for row in single.itertuples()}}
+        shown = {"Pair": pair, "Model": model, **{row.benchmark: write(row) for row in single.itertuples()}}
         average = mean.iloc[0]
         shown[AVERAGE] = f"{100 * (average['reflective'] if cell == 'reflective' else average['accuracy']):.1f}"
         change = average["length_change"]

@@ -1,19 +1,33 @@
-"""Reflection: how often a response stops to doubt itself, counted by keywords as in the paper's section 6."""
+"""Reflection: how often a response stops to doubt itself, counted by keywords as in the paper's section 6.
+
+The paper counts keywords and has two lists of them, so that there are three definitions:
+
+- ``released``: what the authors' script counts. Its keywords stand in a public copy of that script.
+- ``footnote``: what the paper's footnote lists. ASSUME: counted in the same way, as the paper does not say how.
+- ``words``: the footnote's keywords as whole words, in every spelling. A waiter in a word problem is no reflection.
+"""
 
 import re
+from typing import Literal
 
-KEYWORDS = (
-    r"wait",
-    r"re-?examine",
-    r"recap",
-    r"double[- ]check",
-    r"let me (?:just )?check",
-    r"let me (?:just )?verify",
-)
-# Whole words: a waiter in a word problem is no reflection.
-PATTERN = re.compile(rf"\b(?:{'|'.join(KEYWORDS)})\b", re.IGNORECASE)
+Reflection = Literal["released", "footnote", "words"]
+
+RELEASED = ("wait", "re-examine", "recap", "double-check", "let me check", "let me just check", "let me just verify")
+FOOTNOTE = (*RELEASED, "let me verify")
+WORDS = ("wait", "re-?examine", "recap", "double[- ]check", "let me (?:just )?check", "let me (?:just )?verify")
+
+PATTERNS: dict[Reflection, re.Pattern[str]] = {
+    "released": re.compile("|".join(map(re.escape, RELEASED)), re.IGNORECASE),
+    "footnote": re.compile("|".join(map(re.escape, FOOTNOTE)), re.IGNORECASE),
+    "words": re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE),
+}
+NOTES: dict[Reflection, str] = {
+    "released": f"counted as the authors' script does, inside other words too: {', '.join(RELEASED)}",
+    "footnote": f"those of the paper's footnote, inside other words too: {', '.join(FOOTNOTE)}",
+    "words": "whole words: wait, re-examine, recap, double-check, let me (just) check, let me (just) verify",
+}
 
 
-def count_keywords(text: str) -> int:
+def count_keywords(text: str, definition: Reflection = "words") -> int:
     """Return how many reflection keywords a response holds; one with at least one is reflective."""
-    return len(PATTERN.findall(text))
+    return len(PATTERNS[definition].findall(text))

@@ -11,23 +11,28 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from great_tables import GT
 
-from l2s.analysis.table import overall
+from l2s.analysis.lengths import NOTES as LENGTHS
+from l2s.analysis.reflection import NOTES as REFLECTIONS
+from l2s.analysis.table import Counting, model_names, overall
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
 
 WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
-    "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens; change against {reference}. "
-    "Truncated: share of responses cut by budget or context length. Reflective: share of responses with a reflection "
-    "keyword, "
-    "and how many such a response holds on average."
+    "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens, {length}; change against "
+    "{reference}. Truncated: share of responses cut by budget or context length. Reflective: share of responses with a "
+    "reflection keyword, and how many such a response holds on average ({reflection})."
+)
+READ_AT = (
+    "Lines with a context length: the same responses, cut where a context length of so many tokens, prompt and "
+    "response together, would have ended them."
 )
 
 
 def display_frame(summary: pa.Table) -> pd.DataFrame:
     """Return the table as text cells, one row for each checkpoint and benchmark."""
     frame = overall(summary)
-    shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "Benchmark": frame["benchmark"]})
+    shown = pd.DataFrame({"Pair": frame["pair"], "Model": model_names(frame), "Benchmark": frame["benchmark"]})
     shown["Accuracy %"] = [
         f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
         for value, low, high in zip(frame["accuracy"], frame["accuracy_low"], frame["accuracy_high"], strict=True)
@@ -48,12 +53,22 @@ def change_text(change: float) -> str:
     return "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
 
 
-def caption(summary: pa.Table, reference: str) -> str:
-    """Say what the columns are and how many questions stand behind the numbers."""
+def caption(summary: pa.Table, reference: str, counting: Counting, limits: Sequence[str] = ()) -> str:
+    """Say what the columns are and how many questions stand behind the numbers.
+
+    Args:
+        summary: A table with the schema TABLE.
+        reference: What lengths are compared with.
+        counting: What was counted as length and as reflection.
+        limits: Sentences on limits of single checkpoints.
+    """
     frame = overall(summary)
     counts = frame[frame["benchmark"] != MEAN].groupby("benchmark", sort=False)["questions"].first()
     asked = ", ".join(f"{benchmark}: {count:,} questions" for benchmark, count in counts.items())
-    return f"{asked}. {NOTE.format(reference=reference)}"
+    counted = {"length": LENGTHS[counting.length], "reflection": REFLECTIONS[counting.reflection]}
+    note = NOTE.format(reference=reference, **counted)
+    readings = [] if frame["read_at"].isna().all() else [READ_AT]
+    return " ".join([f"{asked}. {note}", *readings, *limits])
 
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
@@ -92,5 +107,7 @@ def _styled(table: pd.DataFrame) -> "GT":
 
 
 def write_csv(summary: pa.Table, path: Path) -> None:
-    """Write the summary's columns, unrounded, as CSV."""
+    """Write the summary's columns, unrounded, as CSV; without the column of readings where there are none."""
+    if summary["read_at"].null_count == len(summary):
+        summary = summary.drop_columns(["read_at"])
     write_text(path, summary.to_pandas().to_csv(index=False))

@@ -5,17 +5,23 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from l2s.analysis.intervals import Interval, mean_of, mean_of_intervals, wilson
-from l2s.analysis.reflection import count_keywords
+from l2s.analysis.lengths import COLUMNS, Length
+from l2s.analysis.reflection import Reflection, count_keywords
 from l2s.config import StrictModel
 from l2s.contracts.parquet import table_of
+from l2s.contracts.responses import rows_read_at
 from l2s.contracts.table import MEAN, QUESTION, TABLE
 from l2s.errors import UserError
 from l2s.files import canonical_json
 
 WITH_LIMITS = ("accuracy", "mean_tokens")
+
+_Numbers = dict[tuple[str, int | None], dict[str, Any]]
+"""Of a checkpoint, by (benchmark, level)."""
 
 
 class Row(StrictModel):
@@ -27,14 +33,27 @@ class Row(StrictModel):
     hyper_parameters: dict[str, Any] = Field({}, description="the recipe's, nested recipes as mappings")
     checkpoint: str
     reference: str | None = Field(None, description="checkpoint that lengths are compared with")
+    read_at: tuple[int, ...] = Field((), description="context lengths at which the responses are read besides")
 
 
-def summarise(
+class Counting(StrictModel):
+    """What counts as a response's length and as a reflection keyword."""
+
+    length: Length = "generated"
+    reflection: Reflection = "words"
+
+
+COUNTING = Counting()
+"""The default."""
+
+
+def make_table(
     study: str,
     rows: Sequence[Row],
     benchmarks: Sequence[str],
     read: Mapping[str, tuple[pa.Table, pa.Table]],
     levels: Mapping[tuple[str, str], int] | None = None,
+    counting: Counting = COUNTING,
 ) -> pa.Table:
     """Build a study's table.
 
@@ -44,6 +63,7 @@ def summarise(
         benchmarks: Its benchmarks, in order.
         read: By checkpoint, its tables of responses and grades.
         levels: By (benchmark, question_id), the question's level, where it has one.
+        counting: What counts as length and as reflection.
 
     Returns:
         A table with the schema TABLE: the lines over all questions, then those of single levels.
@@ -53,19 +73,24 @@ def summarise(
     """
     for name in {name for row in rows for name in (row.checkpoint, row.reference) if name} - read.keys():
         raise UserError(f"study {study}: no responses and grades are given for checkpoint {name}")
+    readings = {(row.reference, None) for row in rows if row.reference}
+    readings |= {(row.checkpoint, read_at) for row in rows for read_at in (None, *row.read_at)}
     measured = {
-        name: {key: part for benchmark in benchmarks for key, part in _measure(name, benchmark, *tables, levels or {})}
-        for name, tables in read.items()
+        (name, read_at): {
+            key: part
+            for benchmark in benchmarks
+            for key, part in _measure(_joined(name, benchmark, read_at, *read[name]), benchmark, levels or {}, counting)
+        }
+        for name, read_at in readings
     }
     lines = []
     for row in rows:
-        reference = measured[row.reference] if row.reference else {}
-        parts = [_with_change(part, reference.get(key)) for key, part in measured[row.checkpoint].items()]
-        whole = [part for part in parts if part["level"] is None]
-        of_levels = [part for part in parts if part["level"] is not None]
         head = {"study": study, **row.model_dump(include={"pair", "method", "recipe", "checkpoint"})}
         head["hyper_parameters"] = canonical_json(row.hyper_parameters)
-        lines += [{**head, **part} for part in [*whole, *([_mean(whole)] if len(whole) > 1 else []), *of_levels]]
+        reference = measured[row.reference, None] if row.reference else {}
+        for read_at in (None, *row.read_at):
+            parts = _with_mean(measured[row.checkpoint, read_at], reference)
+            lines += [{**head, "read_at": read_at, **part} for part in parts]
     return table_of([_with_limits(line) for line in sorted(lines, key=lambda line: line["level"] is not None)], TABLE)
 
 
@@ -75,23 +100,40 @@ def overall(summary: pa.Table) -> pd.DataFrame:
     return frame[frame["level"].isna()].drop(columns="level")
 
 
+def model_names(frame: pd.DataFrame) -> pd.Series:
+    """Return how tables name the model of each line: its recipe, and the context length if it was read at one."""
+    read_at = frame["read_at"].map(lambda length: "" if pd.isna(length) else f", context length {length:,.0f}")
+    return frame["recipe"] + read_at
+
+
+def _joined(
+    checkpoint: str, benchmark: str, read_at: int | None, responses: pa.Table, grades: pa.Table
+) -> pd.DataFrame:
+    """Return the graded responses to a benchmark, as decoded or read at a context length."""
+    answered, graded = (
+        rows_read_at(table, read_at).filter(pc.field("benchmark") == benchmark).drop_columns(["read_at"])
+        for table in (responses.drop_columns(["output_ids"]), grades)
+    )
+    both = answered.to_pandas().merge(graded.to_pandas(), on=QUESTION, validate="one_to_one")
+    if both.empty:
+        reading = "" if read_at is None else f" read at a context length of {read_at}"
+        raise UserError(f"checkpoint {checkpoint}: there are no graded responses to benchmark '{benchmark}'{reading}")
+    return both
+
+
 def _measure(
-    checkpoint: str, benchmark: str, responses: pa.Table, grades: pa.Table, levels: Mapping[tuple[str, str], int]
+    both: pd.DataFrame, benchmark: str, levels: Mapping[tuple[str, str], int], counting: Counting
 ) -> Iterator[tuple[tuple[str, int | None], dict[str, Any]]]:
     """Yield ((benchmark, level), numbers): over all questions (level None), then for each level."""
-    answered = responses.drop_columns(["output_ids"]).to_pandas()
-    full = grades.to_pandas().drop_duplicates(QUESTION)  # the full budget comes first
-    both = answered[answered["benchmark"] == benchmark].merge(full, on=QUESTION, validate="one_to_one")
-    if both.empty:
-        raise UserError(f"checkpoint {checkpoint}: there are no graded responses to benchmark '{benchmark}'")
-    yield (benchmark, None), _numbers(both, benchmark, None)
+    yield (benchmark, None), _numbers(both, benchmark, None, counting)
     of_level = both["question_id"].map(lambda question: levels.get((benchmark, question)))
     for level, part in both.groupby(of_level):
-        yield (benchmark, int(level)), _numbers(part, benchmark, int(level))
+        yield (benchmark, int(level)), _numbers(part, benchmark, int(level), counting)
 
 
-def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str, Any]:
-    keywords = both["text"].map(count_keywords)
+def _numbers(both: pd.DataFrame, benchmark: str, level: int | None, counting: Counting) -> dict[str, Any]:
+    keywords = both["text"].map(lambda text: count_keywords(text, counting.reflection))
+    lengths = both[COLUMNS[counting.length]]
     right = (both["outcome"] == "correct").groupby(both["question_id"]).mean()
     return {
         "benchmark": benchmark,
@@ -99,13 +141,21 @@ def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str,
         "questions": len(right),
         "responses": len(both),
         "accuracy": wilson(float(right.sum()), len(right)),
-        "mean_tokens": mean_of(both["output_tokens"].groupby(both["question_id"]).mean()),
+        "mean_tokens": mean_of(lengths.groupby(both["question_id"]).mean()),
         "truncated": float((both["finish_reason"] != "stop").mean()),
         "no_answer": float((both["outcome"] == "no_answer").mean()),
         "grader_failures": int(both["outcome"].isin(["timeout", "error"]).sum()),
         "reflective": float((keywords > 0).mean()),
         "reflection_keywords": float(keywords[keywords > 0].mean()) if keywords.any() else 0.0,
     }
+
+
+def _with_mean(numbers: _Numbers, reference: _Numbers) -> list[dict[str, Any]]:
+    """Return numbers with their change of length: over all questions, their mean, then those of levels."""
+    parts = [_with_change(part, reference.get(key)) for key, part in numbers.items()]
+    whole = [part for part in parts if part["level"] is None]
+    of_levels = [part for part in parts if part["level"] is not None]
+    return [*whole, *([_mean(whole)] if len(whole) > 1 else []), *of_levels]
 
 
 def _with_change(part: dict[str, Any], reference: dict[str, Any] | None) -> dict[str, Any]:

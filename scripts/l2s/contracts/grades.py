@@ -5,6 +5,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from l2s.contracts.parquet import Column, schema_of
+from l2s.contracts.responses import READ_AT
 
 
 class Outcome(StrEnum):
@@ -22,7 +23,7 @@ GRADES = schema_of(
         Column("benchmark", pa.string(), "name of the benchmark's entry"),
         Column("question_id", pa.string(), "identifier of the question in its benchmark"),
         Column("sample", pa.int32(), "index of the sample, from 0"),
-        Column("budget", pa.int32(), "budget in tokens at which the response was read; the full budget comes first"),
+        READ_AT,
         Column("outcome", pa.string(), "correct; wrong; no_answer: none found; timeout, error: the grader failed"),
         Column("answer", pa.string(), "the answer that the grader found in the response", nullable=True),
         Column("gold", pa.string(), "the right answer"),

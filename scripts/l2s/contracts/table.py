@@ -18,12 +18,18 @@ TABLE = schema_of(
         Column("checkpoint", pa.string(), "the checkpoint's path under checkpoints/ in the results folder"),
         Column("benchmark", pa.string(), f"name of the benchmark; '{MEAN}': unweighted mean over the benchmarks"),
         Column("level", pa.int32(), "only the questions of this level; null: all questions", nullable=True),
+        Column(
+            "read_at",
+            pa.int32(),
+            "the responses, cut where a context length of so many tokens would have ended them; null: as decoded",
+            nullable=True,
+        ),
         Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
         Column("responses", pa.int32(), "number of responses: questions times samples"),
         Column("accuracy", pa.float64(), "share of responses graded correct, in [0, 1]"),
         Column("accuracy_low", pa.float64(), "lower limit of its 95 % interval"),
         Column("accuracy_high", pa.float64(), "upper limit of its 95 % interval"),
-        Column("mean_tokens", pa.float64(), "mean response length, in tokens"),
+        Column("mean_tokens", pa.float64(), "mean response length, in tokens, counted as the study says"),
         Column("mean_tokens_low", pa.float64(), "lower limit of its 95 % interval"),
         Column("mean_tokens_high", pa.float64(), "upper limit of its 95 % interval"),
         Column(
@@ -39,7 +45,7 @@ TABLE = schema_of(
         ),
         Column("no_answer", pa.float64(), "share of responses in which the grader found no answer"),
         Column("grader_failures", pa.int32(), "number of responses on which the grader timed out or failed"),
-        Column("reflective", pa.float64(), "share of responses with at least one reflection keyword"),
+        Column("reflective", pa.float64(), "share of responses with at least one of the study's reflection keywords"),
         Column("reflection_keywords", pa.float64(), "mean number of keywords in reflective responses; 0 if none is"),
     ]
 )

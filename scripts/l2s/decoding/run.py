@@ -1,6 +1,7 @@
 """Decoding from checkpoint and questions to a table of responses and what is known of it."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def decode(
     out: Path,
     granted: int | None = None,
     scratch: Path | None = None,
+    read_at: Sequence[int] = (),
 ) -> None:
     """Decode questions with a checkpoint, and write the responses and a JSON sidecar beside them.
 
@@ -44,6 +46,7 @@ def decode(
         out: Parquet file to write, with the schema RESPONSES.
         granted: How many GPUs Snakemake granted; None outside Snakemake.
         scratch: Folder for merged weights that are not kept; None: they are.
+        read_at: Context lengths at which the responses are read besides.
 
     Raises:
         UserError: Engine, prompt, context length or GPUs do not fit the checkpoint or this machine.
@@ -62,7 +65,7 @@ def decode(
         def start() -> Engine:
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
 
-        session = Session(model.context_length, settings, rendered, stops, responses, start)
+        session = Session(model.context_length, settings, rendered, stops, responses, start, read_at)
         table = session.run([_questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,

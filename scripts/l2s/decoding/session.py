@@ -7,7 +7,7 @@ sees the same batches and gives the same tokens. An engine that forms batches it
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,11 @@ def numeric_settings(
     return {**values, "engine_identity": engine, "context_length": context_length, **ends}
 
 
+def retokenized(tokenizer: Any, text: str) -> int:
+    """Return a response's length as the paper's authors count it: of its text, stripped and tokenized again."""
+    return len(tokenizer(text.strip(), verbose=False)["input_ids"])  # not verbose: it may exceed the context length
+
+
 class Session:
     """Decodes questions, through the store.
 
@@ -116,6 +121,7 @@ class Session:
         stops: What ends a response.
         store: Where completions are kept.
         start_engine: Starts the engine; called at most once, only if something is missing.
+        read_at: Context lengths at which the responses are read besides: what has been decoded, cut.
     """
 
     def __init__(
@@ -126,6 +132,7 @@ class Session:
         stops: Stops,
         store: ResponseStore,
         start_engine: Callable[[], Engine],
+        read_at: Sequence[int] = (),
     ) -> None:
         self.context_length, self.settings, self.prompt, self.stops, self.store = (
             context_length,
@@ -135,13 +142,15 @@ class Session:
             store,
         )
         self.start_engine = start_engine
+        self.read_at = read_at
         self.facts: dict[str, Any] = {}
 
     def run(self, benchmarks: list[list[Question]]) -> pa.Table:
         """Decode what the store lacks, and return every response in the order of the questions.
 
         Returns:
-            A table with the schema ``RESPONSES``: benchmarks, questions, samples in order.
+            A table with the schema ``RESPONSES``: benchmarks, questions, samples in order, as decoded; then all of
+            them again for each context length that they are read at.
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         rows = [one for part in asked for one in part]
@@ -157,7 +166,8 @@ class Session:
             if missing:
                 self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
         self.facts["first_prompt"] = rows[0].prompt
-        return table_of([self._row(one) for one in rows], RESPONSES)
+        readings = (None, *self.read_at)
+        return table_of([self._row(one, read_at) for read_at in readings for one in rows], RESPONSES)
 
     def _tell_too_long(self, requests: list[Request]) -> None:
         count = sum(request.budget <= 0 for request in requests)
@@ -173,14 +183,14 @@ class Session:
     def _ask(self, question: Question, sample: int) -> Asked:
         text = self.prompt.text(question.benchmark, question.text)
         ids = self.prompt.ids(text)
-        room = self.context_length - len(ids)
-        request = Request(
-            key=request_key(ids, sample),
-            prompt_ids=ids,
-            budget=min(room, self.settings.max_new_tokens),
-            cut_reason="context_length" if room < self.settings.max_new_tokens else "length",
-        )
+        request = Request(request_key(ids, sample), ids, *self._limit(len(ids), self.context_length))
         return Asked(question, sample, text, request)
+
+    def _limit(self, prompt_tokens: int, context_length: int) -> tuple[int, str]:
+        """Return how many tokens a response may have, and the finish reason if it is cut there."""
+        room = context_length - prompt_tokens
+        budget = self.settings.max_new_tokens
+        return min(room, budget), "context_length" if room < budget else "length"
 
     def _batches(self, requests: list[Request]) -> list[list[Request]]:
         # Questions with the same text share a request.
@@ -211,22 +221,34 @@ class Session:
             output_tokens=tokens,
         )
 
-    def _row(self, asked: Asked) -> dict[str, Any]:
+    def _completion(self, request: Request, read_at: int | None) -> Completion:
+        """Return what came of a request, as decoded or cut where a context length would have ended it."""
+        too_long = Completion(request.key, (), "prompt_too_long")
+        whole = self.store.known[request.key] if request.budget > 0 else too_long
+        if read_at is None or read_at >= self.context_length:
+            return whole
+        allowed, cut_reason = self._limit(len(request.prompt_ids), read_at)
+        if allowed <= 0:
+            return too_long
+        cut = Completion(request.key, whole.output_ids[:allowed], cut_reason)
+        return cut if len(whole.output_ids) > allowed else whole
+
+    def _row(self, asked: Asked, read_at: int | None) -> dict[str, Any]:
         question, sample, prompt, request = asked
-        if request.budget > 0:
-            completion = self.store.known[request.key]
-        else:
-            completion = Completion(request.key, (), "prompt_too_long")
+        completion = self._completion(request, read_at)
         ids = list(completion.output_ids)
+        text = self.stops.text(ids)
         return {
             "benchmark": question.benchmark,
             "question_id": question.question_id,
             "sample": sample,
+            "read_at": read_at,
             "prompt_sha256": hashlib.sha256(ids_bytes(request.prompt_ids)).hexdigest(),
             "prompt_tokens": len(request.prompt_ids),
-            "text": self.stops.text(ids),
+            "text": text,
             "output_ids": ids,
             "output_tokens": len(ids),
+            "retokenized": retokenized(self.stops.tokenizer, text),
             "finish_reason": completion.finish_reason,
             "thinking_closed": thinking_closed(prompt, self.stops.spell(ids, special=True)),
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,

@@ -48,12 +48,12 @@ class Study(StrictModel, ABC):
     kind: str = Field(description="module of scripts/l2s/experiment/studies")
     title: str = Field(description="title of the study's pages")
 
-    @field_validator("pairs", "models", "benchmarks", "figures", "studies", check_fields=False)
+    @field_validator("pairs", "models", "benchmarks", "figures", "studies", "read_at", check_fields=False)
     @classmethod
-    def _once_each(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"named more than once: {', '.join(twice)}")
-        return names
+    def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if twice := sorted({value for value in values if values.count(value) > 1}):
+            raise ValueError(f"named more than once: {', '.join(map(str, twice))}")
+        return values
 
     @property
     def members(self) -> tuple[str, ...]:

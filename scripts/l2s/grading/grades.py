@@ -29,14 +29,13 @@ def grader_module(name: str, where: str) -> str:
     return module_of("l2s.grading.graders", name, where, "grader")
 
 
-def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str, budget: int) -> pa.Table:
-    """Grade every response.
+def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str) -> pa.Table:
+    """Grade every response, at every context length that it is read at.
 
     Args:
         responses: Table of responses.
         questions: Tables of questions with gold answers, one per benchmark.
         grader: Name of the grader.
-        budget: The full budget that the responses were decoded with, in tokens.
 
     Returns:
         A table with the schema GRADES, in the order of the responses.
@@ -47,14 +46,18 @@ def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str,
     grade = importlib.import_module(grader_module(grader, "grader")).grade
     gold = {(row["benchmark"], row["question_id"]): row["gold"] for table in questions for row in table.to_pylist()}
     progress = Progress("grade", len(responses), "responses")
+    verdicts: dict[tuple[str, str, str], Verdict] = {}
     rows = []
-    for response in responses.select(["benchmark", "question_id", "sample", "text"]).to_pylist():
+    for response in responses.select(["benchmark", "question_id", "sample", "read_at", "text"]).to_pylist():
         question = response["benchmark"], response["question_id"]
         if question not in gold:
             raise UserError(f"response to question {question[1]!r} of '{question[0]}': there is no such question")
-        verdict = grade(response.pop("text"), gold[question])
-        row = {**response, "budget": budget, "gold": gold[question]}
-        rows.append({**row, "outcome": verdict.outcome.value, "answer": verdict.answer})
+        text = response.pop("text")
+        # Where a context length cuts nothing, the text is the same, and a timeout must not make a difference.
+        if (*question, text) not in verdicts:
+            verdicts[*question, text] = grade(text, gold[question])
+        verdict = verdicts[*question, text]
+        rows.append({**response, "gold": gold[question], "outcome": verdict.outcome.value, "answer": verdict.answer})
         progress.add(1)
     counts = Counter(row["outcome"] for row in rows)
     print(", ".join(f"{outcome.value} {counts[outcome.value]}" for outcome in Outcome))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from l2s.analysis.charts import Drawn
+from l2s.analysis.lengths import Length
+from l2s.analysis.reflection import Reflection
 from l2s.errors import UserError
+from l2s.experiment.context_lengths import unreachable_budgets
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.layout import model_of
@@ -26,6 +29,21 @@ class TableStudy(MeasuredStudy):
     kind: Literal["table"] = Field("table", description="table: accuracy and length of each recipe")
     cell: Literal["length", "reflection", "reflective"] | None = Field(
         None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
+    )
+    length: Length = Field(
+        "generated",
+        description="what the length of a response is: the tokens that were generated, or, as the paper's authors "
+        "count it, those of its stripped text tokenized again (retokenized)",
+    )
+    reflection: Reflection = Field(
+        "words",
+        description="which reflection keywords count: those of the authors' script (released), those of the paper's "
+        "footnote, or the footnote's as whole words",
+    )
+    read_at: tuple[PositiveInt, ...] = Field(
+        (),
+        description="context lengths, in tokens, at which the responses of merged checkpoints are read besides, each "
+        "on a line of its own: the same responses, cut, without decoding",
     )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
@@ -62,8 +80,13 @@ class TableStudy(MeasuredStudy):
             "reference": _reference_name(lines, experiment.registry),
             "benchmarks": list(self.benchmarks),
             "cell": self.cell,
+            "counting": {"length": self.length, "reflection": self.reflection},
+            "limits": unreachable_budgets(experiment, name),
             "questions": list(map(layout.questions, self.benchmarks)),
-            "rows": [line._asdict() for line in lines],
+            "rows": [
+                {**line._asdict(), "read_at": self.read_at if line.checkpoint in experiment.merges else ()}
+                for line in lines
+            ],
             "checkpoints": {
                 checkpoint: {
                     "responses": layout.responses(checkpoint, decoding),
