@@ -100,7 +100,7 @@ def test_demonstrations_that_are_no_longer_the_pinned_ones_stop_the_run(project)
     assert kinds(stale(project))["load"] == 2
     done = project.snakemake(config="config/both.yaml")
     assert done.returncode == 1
-    assert "error: config/examples/mine.yaml (demos.json): set 'hard': the sha256 of the rows is" in done.stdout
+    assert "error: config/examples/mine.yaml (demos.json), set 'hard': the sha256 of the rows is" in done.stdout
 
 
 def test_changed_budget_of_a_role_decodes_again_that_role_only(demo):
