@@ -3,13 +3,11 @@
 The files are those that the entries pin; they are not part of the project (see the fixture ``real_data``).
 """
 
-import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -21,9 +19,12 @@ from l2s.contracts.grades import Outcome
 from l2s.contracts.parquet import read_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.files import sha256_file
-from l2s.grading.graders import math_verify
+from l2s.grading.contract import Case
+from l2s.grading.grade_cases import grade_cases
+from l2s.grading.workers import Limits
 from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 
+PATIENT = Limits(seconds=120, bytes=1024**3)
 ROWS = {"gsm8k": 1319, "math500": 500, "minerva_math": 272, "olympiadbench": 675, "college_math": 2818, "aime24": 30}
 GOLD = {
     "gsm8k": {"0": "18", "2": "70000"},
@@ -88,14 +89,14 @@ def test_local_file_is_the_pinned_one_of_the_web(real_data, name):
 
 
 @pytest.mark.slow
-def test_every_gold_answer_is_right_by_its_own_measure(questions):
+@pytest.mark.parametrize("grader", ["math_verify", "toolkit"])
+def test_every_gold_answer_is_right_by_its_own_measure(questions, grader):
     """Without an exception: if one becomes necessary, name its id and the reason here."""
     gold = {row["gold"]: (name, row["question_id"]) for name, rows in questions.items() for row in rows}
-    responses = [f"so the answer is \\boxed{{{answer}}}." for answer in gold]
-    # A process of its own, because the grader's time limits and pytest's use one signal; spawned, because torch has
-    # threads. Only one, because most of the time goes into what the library's parser learns and keeps.
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        verdicts = list(pool.map(math_verify.grade, responses, gold, chunksize=32))
+    # Spelled otherwise for math-verify, which else need not parse it; the toolkit would trip over the word.
+    style = {"math_verify": "\\displaystyle ", "toolkit": ""}[grader]
+    cases = [Case(f"it is \\boxed{{{style}{answer}}}.", answer, name) for answer, (name, _) in gold.items()]
+    verdicts = grade_cases(cases, f"l2s.grading.graders.{grader}", 2, PATIENT)
     wrong = {
         place: verdict
         for place, verdict in zip(gold.values(), verdicts, strict=True)
@@ -107,7 +108,8 @@ def test_every_gold_answer_is_right_by_its_own_measure(questions):
 
 def test_gold_answer_of_the_question_before_is_wrong(questions):
     pairs = [pair for name in ("math500", "olympiadbench", "minerva_math") for pair in pairwise(questions[name][:31])]
-    outcomes = [math_verify.grade(f"\\boxed{{{before['gold']}}}", row["gold"]).outcome for before, row in pairs]
+    cases = [Case(f"\\boxed{{{before['gold']}}}", row["gold"], row["benchmark"]) for before, row in pairs]
+    outcomes = [verdict.outcome for verdict in grade_cases(cases, "l2s.grading.graders.math_verify", 2, PATIENT)]
     assert len(outcomes) == 90
     assert Counter(outcomes)[Outcome.WRONG] >= 85
 

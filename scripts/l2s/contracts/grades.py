@@ -25,7 +25,19 @@ GRADES = schema_of(
         Column("sample", pa.int32(), "index of the sample, from 0"),
         READ_AT,
         Column("outcome", pa.string(), "correct; wrong; no_answer: none found; timeout, error: the grader failed"),
-        Column("answer", pa.string(), "the answer that the grader found in the response", nullable=True),
+        Column(
+            "answer", pa.string(), "the answer that the grader found in the response, as it compared it", nullable=True
+        ),
+        Column(
+            "answer_start", pa.int32(), "place of its first character in the response's text, from 0", nullable=True
+        ),
+        Column("answer_end", pa.int32(), "place behind its last character", nullable=True),
         Column("gold", pa.string(), "the right answer"),
+        Column(
+            "gold_parsed",
+            pa.string(),
+            "what the grader made of it; null if nothing was compared with it",
+            nullable=True,
+        ),
     ]
 )

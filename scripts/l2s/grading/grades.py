@@ -1,23 +1,16 @@
 """Grades: the outcome of every response, and how they are made from responses and gold answers."""
 
-import importlib
+import os
 from collections import Counter
-from typing import NamedTuple
 
 import pyarrow as pa
 
 from l2s.contracts.grades import GRADES, Outcome
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
+from l2s.grading.contract import Case
+from l2s.grading.grade_cases import grade_cases
 from l2s.modules import module_of
-from l2s.progress import Progress
-
-
-class Verdict(NamedTuple):
-    """A grader's word on one response: the outcome, and the answer it found (None if none)."""
-
-    outcome: Outcome
-    answer: str | None
 
 
 def grader_module(name: str, where: str) -> str:
@@ -29,13 +22,16 @@ def grader_module(name: str, where: str) -> str:
     return module_of("l2s.grading.graders", name, where, "grader")
 
 
-def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str) -> pa.Table:
+def grade_responses(
+    responses: pa.Table, questions: list[pa.Table], grader: str, workers: int | None = None
+) -> pa.Table:
     """Grade every response, at every context length that it is read at.
 
     Args:
         responses: Table of responses.
         questions: Tables of questions with gold answers, one per benchmark.
         grader: Name of the grader.
+        workers: Number of processes that grade; one per core if None.
 
     Returns:
         A table with the schema GRADES, in the order of the responses.
@@ -43,22 +39,22 @@ def grade_responses(responses: pa.Table, questions: list[pa.Table], grader: str)
     Raises:
         UserError: A response's question is in none of the tables.
     """
-    grade = importlib.import_module(grader_module(grader, "grader")).grade
     gold = {(row["benchmark"], row["question_id"]): row["gold"] for table in questions for row in table.to_pylist()}
-    progress = Progress("grade", len(responses), "responses")
-    verdicts: dict[tuple[str, str, str], Verdict] = {}
-    rows = []
+    rows, cases = [], []
     for response in responses.select(["benchmark", "question_id", "sample", "read_at", "text"]).to_pylist():
         question = response["benchmark"], response["question_id"]
         if question not in gold:
             raise UserError(f"response to question {question[1]!r} of '{question[0]}': there is no such question")
-        text = response.pop("text")
-        # Where a context length cuts nothing, the text is the same, and a timeout must not make a difference.
-        if (*question, text) not in verdicts:
-            verdicts[*question, text] = grade(text, gold[question])
-        verdict = verdicts[*question, text]
-        rows.append({**response, "gold": gold[question], "outcome": verdict.outcome.value, "answer": verdict.answer})
-        progress.add(1)
+        cases.append(Case(response.pop("text"), gold[question], question[0]))
+        rows.append({**response, "gold": gold[question]})
+    # Where a context length cuts nothing, the text is the same, and equal cases have one verdict.
+    verdicts = grade_cases(cases, grader_module(grader, "grader"), workers or len(os.sched_getaffinity(0)))
+    for row, verdict in zip(rows, verdicts, strict=True):
+        answer, start, end = verdict.found or (None, None, None)
+        row |= {"outcome": verdict.outcome.value, "answer": answer, "answer_start": start, "answer_end": end}
+        row["gold_parsed"] = verdict.gold_parsed
+        if verdict.fault:
+            print(f"{verdict.outcome.value}: {row['benchmark']} {row['question_id']}: {verdict.fault}")
     counts = Counter(row["outcome"] for row in rows)
     print(", ".join(f"{outcome.value} {counts[outcome.value]}" for outcome in Outcome))
     return table_of(rows, GRADES)

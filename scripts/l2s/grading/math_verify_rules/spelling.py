@@ -1,0 +1,25 @@
+"""Spellings that the library misreads, put into ones that it reads, and answers that are words."""
+
+import re
+
+E_NOTATION = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)[eE]([+-]?\d+)")
+BARE_ROOT = re.compile(r"\\sqrt\s*(\d{2,})")
+DOLLAR = re.compile(r"\\?\$")
+TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
+WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
+
+
+def repaired(text: str) -> str:
+    """Return an answer as one line of LaTeX that the library reads as it is meant."""
+    text = " ".join(DOLLAR.sub("", text).split())
+    text = BARE_ROOT.sub(r"\\sqrt{\1}", text).replace("\\varnothing", "\\emptyset")
+    return E_NOTATION.sub(r"\1 \\times 10^{\2}", text) if E_NOTATION.fullmatch(text) else text
+
+
+def words_of(text: str) -> str | None:
+    """Return an answer that is words, e.g. ``\\text{East}.``, in lower case and without LaTeX; None if it is not."""
+    text = TEXT.sub(r"\1", DOLLAR.sub("", text)).replace("\\ ", " ").replace("~", " ")
+    text = " ".join(text.split()).strip(" .!()").lower()
+    if not WORDS.fullmatch(text):
+        return None
+    return "dne" if text.replace(" ", "").endswith("doesnotexist") else text
