@@ -32,6 +32,9 @@ def main(
             help="Parquet file of questions; may be repeated. Default: the benchmarks' entries are loaded.",
         ),
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that grade. Default: one for each core.")
+    ] = None,
 ) -> None:
     """Grade every response against its question's gold answer."""
     table = read_table(responses, RESPONSES)
@@ -40,7 +43,7 @@ def main(
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
         tables = [find_questions(name, f"{responses} (or give --questions)")[0] for name in names]
-    write_table(grade_responses(table, tables, grader), out)
+    write_table(grade_responses(table, tables, grader, workers), out)
     print(f"{out}: {len(table)} grades")
 
 
@@ -52,6 +55,7 @@ if "snakemake" in globals():
         out=Path(snakemake.output.grades),
         grader=snakemake.wildcards.grader,
         questions=[Path(path) for path in snakemake.input.questions],
+        workers=snakemake.threads,
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -49,7 +49,8 @@ def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=N
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
         filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
-        grades.append({**key, "outcome": outcome, "answer": "1", "gold": "1"})
+        found = {"answer": "1", "answer_start": 0, "answer_end": 1, "gold_parsed": "1"}
+        grades.append({**key, "outcome": outcome, "gold": "1", **found})
     return responses, grades
 
 

@@ -88,22 +88,33 @@ def test_local_file_is_the_pinned_one_of_the_web(real_data, name):
         assert sha256_file(real_data / "benchmarks" / f"{name}.jsonl") == source.file_sha256
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("grader", ["math_verify", "toolkit"])
-def test_every_gold_answer_is_right_by_its_own_measure(questions, grader):
-    """Without an exception: if one becomes necessary, name its id and the reason here."""
+def wrong_by_own_measure(questions, grader):
+    """Places of the gold answers that a grader does not call right when they are given as answers."""
     gold = {row["gold"]: (name, row["question_id"]) for name, rows in questions.items() for row in rows}
-    # Spelled otherwise for math-verify, which else need not parse it; the toolkit would trip over the word.
-    style = {"math_verify": "\\displaystyle ", "toolkit": ""}[grader]
-    cases = [Case(f"it is \\boxed{{{style}{answer}}}.", answer, name) for answer, (name, _) in gold.items()]
+    assert len(gold) > 3500
+    cases = [Case(f"it is \\boxed{{{answer}}}.", answer, name) for answer, (name, _) in gold.items()]
     verdicts = grade_cases(cases, f"l2s.grading.graders.{grader}", 2, PATIENT)
-    wrong = {
-        place: verdict
-        for place, verdict in zip(gold.values(), verdicts, strict=True)
+    return {
+        place: answer
+        for (answer, place), verdict in zip(gold.items(), verdicts, strict=True)
         if verdict.outcome is not Outcome.CORRECT
     }
-    assert len(verdicts) > 3500
-    assert wrong == {}
+
+
+@pytest.mark.slow
+def test_every_gold_answer_is_right_by_its_own_measure(questions):
+    """Without an exception: if one becomes necessary, name its id and the reason here."""
+    assert wrong_by_own_measure(questions, "math_verify") == {}
+
+
+@pytest.mark.slow
+def test_toolkit_calls_every_gold_answer_right_but_those_that_it_garbles(questions):
+    wrong = wrong_by_own_measure(questions, "toolkit")
+    # \\lambda_{\\text {red}} / \\sqrt{2}: the second normalisation of an answer takes what follows \\text for a unit.
+    assert wrong.pop(("minerva_math", "139"))
+    # A dollar sign taken out of "\\$ 5" leaves "\\ 5".
+    assert len(wrong) == 12
+    assert all(name == "college_math" and "\\$" in gold for (name, _), gold in wrong.items())
 
 
 def test_gold_answer_of_the_question_before_is_wrong(questions):

@@ -13,6 +13,7 @@ rule grade:
         layout.timing("grade", "{checkpoint}/{decoding}/{grader}")
     conda:
         "../../envs/cpu.yaml"
+    threads: 2
     params:
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
     message:

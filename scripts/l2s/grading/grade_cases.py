@@ -9,7 +9,7 @@ from l2s.grading.workers import Ended, Limits, call_each
 from l2s.progress import Progress
 
 # The toolkit gives a comparison 3 s. Here a limit that is too short would cost a right answer on a busy machine.
-LIMITS = Limits(seconds=10.0, bytes=1024**3)
+LIMITS = Limits(seconds=6.0, bytes=1024**3)
 
 
 def grade_cases(cases: Sequence[Case], module: str, workers: int, limits: Limits = LIMITS) -> list[Verdict]:

@@ -2,7 +2,7 @@
 
 import re
 
-E_NOTATION = re.compile(r"([+-]?\d+(?:\.\d*)?|[+-]?\.\d+)[eE]([+-]?\d+)")
+E_NOTATION = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d+)(?![\w])")
 BARE_ROOT = re.compile(r"\\sqrt\s*(\d{2,})")
 DOLLAR = re.compile(r"\\?\$")
 TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
@@ -11,9 +11,9 @@ WORDS = re.compile(r"[^\W\d_]+(?:[ '-]+[^\W\d_]+)*")
 
 def repaired(text: str) -> str:
     """Return an answer as one line of LaTeX that the library reads as it is meant."""
-    text = " ".join(DOLLAR.sub("", text).split())
+    text = " ".join(DOLLAR.sub("", text).replace("\\displaystyle", "").split())
     text = BARE_ROOT.sub(r"\\sqrt{\1}", text).replace("\\varnothing", "\\emptyset")
-    return E_NOTATION.sub(r"\1 \\times 10^{\2}", text) if E_NOTATION.fullmatch(text) else text
+    return E_NOTATION.sub(r"\1 \\times 10^{\2}", text)
 
 
 def words_of(text: str) -> str | None:
