@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from l2s.config import Named, entry_of_rule, entry_option, suggestion
+from l2s.config import Named, entry_of_rule, entry_option
 from l2s.contracts.parquet import write_table
-from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.sources.examples import ExamplesEntry, load_examples
 
@@ -28,10 +27,6 @@ def main(
     out: Annotated[Path, typer.Option(help="Parquet file of the examples.")],
 ) -> None:
     """Read a set of examples, check its sha256, and write it as Parquet."""
-    sets = entry.entry.sets
-    if name not in sets:
-        hint = suggestion(name, list(sets), "the sets are")
-        raise UserError(f"{entry.where}: key 'sets' does not name the set '{name}'{hint}")
     table = load_examples(name, entry.entry, entry.where)
     write_table(table, out)
     print(f"{out}: {len(table)} examples")

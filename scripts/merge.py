@@ -13,36 +13,21 @@ A recipe names a method, its hyper-parameters, the base and the models (local di
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import typer
 
 from l2s.checkpoints.manifest import read_manifest
-from l2s.config import PROJECT, read_values
+from l2s.config import PROJECT, NamedPath, named_path_option, read_values
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
 from l2s.steps import register_steps
 
 
-class CalibrationFile(NamedTuple):
-    """A calibration: the method's name for it, and its manifest."""
-
-    name: str
-    path: Path
-
-
 def read_recipe(path: str) -> Recipe:
     """Read a recipe from a YAML file."""
     return parse_recipe(read_values(Path(path)), path)
-
-
-def read_calibration_option(given: str) -> CalibrationFile:
-    """Read NAME=PATH."""
-    name, equals, path = given.partition("=")
-    if not (name and equals and path):
-        raise UserError(f"--calibration {given}: give NAME=PATH, e.g. base=activations.json")
-    return CalibrationFile(name, Path(path).resolve())
 
 
 def main(
@@ -62,9 +47,9 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
     calibration: Annotated[
-        list[CalibrationFile] | None,
+        list[NamedPath] | None,
         typer.Option(
-            parser=read_calibration_option,
+            parser=named_path_option("--calibration", "base=activations.json"),
             metavar="NAME=PATH",
             help="A calibration that the method reads: its manifest, by the method's name for it; may be repeated. "
             "Default: none.",
@@ -121,7 +106,7 @@ if "snakemake" in globals():
         recipe=parse_recipe(snakemake.params.recipe, "recipe of this job"),
         out=Path(snakemake.output.manifest).parent,
         threads=snakemake.threads,
-        calibration=list(map(CalibrationFile, snakemake.params.calibrations, map(Path, snakemake.input.calibrations))),
+        calibration=list(map(NamedPath, snakemake.params.calibrations, map(Path, snakemake.input.calibrations))),
         manifest=[Path(path) for path in snakemake.input.parents],
         keep=snakemake.config["keep_checkpoints"],
         overwrite=True,

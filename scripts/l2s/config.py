@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -209,3 +209,27 @@ def entry_of_rule(kind: str, schema: type[Entry], name: str, values: dict[str, A
     """Return the entry of ``config/<kind>/`` that a rule passes as plain values."""
     where = f"config/{kind}/{name}.yaml"
     return Named(name, validate(schema, values, where), where)
+
+
+class NamedPath(NamedTuple):
+    """A file, and the name that it is given for."""
+
+    name: str
+    path: Path
+
+
+def named_path_option(option: str, example: str) -> Callable[[str], NamedPath]:
+    """Return the parser of an option that takes NAME=PATH; paths become absolute.
+
+    Args:
+        option: What errors call it, e.g. ``--calibration``.
+        example: What its error shows, e.g. ``base=activations.json``.
+    """
+
+    def parse(given: str) -> NamedPath:
+        name, equals, path = given.partition("=")
+        if not (name and equals and path):
+            raise UserError(f"{option} {given}: give NAME=PATH, e.g. {example}")
+        return NamedPath(name, Path(path).resolve())
+
+    return parse

@@ -6,7 +6,7 @@ import pytest
 
 from l2s.checkpoints.manifest import read_manifest, write_manifest
 from l2s.checkpoints.weights import describe_model
-from l2s.config import CONFIG, entry_of_rule, entry_option, entry_path
+from l2s.config import CONFIG, entry_of_rule, entry_option, entry_path, named_path_option
 from l2s.contracts.parquet import write_table
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
@@ -47,7 +47,7 @@ def test_an_entry_of_a_rule_is_called_by_its_file():
 
 def test_questions_and_calibration_data_are_loaded_from_an_entry_or_read_from_parquet(tmp_path):
     for find, given, asked_by in [
-        (lambda given, asked_by: find_questions(given, asked_by)[0], "demo_validation", "--benchmark"),
+        (find_questions, "demo_validation", "--benchmark"),
         (find_calibration_data, "demo", "--calibration-data"),
     ]:
         loaded = find(given, asked_by)
@@ -67,3 +67,12 @@ def test_a_manifest_of_another_kind_is_refused(make_model, kind):
     assert read_manifest(folder / "manifest.json", kind) == manifest
     with pytest.raises(UserError, match=rf"manifest\.json: describes a {kind} checkpoint; give .* of a merged one"):
         read_manifest(folder / "manifest.json", "merged")
+
+
+def test_a_named_path_becomes_absolute_and_half_of_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parse_path = named_path_option("--examples", "gsm8k=e.parquet")
+    assert parse_path("a=b.parquet") == ("a", tmp_path / "b.parquet")
+    for given in ("a", "a=", "=b", "="):
+        with pytest.raises(UserError, match=f"^--examples {given}: give NAME=PATH, e.g. gsm8k=e.parquet$"):
+            parse_path(given)

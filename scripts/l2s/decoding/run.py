@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from l2s.checkpoints.manifest import GET_AGAIN, TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint
@@ -14,17 +15,17 @@ from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
 from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
-from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
+from l2s.errors import UserError
 from l2s.files import pretty_json, read_json, write_text
 
 
 def decode(
     checkpoint: Checkpoint,
     questions: list[pa.Table],
-    examples: list[pa.Table],
-    example_sets: dict[str, str],
+    examples: dict[str, pa.Table],
     settings: DecodingEntry,
     prompt: PromptEntry,
     store: Path,
@@ -38,8 +39,7 @@ def decode(
     Args:
         checkpoint: The checkpoint; its weights are made again if they are needed and not there.
         questions: Tables with the schema QUESTIONS, one per benchmark.
-        examples: Tables with the schema EXAMPLES, one per set that the prompt shows.
-        example_sets: Benchmark → the set of examples that its questions are shown with; empty for a zero-shot prompt.
+        examples: By benchmark, a table with the schema EXAMPLES: the set that a few-shot prompt shows.
         settings: Decode settings, with a number as budget.
         prompt: The prompt that they name.
         store: Folder of the response store.
@@ -49,16 +49,17 @@ def decode(
         read_at: Context lengths at which the responses are read besides.
 
     Raises:
-        UserError: Engine, prompt, context length or GPUs do not fit the checkpoint or this machine.
+        UserError: A benchmark is given twice or lacks examples, or engine, prompt, context length or GPUs do not fit
+            the checkpoint or this machine.
     """
     started = time.monotonic()
+    _check_benchmarks(questions, examples, prompt)
     model = read_model(checkpoint.config_files(), settings)
     stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
     settings = _complete(settings, checkpoint, model)
     numeric = numeric_settings(settings, engine_identity(settings), model.context_length, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
-    sets = _sets_of(examples)
-    rendered = Prompt(prompt, model.tokenizer, {name: sets[shown] for name, shown in example_sets.items()})
+    rendered = Prompt(prompt, model.tokenizer, {name: _examples_of(table) for name, table in examples.items()})
 
     with ExitStack() as loan:
 
@@ -71,7 +72,7 @@ def decode(
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
         "prompt": prompt.model_dump(mode="json"),
-        "example_sets": example_sets,
+        "example_sets": {name: table["set"][0].as_py() for name, table in examples.items()},
         "tokenizer": _tokenizer_of(checkpoint),
         "seconds": round(time.monotonic() - started, 3),
         **session.facts,
@@ -79,6 +80,17 @@ def decode(
     write_text(out.with_suffix(".json"), pretty_json(sidecar))
     write_table(table, out)
     print(f"{out}: {len(table)} responses")
+
+
+def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
+    """Return a model's role as far as its files tell, which matters only if settings go by role.
+
+    Raises:
+        UserError: They do, and the model was not made here.
+    """
+    if checkpoint.manifest.kind == "fetched" and settings.by_role:
+        raise UserError("the decode settings go by role: say --role quick, --role slow or --role merged")
+    return Role.MERGED
 
 
 def _complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:
@@ -99,9 +111,14 @@ def _questions_of(table: pa.Table) -> list[Question]:
     return [Question(row["benchmark"], row["question_id"], row["question"]) for row in table.to_pylist()]
 
 
-def _sets_of(tables: list[pa.Table]) -> dict[str, list[Example]]:
-    """Return sets of examples by name from their tables."""
-    sets: dict[str, list[Example]] = {}
-    for row in (row for table in tables for row in table.to_pylist()):
-        sets.setdefault(row["set"], []).append(Example(row["question"], row["answer"]))
-    return sets
+def _examples_of(table: pa.Table) -> list[Example]:
+    return [Example(row["question"], row["answer"]) for row in table.to_pylist()]
+
+
+def _check_benchmarks(questions: list[pa.Table], examples: dict[str, pa.Table], prompt: PromptEntry) -> None:
+    names = [name for table in questions for name in pc.unique(table["benchmark"]).to_pylist()]
+    if len(set(names)) < len(names):
+        raise UserError("--benchmark: one is given twice")
+    lacking = [name for name in names if prompt.few_shot and name not in examples]
+    if lacking:
+        raise UserError(f"--examples: the prompt shows examples, and benchmark '{lacking[0]}' has none; give its file")

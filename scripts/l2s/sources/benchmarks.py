@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
 from l2s.checkpoints.model_entry import COMMIT
-from l2s.config import Named, StrictModel, entry_option, suggestion
+from l2s.config import StrictModel, entry_option, suggestion
 from l2s.contracts.parquet import read_table, table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
@@ -150,20 +150,17 @@ def load_questions(name: str, entry: BenchmarkEntry, entry_file: str) -> pa.Tabl
     return table_of(rows[: entry.first], QUESTIONS)
 
 
-def find_questions(given: str, asked_by: str) -> tuple[pa.Table, Named[BenchmarkEntry] | None]:
+def find_questions(given: str, asked_by: str) -> pa.Table:
     """Return a benchmark's questions, given by the name of its entry, a YAML file, or a Parquet file of questions.
 
     Args:
         given: What a user or a rule gave.
         asked_by: What errors call the option.
-
-    Returns:
-        The questions, and the benchmark's entry; None for a Parquet file, which has left it behind.
     """
     if Path(given).suffix == ".parquet":
-        return read_table(Path(given), QUESTIONS), None
+        return read_table(Path(given), QUESTIONS)
     found = entry_option("benchmarks", BenchmarkEntry, asked_by)(given)
-    return load_questions(found.name, found.entry, found.where), found
+    return load_questions(found.name, found.entry, found.where)
 
 
 def read_rows(source: Source, where: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which engine decodes: choosing one by hand, what identifies it, and starting it."""
+"""Which engine decodes: choosing settings and engine by hand, what identifies an engine, and starting it."""
 
 import importlib
 from enum import StrEnum
@@ -22,6 +22,16 @@ class EngineChoice(StrEnum):
     TRANSFORMERS = "transformers"
     VLLM = "vllm"
     AUTO = "auto"
+
+
+def choose_settings() -> str:
+    """Name the entry of decode settings that suits this machine, and say so."""
+    import torch
+
+    # Not torch.cuda.is_available(): it makes CUDA read CUDA_VISIBLE_DEVICES, before a lease has set it.
+    chosen = "paper" if torch.cuda.device_count() > 0 else "cpu"
+    print(f"decode settings: {chosen} (config/decoding/{chosen}.yaml); choose others with --decoding")
+    return chosen
 
 
 def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntry:
