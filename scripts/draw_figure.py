@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from l2s.analysis.charts import drawn, save_chart
+from l2s.analysis.figures import figure_module
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.responses import rows_read_at
 from l2s.contracts.table import TABLE
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
-from l2s.modules import module_of
 
 
 def main(
@@ -24,7 +24,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
 ) -> None:
     """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
-    module = importlib.import_module(module_of("l2s.analysis.figures", figure, "--figure", "figure"))
+    module = importlib.import_module(figure_module(figure, "--figure"))
     rows = rows_read_at(read_table(table, TABLE))  # figures show the responses as they were decoded
     if lacking := module.needs(drawn(rows)):
         raise UserError(f"{table}: figure '{figure}': {lacking}")

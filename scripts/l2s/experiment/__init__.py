@@ -1,7 +1,7 @@
-"""The experiment: every entry that the configured studies use, checked, and the jobs that follow from it.
+"""The experiment: the configured studies with every entry that they use, checked, and what follows from them.
 
-This is what the Snakefile builds its rules' inputs and parameters from. It reads YAML files only; no script imports it,
-so that editing it makes nothing stale by itself.
+The rules get their inputs, outputs and parameters from it. It reads YAML files only. No script that makes results
+imports it, so that editing it makes nothing stale by itself.
 """
 
 from l2s.experiment.experiment import Experiment

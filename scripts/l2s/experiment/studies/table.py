@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveInt
 
 from l2s.analysis.charts import Drawn
+from l2s.analysis.figures import figure_module
 from l2s.analysis.lengths import Length
 from l2s.analysis.reflection import Reflection
 from l2s.errors import UserError
@@ -15,7 +16,6 @@ from l2s.experiment.context_lengths import unreachable_budgets
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.layout import model_of
-from l2s.modules import module_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -53,7 +53,7 @@ class TableStudy(MeasuredStudy):
         levels = {name: registry.benchmark(name).level is not None for name in self.benchmarks}
         drawn = Drawn(levels, [line for line, _ in made])
         for figure in self.figures:
-            module = importlib.import_module(module_of("l2s.analysis.figures", figure, where, "figure"))
+            module = importlib.import_module(figure_module(figure, where))
             if lacking := module.needs(drawn):
                 raise UserError(f"{where}: figure '{figure}': {lacking}")
         return made
