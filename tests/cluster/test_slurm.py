@@ -19,8 +19,8 @@ benchmarks: [demo_validation]
 decoding: demo
 grader: math_verify
 """
-JOBS = {"fetch": 2, "benchmark": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 3, "tabulate": 1}
-COMPARED = ("checkpoints/**/manifest.json", "benchmarks/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
+JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 3, "make_table": 1}
+COMPARED = ("checkpoints/**/manifest.json", "questions/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_jobs_have_the_resources_of_the_profile(jobs):
     assert decode[1].startswith("00:3")  # half an hour and a few minutes
     assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and a few MB
     usual = "cpu=1,mem=4000M,node=1,billing=1"
-    assert asked.pop("fetch") == ("cpu", "08:00:00", usual, None)
+    assert asked.pop("fetch_model") == ("cpu", "08:00:00", usual, None)
     assert asked.pop("merge") == ("cpu", "04:00:00", "cpu=1,mem=16000M,node=1,billing=1", None)
     assert set(asked.values()) == {("cpu", "01:00:00", usual, None)}
 

@@ -1,16 +1,22 @@
 """Running the real workflow in copies of the project."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Container
+from contextlib import chdir
 from pathlib import Path
 
 from support import PROJECT_PARTS, copy_project
 
+from l2s.config import read_yaml
+from l2s.experiment import Experiment
+from l2s.experiment.registry import read_once
+from l2s.plan.jobs import PlannedJob, reported
+
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-JOB = re.compile(r"^Job \d+: (.+)$", re.MULTILINE)
 
 
 class Project:
@@ -21,7 +27,9 @@ class Project:
 
     def snakemake(self, *options: str, config: str = "config/demo.yaml", **environment: str):
         """Run Snakemake; return the finished process with its output in one string."""
-        command = [str(SNAKEMAKE), "--cores", "2", "--configfile", config, *options]
+        return self._start([str(SNAKEMAKE), "--cores", "2", "--configfile", config, *options], environment)
+
+    def _start(self, command: list[str], environment: dict[str, str]):
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -38,9 +46,21 @@ class Project:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def stale(self, *options: str, **keywords: str) -> list[str]:
-        """Return the messages of the jobs that would run, sorted."""
-        return sorted(JOB.findall(self.run("--dry-run", *options, **keywords)))
+    def stale(self, *options: str, config: str = "config/demo.yaml", **environment: str) -> list[PlannedJob]:
+        """Return the jobs that would run."""
+        path = [str(self.folder / "scripts"), *filter(None, [environment.pop("PYTHONPATH", None)])]
+        command = [sys.executable, "-m", "l2s.plan.jobs", "--configfile", config, *options]
+        done = self._start(command, {**environment, "PYTHONPATH": os.pathsep.join(path)})
+        assert done.returncode == 0, done.stdout
+        return reported(done.stdout)
+
+    def experiment(self, config: str = "config/demo.yaml") -> Experiment:
+        """Return the experiment of a configuration, as the project's files are now."""
+        read_once.cache_clear()
+        with chdir(self.folder):
+            experiment = Experiment(read_yaml(Path("config/config.yaml")) | read_yaml(Path(config)), Path("config"))
+            assert experiment.checkpoints  # worked out here, where relative paths hold
+            return experiment
 
     def clone(self, folder: Path) -> "Project":
         """Copy project, results and Snakemake's metadata, with new time stamps, as a fresh clone has."""
@@ -71,3 +91,29 @@ class Project:
 def new_project(folder: Path) -> Project:
     """Copy the project without results."""
     return Project(copy_project(folder))
+
+
+def by_rule(jobs: list[PlannedJob]) -> Counter[str]:
+    """Count jobs by the names of their rules."""
+    return Counter(job.rule for job in jobs)
+
+
+def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[str]:
+    """Count the jobs that follow from decoding with these checkpoints again: that, grades, tables and figures."""
+    again = {study: [one for one in experiment.compared(study) if one[0] in checkpoints] for study in experiment.lines}
+    tables = [experiment.studies[study] for study, decoded in again.items() if decoded]
+    decoded = set().union(*again.values())
+    counted = {
+        "decode": len(decoded),
+        "grade": len(decoded),
+        "make_table": sum(study.kind == "table" for study in tables),
+        "draw_figure": sum(len(study.figures) for study in tables if study.kind == "table"),
+        "measure_noise": sum(study.kind == "noise" for study in tables),
+    }
+    return +Counter(counted)
+
+
+def jobs_after_merging(experiment: Experiment, merges: Container[str]) -> Counter[str]:
+    """Count the jobs that follow from making these merges again, themselves included."""
+    count = sum(name in merges for name in experiment.merges)
+    return jobs_after(experiment, merges) + Counter(merge=count, draw_merge=count)

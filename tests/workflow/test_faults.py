@@ -7,8 +7,10 @@ import time
 
 import pandas as pd
 import pytest
-from project import SNAKEMAKE, new_project
+from project import SNAKEMAKE, by_rule, jobs_after, jobs_after_merging, new_project
 from support import ROOT
+
+from l2s.layout import is_fetched
 
 FORBIDDEN = 'raise ImportError("this takes too long to load to build the DAG")\n'
 
@@ -31,10 +33,13 @@ def test_dry_runs_load_nothing_slow_and_touch_no_network(tmp_path):
     for name in ("torch", "transformers", "datasets", "vllm", "altair"):
         (trap / f"{name}.py").write_text(FORBIDDEN)
     unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": str(trap)}
-    assert len(project.stale(**unreachable)) == 106
+    counted, demo = by_rule(project.stale(**unreachable)), project.experiment()
+    assert counted >= jobs_after_merging(demo, demo.merges) | jobs_after(demo, demo.checkpoints)
+    assert (counted["calibrate"], counted["train"]) == (len(demo.calibrations), len(demo.trainings))
+    assert counted["fetch_model"] == sum(map(is_fetched, demo.checkpoints))
     jobs = project.stale(config="config/config.yaml", **unreachable)
-    assert "fetch the model deepseek-r1-distill-qwen-7b" in jobs
-    merged = {job.split()[3].rstrip(":") for job in jobs if job.startswith("merge 7b by")}
+    assert ("fetch_model", {"model": "deepseek-r1-distill-qwen-7b"}) in jobs
+    merged = {job.wildcards["method"] for job in jobs if job.rule == "merge" and job.wildcards["pair"] == "7b"}
     cells = pd.read_csv(ROOT / "config" / "published" / "cells.csv")
     in_the_paper = set(cells.loc[cells["pair"] == "7b", "method"]) - {"quick", "slow", "dpo"}
     assert merged >= in_the_paper
@@ -47,6 +52,14 @@ def test_configuration_error_stops_before_the_first_job_and_writes_nothing(tmp_p
     assert done.returncode == 1
     assert "config/recipes/ties.yaml: key 'keep_fraction': Input should be less than or equal to 1" in done.stdout
     assert not (project.folder / "results").exists()
+
+
+def test_study_with_a_rules_name_stops_the_run(tmp_path):
+    project = new_project(tmp_path)
+    project.write("config/studies/grade.yaml", "kind: group\ntitle: Mine\nstudies: [demo]\n")
+    done = project.snakemake("--dry-run", "--config", "studies=[grade]")
+    assert done.returncode == 1
+    assert "config/studies/grade.yaml: a study cannot be called 'grade': a rule has that name" in done.stdout
 
 
 def test_damaged_model_stops_the_run_with_its_name_and_leaves_no_manifest(small_project):

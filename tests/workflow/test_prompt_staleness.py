@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from test_staleness import kinds
+from project import by_rule
 
 from l2s.sources.pinning import rows_digest
 
@@ -61,7 +61,7 @@ def stale(project):
 
 
 def decoded(project):
-    return [job.split()[2].rstrip(",") for job in stale(project) if job.startswith("decode")]
+    return [job.checkpoint for job in stale(project) if job.rule == "decode"]
 
 
 def test_demonstrations_are_in_the_prompt_and_nothing_is_stale_after(project):
@@ -81,7 +81,7 @@ def test_demonstrations_are_in_the_prompt_and_nothing_is_stale_after(project):
 def test_changed_prompt_decodes_again_what_it_asks_and_nothing_else(project, old, new):
     project.edit("config/prompts/shots.yaml", old, new)
     assert sorted(decoded(project)) == ["models/demo-quick", "models/demo-slow"]
-    assert kinds(stale(project)) == {"decode": 2, "grade": 2, "tabulate": 2}
+    assert by_rule(stale(project)) == {"decode": 2, "grade": 2, "make_table": 2}
 
 
 def test_changed_demonstrations_decode_again_the_checkpoints_that_are_shown_them(project):
@@ -97,7 +97,7 @@ def test_demonstrations_of_a_benchmark_that_nobody_asks_for_schedule_nothing(pro
 def test_demonstrations_that_are_no_longer_the_pinned_ones_stop_the_run(project):
     changed = {**SETS, "hard": [{"question": "2", "answer": "2"}]}
     project.write("demos.json", json.dumps(changed))
-    assert kinds(stale(project))["load"] == 2
+    assert by_rule(stale(project))["load_examples"] == 2
     done = project.snakemake(config="config/both.yaml")
     assert done.returncode == 1
     assert "error: config/examples/mine.yaml (demos.json), set 'hard': the sha256 of the rows is" in done.stdout
@@ -108,7 +108,7 @@ def test_changed_budget_of_a_role_decodes_again_that_role_only(demo):
     demo.edit("config/decoding/demo.yaml", "max_new_tokens: 160", by_role)
     assert demo.stale() == []
     demo.edit("config/decoding/demo.yaml", "merged: 160", "merged: 161")
-    again = {job.split()[2].rstrip(",") for job in demo.stale() if job.startswith("decode")}
+    again = {job.checkpoint for job in demo.stale() if job.rule == "decode"}
     decoded = (
         path.relative_to(demo.folder / "results/demo/responses").parent
         for path in demo.folder.glob("results/demo/responses/**/demo.parquet")

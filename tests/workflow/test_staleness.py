@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections import Counter
 
 import yaml
+from project import by_rule, jobs_after, jobs_after_merging
 from support import ROOT
 
 from l2s.checkpoints.manifest import read_manifest
@@ -11,22 +13,9 @@ from l2s.checkpoints.manifest import read_manifest
 CONFIG = (ROOT / "config" / "demo.yaml").read_text()
 
 
-def kinds(jobs):
-    """Count jobs by the first word of their messages."""
-    counted = {}
-    for job in jobs:
-        counted[job.split()[0]] = counted.get(job.split()[0], 0) + 1
-    return counted
-
-
 def with_studies(names):
     """Return the demo's configuration with other studies."""
     return CONFIG.replace("studies: [demo, demo_spectra, demo_sweep, demo_levels, demo_noise]", f"studies: [{names}]")
-
-
-def decode_jobs(demo):
-    """Count the demo's decode jobs: a checkpoint may be decoded with several settings."""
-    return len(list(demo.folder.glob("results/demo/responses/**/*.parquet")))
 
 
 def test_a_fresh_clone_with_results_and_metadata_has_nothing_to_do(demo):
@@ -54,24 +43,31 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
 
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
     demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
-    jobs = demo.stale()
-    # TIES is in two studies with a table and a figure; each merge has a figure.
-    assert kinds(jobs) == {"merge": 4, "decode": 4, "grade": 4, "tabulate": 2, "draw": 6}
-    assert {job.split()[3] for job in jobs if job.startswith("merge")} == {"ties:", "dare_ties:", "aim:", "lore:"}
+    jobs, experiment = demo.stale(), demo.experiment()
+    reach_it = {"ties", "dare_ties", "aim", "lore"}
+    assert {job.wildcards["method"] for job in jobs if job.rule == "merge"} == reach_it
+    merges = {name for name, merge in experiment.merges.items() if merge.recipe.method.method in reach_it}
+    assert by_rule(jobs) == jobs_after_merging(experiment, merges)
 
 
 def test_editing_a_calibration_measures_it_again_and_no_other(demo):
-    demo.edit("scripts/l2s/calibration/logit_distances.py", "total.mean()", "1.0 * total.mean()")
-    jobs = demo.stale()
-    assert kinds(jobs) == {"measure": 2, "merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
-    assert all("logit_distances" in job for job in jobs if job.startswith("measure"))
+    demo.edit("scripts/l2s/calibration/kinds/logit_distances.py", "total.mean()", "1.0 * total.mean()")
+    jobs, experiment = demo.stale(), demo.experiment()
+    merges, measured = set(), set()
+    for name, merge in experiment.merges.items():
+        of_kind = {read.name for read in merge.calibrations.values() if read.kind == "logit_distances"}
+        measured |= of_kind
+        merges |= {name} if of_kind else set()
+    assert by_rule(jobs) == jobs_after_merging(experiment, merges) + Counter(calibrate=len(measured))
+    assert {job.wildcards["kind"] for job in jobs if job.rule == "calibrate"} == {"logit_distances"}
 
 
 def test_editing_code_around_a_training_makes_its_checkpoint_from_the_adapter_in_the_store(demo):
     demo.write("config/demo.yaml", with_studies("demo"))
     demo.edit("scripts/l2s/training/engine/lora.py", "5_000_000_000", "4_000_000_000")
-    jobs = demo.stale()
-    assert kinds(jobs) == {"train": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 1}
+    trainings = demo.experiment().trainings
+    after = jobs_after(demo.experiment(), trainings)
+    assert by_rule(demo.stale()) == after + Counter(train=len(trainings)) > Counter()
     (manifest,) = demo.folder.glob("results/demo/checkpoints/demo/dpo/*/manifest.json")
     before = read_manifest(manifest)
     demo.run("--", str(manifest.relative_to(demo.folder)))
@@ -81,35 +77,46 @@ def test_editing_code_around_a_training_makes_its_checkpoint_from_the_adapter_in
 
 
 def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
+    before = set(demo.experiment().merges)
     demo.edit(
         "config/studies/demo.yaml",
         "{recipe: aim, calibration_data: demo}",
         "{recipe: aim, calibration_data: demo, omega: [0.4, 0.6]}",
     )
-    assert kinds(demo.stale()) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 1, "draw": 2}
+    swept = demo.experiment()
+    (new,) = set(swept.merges) - before
+    assert by_rule(demo.stale()) == jobs_after_merging(swept, {new})
 
 
 def test_editing_the_grader_grades_again_without_decoding(demo):
     demo.edit("scripts/l2s/grading/graders/math_verify.py", "SECONDS = 5", "SECONDS = 6")
-    assert kinds(demo.stale()) == {"grade": decode_jobs(demo), "tabulate": 3, "draw": 3, "compare": 1}
+    experiment = demo.experiment()
+    after = jobs_after(experiment, experiment.checkpoints)
+    assert by_rule(demo.stale()) == after - Counter(decode=after["decode"])
 
 
 def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
     demo.edit("scripts/l2s/analysis/figures/accuracy_length.py", "size=90", "size=91")
-    assert demo.stale() == ["draw accuracy_length of demo"]
+    drawn = [
+        name for name, study in demo.experiment().studies.items() if "accuracy_length" in getattr(study, "figures", ())
+    ]
+    assert demo.stale() == [("draw_figure", {"study": name, "figure": "accuracy_length"}) for name in drawn] != []
 
 
 def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
+    before = set(demo.experiment().merges)
     demo.edit("config/recipes/ties.yaml", "scale: 1.0", "scale: 0.9")
-    jobs = demo.stale()
-    assert kinds(jobs) == {"merge": 1, "decode": 1, "grade": 1, "tabulate": 2, "draw": 3}
-    assert any(job.startswith("merge demo by ties: keep_fraction=0.2+scale=0.9+") for job in jobs)
+    changed = demo.experiment()
+    (new,) = set(changed.merges) - before
+    assert new.startswith("demo/ties/keep_fraction=0.2+scale=0.9+")
+    assert by_rule(demo.stale()) == jobs_after_merging(changed, {new})
 
 
 def test_changing_the_prompt_trains_and_decodes_again_but_merges_nothing(demo):
     demo.edit("config/prompts/demo.yaml", "Answer:", "Answer: ")
-    count = decode_jobs(demo)
-    assert kinds(demo.stale()) == {"train": 1, "decode": count, "grade": count, "tabulate": 3, "draw": 3, "compare": 1}
+    experiment = demo.experiment()
+    after = jobs_after(experiment, experiment.checkpoints)
+    assert by_rule(demo.stale()) == after + Counter(train=len(experiment.trainings))
 
 
 def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo):
@@ -123,7 +130,9 @@ def test_deleted_weights_schedule_nothing_and_a_new_benchmark_rebuilds_them(demo
     study = yaml.safe_load((demo.folder / "config/studies/demo.yaml").read_text())
     both = {**study, "recipes": ["ties"], "benchmarks": ["demo_arithmetic", "demo_validation"]}
     demo.write("config/studies/demo.yaml", yaml.safe_dump(both))
-    assert kinds(demo.stale()) == {"load": 1, "decode": 3, "grade": 3, "tabulate": 1, "draw": 1}
+    experiment = demo.experiment()
+    after = jobs_after(experiment, experiment.checkpoints)
+    assert by_rule(demo.stale()) == after + Counter(load_questions=1)
     content_id = read_manifest(manifest).content_id
     demo.run()
     assert weights.read_bytes() == before
@@ -153,7 +162,7 @@ def test_one_study_after_another_never_undoes_the_others_work(demo):
 def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
     demo.edit("scripts/l2s/decoding/engines/transformers_engine.py", "logits.argmax(dim=-1)", "logits.argmin(dim=-1)")
     responses = "results/demo/responses/models/demo-slow/demo.json"
-    assert kinds(demo.stale("--", responses)) == {"decode": 1}
+    assert by_rule(demo.stale("--", responses)) == {"decode": 1}
     demo.run("--", responses)
     sidecar = json.loads((demo.folder / responses).read_text())
     assert sidecar["decoded_now"] == 600

@@ -20,6 +20,6 @@ rule calibrate:
         code=lambda wildcards: code_digest("calibrate.py", [kind_module(wildcards.kind, "calibration")]),
         entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
-        "measure {wildcards.kind} of {wildcards.measured} on {wildcards.calibration_data}, {wildcards.answer} answers"
+        "calibrate {wildcards.measured}: {wildcards.kind} on the {wildcards.answer} answers of {wildcards.calibration_data}"
     script:
         "../../scripts/calibrate.py"

@@ -11,6 +11,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s import gpus
+from l2s.analysis.figures import figure_module
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import read_at

@@ -17,6 +17,6 @@ rule grade:
     params:
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
     message:
-        "grade {wildcards.checkpoint}"
+        "grade the responses of {wildcards.checkpoint}, {wildcards.decoding}"
     script:
         "../../scripts/grade.py"

@@ -13,7 +13,7 @@ rule prune:
     conda:
         "../../envs/cpu.yaml"
     message:
-        "look for what no configured study uses"
+        "prune what no configured study uses"
     script:
         "../../scripts/prune.py"
 
@@ -24,6 +24,6 @@ rule plan:
     conda:
         "../../envs/cpu.yaml"
     message:
-        "estimate what a run would cost"
+        "plan a run: what it would cost and what hinders it"
     script:
         "../../scripts/plan.py"

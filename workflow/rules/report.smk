@@ -27,7 +27,7 @@ rule make_table:
         code=code_digest("make_table.py"),
         spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
     message:
-        "tabulate {wildcards.study}"
+        "make the table of {wildcards.study}"
     script:
         "../../scripts/make_table.py"
 
@@ -51,9 +51,9 @@ rule draw_figure:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=lambda wildcards: code_digest("draw_figure.py", [f"l2s.analysis.figures.{wildcards.figure}"]),
+        code=lambda wildcards: code_digest("draw_figure.py", [figure_module(wildcards.figure, "figure")]),
     message:
-        "draw {wildcards.figure} of {wildcards.study}"
+        "draw the figure {wildcards.figure} of {wildcards.study}"
     script:
         "../../scripts/draw_figure.py"
 
@@ -82,6 +82,6 @@ rule measure_noise:
         title=lambda wildcards: experiment.studies[wildcards.study].title,
         pairs=lambda wildcards: experiment.compared(wildcards.study),
     message:
-        "compare repeated decoding: {wildcards.study}"
+        "measure the noise of decoding: {wildcards.study}"
     script:
         "../../scripts/measure_noise.py"

@@ -50,12 +50,17 @@ def jobs_to_run(config: dict[str, Any], project: Path) -> list[PlannedJob]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(canonical_json(config))
         file.flush()
-        command = [sys.executable, "-m", "l2s.plan.jobs", file.name]
+        command = [sys.executable, "-m", "l2s.plan.jobs", "--configfile", file.name]
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    found = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
-    if done.returncode or not found:
+    if done.returncode:
         raise UserError(f"a dry run of the workflow fails: {done.stdout}{done.stderr}")
-    return [PlannedJob(*job) for job in json.loads(found[-1].removeprefix(MARK))]
+    return reported(done.stdout)
+
+
+def reported(output: str) -> list[PlannedJob]:
+    """Return the jobs that ``report`` has printed among other lines."""
+    (line,) = [line for line in output.splitlines() if line.startswith(MARK)]
+    return [PlannedJob(*job) for job in json.loads(line.removeprefix(MARK))]
 
 
 class JobEvents(logging.Handler):
@@ -71,15 +76,15 @@ class JobEvents(logging.Handler):
             self.jobs.append((record.rule_name, dict(record.wildcards or {})))
 
 
-def report(configfile: str) -> None:
-    """Run Snakemake dry in this process, and print its jobs as JSON on a line of its own."""
+def report(options: list[str]) -> None:
+    """Run Snakemake dry in this process with these options, and print its jobs as JSON on a line of its own."""
     from snakemake.cli import main
 
     events = JobEvents()
     # On the root: Snakemake replaces the handlers of its own logger.
     logging.getLogger().addHandler(events)
     try:
-        main(["--dry-run", "--cores", "1", "--configfile", configfile])
+        main(["--dry-run", "--cores", "1", *options])
     except SystemExit as end:
         if end.code:
             raise
@@ -87,4 +92,4 @@ def report(configfile: str) -> None:
 
 
 if __name__ == "__main__":
-    report(sys.argv[1])
+    report(sys.argv[1:])
