@@ -61,7 +61,7 @@ def edit(file, changes):
         ("studies/demo", {"benchmarks": ["mean"]}, r"a benchmark cannot be called 'mean'"),
         ("pairs/demo", {"slow": ["demo-quick"]}, r"pairs/demo.yaml: .*name a model more than once"),
         ("decoding/demo", {"sampling": {"temperature": 1e-40}}, r"demo.yaml: key 'sampling': 'temperature' is 0"),
-        ("studies/demo", {"grader": "toolkit"}, r"studies/demo.yaml: unknown grader 'toolkit'"),
+        ("studies/demo", {"grader": "tolkit"}, r"studies/demo.yaml: unknown grader 'tolkit'; did you mean"),
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
         ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
         ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': unknown kind of study '\['group'\]'"),
