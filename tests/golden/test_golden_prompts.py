@@ -57,7 +57,7 @@ def test_pinned_ids_begin_with_one_begin_token_where_the_files_ask_for_it(tmp_pa
 @pytest.mark.parametrize(
     ("kind", "benchmark"), [(kind, name) for kind in GOLDEN["cot"] for name in GOLDEN["cot"][kind]]
 )
-def test_few_shot_prompt_renders_real_demonstrations_to_the_pinned_digests(real_data, tmp_path, kind, benchmark):
+def test_few_shot_prompt_renders_real_examples_to_the_pinned_digests(real_data, tmp_path, kind, benchmark):
     sets = json.loads((real_data / "few_shot_demos.json").read_text(encoding="utf-8"))["demos"]
     entry = read_entry(ROOT / "config" / "benchmarks" / f"{benchmark}.yaml", BenchmarkEntry)
     prompt = shipped("cot", tokenizer_of(kind, tmp_path), {benchmark: [Example(**row) for row in sets[entry.examples]]})

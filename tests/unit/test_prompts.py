@@ -46,7 +46,7 @@ def test_each_benchmark_is_shown_its_own_examples():
     assert shown.text("chains", "5?") == "Q: 2*2?\nA: 4\n\nQ: 5?\nA:"
 
 
-def test_count_takes_demonstrations_from_the_start_and_asks_for_no_more_than_there_are():
+def test_count_takes_examples_from_the_start_and_asks_for_no_more_than_there_are():
     one = prompt(template="Q: {question}\nA:", few_shot={**FEW_SHOT, "count": 1})
     assert one.text("sums", "5?") == "Q: 1+1?\nA: 2\n\nQ: 5?\nA:"
     with pytest.raises(UserError, match=r"asks for 2 examples, and the set of benchmark 'chains' has 1; lower 'few"):

@@ -36,7 +36,7 @@ def results(real_data, tmp_path_factory):
 
 
 def test_questions_are_the_real_ones(results):
-    rows = read_table(results / "benchmarks" / "gsm8k_40.parquet", QUESTIONS).to_pylist()
+    rows = read_table(results / "questions" / "gsm8k_40.parquet", QUESTIONS).to_pylist()
     assert len(rows) == COUNT
     assert rows[0]["question"].startswith("Janet’s ducks lay 16 eggs per day.")
     assert [row["gold"] for row in rows[:3]] == ["18", "3", "70000"]

@@ -64,7 +64,7 @@ def decoded(project):
     return [job.checkpoint for job in stale(project) if job.rule == "decode"]
 
 
-def test_demonstrations_are_in_the_prompt_and_nothing_is_stale_after(project):
+def test_examples_are_in_the_prompt_and_nothing_is_stale_after(project):
     assert stale(project) == []
     sidecar = json.loads((project.folder / "results/demo/responses/models/demo-quick/shots.json").read_text())
     assert sidecar["first_prompt"].startswith("Question: 2*2*2\nAnswer: 2*2=4.")
@@ -84,17 +84,17 @@ def test_changed_prompt_decodes_again_what_it_asks_and_nothing_else(project, old
     assert by_rule(stale(project)) == {"decode": 2, "grade": 2, "make_table": 2}
 
 
-def test_changed_demonstrations_decode_again_the_checkpoints_that_are_shown_them(project):
+def test_changed_examples_decode_again_the_checkpoints_that_are_shown_them(project):
     project.edit("config/benchmarks/demo_validation.yaml", "examples: hard", "examples: easy")
     assert decoded(project) == ["models/demo-quick"]
 
 
-def test_demonstrations_of_a_benchmark_that_nobody_asks_for_schedule_nothing(project):
+def test_examples_of_a_benchmark_that_nobody_asks_for_schedule_nothing(project):
     project.edit("config/benchmarks/gsm8k.yaml", "examples: gsm8k", "examples: math")
     assert stale(project) == []
 
 
-def test_demonstrations_that_are_no_longer_the_pinned_ones_stop_the_run(project):
+def test_examples_that_are_no_longer_the_pinned_ones_stop_the_run(project):
     changed = {**SETS, "hard": [{"question": "2", "answer": "2"}]}
     project.write("demos.json", json.dumps(changed))
     assert by_rule(stale(project))["load_examples"] == 2
