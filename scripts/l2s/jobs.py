@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from l2s.errors import UserError
 
-# Faults of a path or a disk that a user can mend, and how. Any other is a fault of the program: it keeps its traceback.
+# Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program: it keeps its traceback.
 REMEDIES = {
     errno.EROFS: "choose another place",
     errno.EACCES: "change its permissions or choose another place",
@@ -33,7 +33,7 @@ def stop_cleanly() -> None:
 
 @contextmanager
 def clear_path_errors() -> Iterator[None]:
-    """Turn what a user can mend about a path or a disk into a UserError that names it."""
+    """Turn what a user can correct about a path or a disk into a UserError that names it."""
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from l2s.calibration.forward import check_finite, predicting_states, run_layers
-from l2s.calibration.hidden_states import KeptStates
+from l2s.calibration.hidden_states import HiddenStates
 from l2s.calibration.streamed import NORM, StreamedModel
 from l2s.calibration.texts import Text
 from l2s.calibration.vocabulary import Targets, measure_loss, state_gradients
@@ -24,7 +24,7 @@ from l2s.progress import Progress
 class Backward:
     """The backward pass over groups of texts; ``sums`` has the sensitivities so far, by tensor name."""
 
-    def __init__(self, model: StreamedModel, kept: KeptStates) -> None:
+    def __init__(self, model: StreamedModel, kept: HiddenStates) -> None:
         self.model, self.kept = model, kept
         self.sums: dict[str, float] = defaultdict(float)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from l2s.calibration.hidden_states import KeptStates
+from l2s.calibration.hidden_states import HiddenStates
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import Text
 from l2s.errors import UserError
@@ -19,7 +19,7 @@ def run_layers(
     model: StreamedModel,
     group: Sequence[Text],
     progress: Progress,
-    kept: KeptStates | None = None,
+    kept: HiddenStates | None = None,
     observe: Callable[[int, Text], None] | None = None,
 ) -> list[torch.Tensor]:
     """Run every layer over a group of texts.

@@ -24,7 +24,7 @@ class Room(NamedTuple):
     scratch: Path | None = None
 
 
-class KeptStates:
+class HiddenStates:
     """Keeps float32 [tokens, hidden] tensors by (layer, text); a context manager that removes its files."""
 
     def __init__(self, scratch: Path | None) -> None:

@@ -236,7 +236,7 @@ def value_of(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
     if not text:
         part = f" matching {field.pattern!r}" if field.pattern else ""
         part += f" for '{field.extract}'" if field.extract else ""
-        raise UserError(f"{row_name}: column '{field.column}' holds nothing{part}; mend the row or the entry")
+        raise UserError(f"{row_name}: column '{field.column}' holds nothing{part}; correct the row or the entry")
     return text
 
 

@@ -68,13 +68,13 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
     """
     from l2s.calibration.backward import Backward
     from l2s.calibration.forward import FLOAT_BYTES
-    from l2s.calibration.hidden_states import KeptStates, groups
+    from l2s.calibration.hidden_states import HiddenStates, groups
 
     # Every layer's inputs, and the running state and gradient.
     bytes_per_token = (model.layers + 2) * model.hidden * FLOAT_BYTES
     total = 2 * model.layers * sum(len(text.ids) for text in texts)
     progress = Progress("sensitivities", total, "tokens × layers")
-    with KeptStates(room.scratch) as kept:
+    with HiddenStates(room.scratch) as kept:
         backward = Backward(model, kept)
         for group in groups(texts, bytes_per_token, room.budget):
             backward.run(group, progress)

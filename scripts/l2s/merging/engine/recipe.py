@@ -105,7 +105,7 @@ def parse_method(values: dict[str, Any], where: str) -> Method:
 
 
 def _parse_nested(values: Any) -> Any:
-    """Read a recipe inside a recipe; what is wrong with it is told as a fault of its key."""
+    """Read a recipe inside a recipe; what is wrong with it is reported as a fault of its key."""
     if not isinstance(values, dict):
         return values
     try:
