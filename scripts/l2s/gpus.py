@@ -201,6 +201,6 @@ def _nvidia_smi(what: str, fields: str) -> list[list[str]]:
         raise UserError("a GPU is needed, but there is no nvidia-smi: install the driver, or use the CPU") from None
     if done.returncode:
         said = (done.stdout + done.stderr).strip() or f"status {done.returncode}"
-        raise UserError(f"a GPU is needed, but nvidia-smi fails ({said.splitlines()[0]}): repair the driver, or use the CPU")
+        raise UserError(f"a GPU is needed, but nvidia-smi fails ({said.splitlines()[0]}): repair it, or use the CPU")
     rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
     return [row for row in rows if len(row) == fields.count(",") + 1]

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from l2s.errors import UserError
 
-# Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program: it keeps its traceback.
+# Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program, with its traceback.
 REMEDIES = {
     errno.EROFS: "choose another place",
     errno.EACCES: "change its permissions or choose another place",

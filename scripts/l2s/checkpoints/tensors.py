@@ -92,7 +92,7 @@ class TensorWriter(_Files):
         folder: An existing folder.
         tensors: Every tensor, in the order of the files.
         max_shard_bytes: A shard is closed before it would exceed this (a larger tensor gets a shard of its own).
-        keep: False leaves files of the right size without data, for a caller that only wants to know what they would be.
+        keep: False leaves files of the right size without data, for a caller that only wants their names and sizes.
     """
 
     def __init__(self, folder: Path, tensors: Mapping[str, Planned], max_shard_bytes: int, keep: bool = True) -> None:
