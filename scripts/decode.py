@@ -96,7 +96,8 @@ def main(
         engine = engine or EngineChoice.AUTO
     settings = decoding.entry if engine is None else choose_engine(decoding.entry, engine)
     checkpoint = Checkpoint.find(model)
-    settings = settings.for_roles([role or role_of(checkpoint, settings)])
+    made_by = (checkpoint.manifest.recipe or {}).get("method")
+    settings = settings.for_roles([role or role_of(checkpoint, settings)], made_by)
     prompt = prompt or entry_option("prompts", PromptEntry, f"decode settings {decoding.name}")(settings.prompt)
     if examples is None:
         shown = load_shown(benchmark, prompt)

@@ -23,7 +23,7 @@ CONFIG = PROJECT / "config"
 
 Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
-UNION_BRANCH = re.compile(r"(dict|list|tuple|constrained|function-\w+)[-\[]|float$|str$|int$")
+UNION_BRANCH = re.compile(r"(dict|list|tuple|literal|constrained|function-\w+)[-\[]|float$|str$|int$")
 
 LIST_WANTED = "Input should be a list, e.g. [mine]"
 EXTENDS = "extends"
@@ -63,12 +63,18 @@ def _telling(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     problems = [problem for problem in problems if problem["type"] != "default_factory_not_called"]
     keys = [problem["loc"][:1] for problem in problems]
-    fitting = {key for key, problem in zip(keys, problems, strict=True) if not problem["type"].endswith("_type")}
+    fitting = {key for key, problem in zip(keys, problems, strict=True) if not _is_of_type(problem)}
     return [
         problem
         for key, problem in zip(keys, problems, strict=True)
-        if keys.count(key) == 1 or key not in fitting or not problem["type"].endswith("_type")
+        if keys.count(key) == 1 or key not in fitting or not _is_of_type(problem)
     ]
+
+
+def _is_of_type(problem: dict[str, Any]) -> bool:
+    """Say whether a complaint is about the kind of value: another type, or a mapping or list in place of a word."""
+    no_word = problem["type"] == "literal_error" and isinstance(problem["input"], dict | list)
+    return no_word or problem["type"].endswith("_type")
 
 
 def _explain(schema: type[BaseModel], problem: dict[str, Any]) -> str:

@@ -106,7 +106,6 @@ def test_the_objective_does_not_tell_the_starts_apart():
     [
         ({"mu": -0.1}, r"key 'mu': Input should be greater than or equal to 0 \(found -0.1\)"),
         ({"start": "slow"}, "key 'start': Input should be 'quick' or 'mean'"),
-        ({"fidelity": "released"}, "method 'lore' has no 'released' variant; it can be exact"),
     ],
 )
 def test_hyper_parameters_that_cannot_be_are_refused(models, tmp_path, recipe, message):

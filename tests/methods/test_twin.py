@@ -50,7 +50,6 @@ def test_a_share_of_the_rank_is_rounded_down_as_meant():
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ({"fidelity": "released"}, "method 'twin' has no 'released' variant; it can be exact"),
         ({"rank": 0}, r"key 'rank': Input should be greater than or equal to 1 \(found 0\)"),
         ({"keep_rank": 1.5}, "key 'keep_rank': Input should be less than or equal to 1"),
         ({"rank": 2, "keep_rank": 0.5}, "give keep_rank or rank, not both"),

@@ -39,9 +39,11 @@ def test_only_merged_checkpoints_of_studies_that_ask_for_it_are_read_at_another_
 
 def test_the_quick_models_at_1_5b_and_7b_can_never_use_up_their_budget(experiment):
     said = {name: unreachable_budget(experiment, name, decoding) for name, decoding in experiment.asked}
-    assert {name for name, sentence in said.items() if sentence} == {
+    assert {name for name, sentence in said.items() if sentence and name.startswith("models/")} == {
         "models/qwen2.5-math-1.5b", "models/qwen2.5-math-7b"
     }  # fmt: skip
+    released = {name for name, merge in experiment.merges.items() if merge.recipe.released}
+    assert {name for name, sentence in said.items() if sentence and name in experiment.merges} == released
     sentence = said["models/qwen2.5-math-7b"]
     assert sentence.startswith("Qwen2.5-Math-7B: ") and "4,096" in sentence and "8,192" in sentence
     assert unreachable_budgets(experiment, "table_1") == [sentence]
@@ -69,4 +71,14 @@ def test_a_merge_as_released_has_the_context_length_of_its_base(tmp_path, monkey
     (folder / "studies" / "both.yaml").write_text(yaml.safe_dump({**study, "recipes": recipes}))
     both = Experiment({**PAPER, "studies": ["both"]}, folder)
     exact, released = (unreachable_budget(both, name, "paper") for name in merged(both, "both"))
-    assert exact is None and released.startswith("7b/task_arithmetic/")
+    assert exact is None and released.startswith("task_arithmetic, scale 0.7, fidelity released: ")
+
+
+def test_a_merge_is_not_read_again_at_the_context_length_that_it_has(experiment):
+    at = {line.recipe: read_at(experiment, line.checkpoint, "paper") for line in experiment.lines["table_2_released"]}
+    merges = {
+        recipe: lengths for recipe, lengths in at.items() if recipe not in ("Qwen2.5-Math-1.5B", "DeepSeek-R1-1.5B")
+    }
+    assert len(merges) == 10
+    for recipe, lengths in merges.items():
+        assert lengths == ([] if "fidelity released" in recipe else [4096])

@@ -284,20 +284,26 @@ def test_spectra_are_of_each_slow_model_against_the_base(project):
         Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
 
 
-def with_vllm(project, checkpoint_memory):
+def with_vllm(project, checkpoint_memory, **changes):
     """Decode the demo on GPUs of so many times the memory that the slow model's weights take."""
     size = sum(file.stat().st_size for file in (ROOT / "workflow/resources/demo/slow").glob("*.safetensors"))
     memory = {"device_memory_gb": checkpoint_memory * size / 1e9}
-    edit(project / "decoding" / "demo.yaml", {"engine": "vllm", "device": "cuda", "batch_size": None, "vllm": memory})
+    on_gpus = {"engine": "vllm", "device": "cuda", "batch_size": None, "vllm": memory}
+    edit(project / "decoding" / "demo.yaml", {"dtype": "bfloat16", **on_gpus, **changes})
 
 
-def test_devices_follow_the_checkpoints_size(project):
-    with_vllm(project, checkpoint_memory=1)
-    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", {"recipe": "ties", "dtype": "float32"}]})
+def test_devices_follow_the_checkpoints_size_in_the_dtype_of_decoding(project):
+    by_role = {"quick": "bfloat16", "slow": "bfloat16", "merged": "bfloat16", "average": "float32"}
+    with_vllm(project, checkpoint_memory=1, dtype=by_role)
+    recipes = ["average", "ties", {"recipe": "ties", "dtype": "float32"}]
+    edit(project / "studies" / "demo.yaml", {"recipes": recipes})
     experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
     devices = {name: experiment.decoding_of(name, "demo").gpus for name, _ in experiment.asked}
-    narrow, wide = (line.checkpoint for line in experiment.lines["demo"] if line.method == "ties")
-    assert devices == {"models/demo-quick": 2, "models/demo-slow": 2, narrow: 2, wide: 4}
+    average, narrow, wide = (
+        line.checkpoint for line in experiment.lines["demo"] if line.checkpoint.startswith("demo/")
+    )
+    assert devices == {"models/demo-quick": 2, "models/demo-slow": 2, average: 4, narrow: 2, wide: 2}
+    assert experiment.size(wide) == 2 * experiment.size(narrow) == 2 * experiment.size(average)
 
 
 def test_devices_of_a_model_of_unknown_size_must_be_said(project):

@@ -63,3 +63,11 @@ def test_hyper_parameters_are_those_of_table_7(experiment):
                 assert line.hyper_parameters[names[row.symbol]] == pytest.approx(value), (row, line.recipe)
                 compared += 1
     assert compared >= 15
+
+
+def test_every_merge_of_table_2_stands_beside_the_released_one(experiment):
+    lines = {name: experiment.lines[name] for name in ("table_2", "table_2_released")}
+    merges = {name: [line.recipe for line in lines[name] if line.checkpoint in experiment.merges] for name in lines}
+    with_head = [recipe for recipe in merges["table_2_released"] if "fidelity released" not in recipe]
+    assert with_head == merges["table_2"]
+    assert len(merges["table_2_released"]) == 2 * len(with_head)

@@ -20,6 +20,7 @@ SIZES = {  # bytes of the bfloat16 tensors, attention heads
     "Qwen3-8B": (16_381_470_720, 32),
     "DeepSeek-R1-0528-Qwen3-8B": (16_381_470_720, 32),
 }
+OF_14B, OF_32B = 29_540_067_328 // 2, 65_527_752_704 // 2  # elements
 NEEDED = {  # memory of a device in GB → devices at 1.5B, 7B, 8B, 14B, 32B
     24: (1, 1, 2, 2, 8),
     40: (1, 1, 1, 2, 4),
@@ -37,10 +38,6 @@ def test_devices_for_the_papers_models(model, memory):
     assert devices == NEEDED[memory][("1.5B", "7B", "8B", "14B", "32B").index(scale)]
     assert heads % devices == 0
     assert devices == tensor_parallel(size, None, memory * 10**9)
-
-
-def test_float32_14b_needs_what_a_bfloat16_32b_does():
-    assert tensor_parallel(2 * 29_540_067_328, 40, 80 * 10**9) == tensor_parallel(65_527_752_704, 40, 80 * 10**9) == 2
 
 
 def test_devices_must_share_the_heads_evenly():
@@ -61,9 +58,17 @@ def test_gpus_of_a_job():
     assert settings(engine="transformers").gpus == 1
     assert settings(vllm={"tensor_parallel": 4}).gpus == 4
     assert settings().gpus is None
-    assert settings().for_checkpoint(65_527_752_704, 40).gpus == 2
-    assert settings(vllm={"device_memory_gb": 141}).for_checkpoint(65_527_752_704, 40).gpus == 1
-    assert settings(vllm={"tensor_parallel": 1}).for_checkpoint(65_527_752_704, 40).gpus == 1
+    assert settings().for_checkpoint(OF_32B, 40).gpus == 2
+    assert settings(vllm={"device_memory_gb": 141}).for_checkpoint(OF_32B, 40).gpus == 1
+    assert settings(vllm={"tensor_parallel": 1}).for_checkpoint(OF_32B, 40).gpus == 1
+
+
+def test_devices_go_by_the_dtype_of_decoding():
+    devices = {
+        dtype: [settings(dtype=dtype).for_checkpoint(elements, 40).gpus for elements in (OF_14B, OF_32B)]
+        for dtype in ("float32", "bfloat16", "float16")
+    }
+    assert devices == {"float32": [2, 4], "bfloat16": [1, 2], "float16": [1, 2]}
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ def test_files_of_a_local_model_are_named_and_of_one_on_the_hub_none(demo):
 def test_memory_and_time_of_a_decode_job_follow_its_weights_and_its_estimate(demo):
     costs = Costs(demo, read_entry(ROOT / "config" / "estimates.yaml", Estimates))
     job = ("models/demo-slow", "demo")
-    dtype = demo.decoding_of(*job).dtype
-    assert costs.decode_memory(*job, 10**9) == 8000 + (2500 if dtype == "float32" else 1250)
+    assert demo.decoding_of(*job).dtype == "float32"
+    assert costs.decode_memory(*job, 10**9) == 8000 + 5000
     assert costs.decode_minutes(*job) == 30 + round(4 * costs.decode_seconds(*job) / 60)
 
 

@@ -2,6 +2,7 @@
 # wildcards that only rules need. No rules here.
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -98,8 +99,8 @@ def decode_memory(wildcards, input):
     While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
     """
     with open(input.manifest) as stream:
-        weights = sum(file["bytes"] for file in json.load(stream)["files"].values())
-    return costs.decode_memory(wildcards.checkpoint, wildcards.decoding, weights)
+        elements = sum(math.prod(tensor["shape"]) for tensor in json.load(stream)["tensors"].values())
+    return costs.decode_memory(wildcards.checkpoint, wildcards.decoding, elements)
 
 
 def responses_compared(wildcards):

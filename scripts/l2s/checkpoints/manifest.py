@@ -5,6 +5,7 @@ stands for all of it. Equal contents have equal manifests, so timings and memory
 """
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +82,11 @@ class Manifest(StrictModel):
     adapter: dict[str, FileRecord] = Field(
         {}, description="for a trained model: the files beside the manifest that its weights are made again from"
     )
+
+    @property
+    def elements(self) -> int:
+        """How many numbers the weights are."""
+        return sum(prod(record.shape) for record in self.tensors.values())
 
 
 def content_id(tensors: dict[str, TensorRecord], files: dict[str, FileRecord]) -> str:

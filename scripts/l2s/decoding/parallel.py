@@ -11,7 +11,7 @@ def tensor_parallel(checkpoint_bytes: int, heads: int | None, device_bytes: int)
     """Return the fewest devices on each of which the weights fill at most two thirds of the memory.
 
     Args:
-        checkpoint_bytes: Bytes of all weights as stored: a float32 14B is as large as a bfloat16 32B.
+        checkpoint_bytes: Bytes of all weights in the dtype that they are decoded in, whatever they are stored in.
         heads: Attention heads, which the devices share evenly; None if unknown.
         device_bytes: Memory of one device.
 

@@ -95,10 +95,9 @@ def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
 
 def _complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:
     """Return the settings with the model's context length and, by hand, a number of devices that suits its size."""
-    files = checkpoint.manifest.files
-    size = sum(record.bytes for name, record in files.items() if name.endswith(".safetensors"))
     heads = read_json(checkpoint.config_files() / "config.json", GET_AGAIN).get("num_attention_heads")
-    return settings.model_copy(update={"context_length": model.context_length}).for_checkpoint(size, heads)
+    complete = settings.model_copy(update={"context_length": model.context_length})
+    return complete.for_checkpoint(checkpoint.manifest.elements, heads)
 
 
 def _tokenizer_of(checkpoint: Checkpoint) -> dict[str, str]:

@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from l2s.config import StrictModel
+from l2s.config import StrictModel, suggestion
 from l2s.decoding.parallel import tensor_parallel
 from l2s.errors import UserError
+from l2s.methods import method_names
 
 QUESTION, ANSWER = "{question}", "{answer}"
 COLDEST = 0.01
+Dtype = Literal["float32", "bfloat16", "float16"]
+DTYPE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 # The key that holds each engine's own options.
 ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
 
@@ -131,7 +134,8 @@ class VllmOptions(StrictModel):
     """How vLLM uses its devices."""
 
     tensor_parallel: PositiveInt | Literal["auto"] = Field(
-        "auto", description="devices that share a model's weights; auto: the fewest that hold its bytes (on a CPU 1)"
+        "auto",
+        description="devices that share a model's weights; auto: the fewest that hold them in the dtype (on a CPU 1)",
     )
     device_memory_gb: float = Field(80.0, gt=0, description="memory of a device in 10^9 bytes, which 'auto' goes by")
     memory_utilization: float | None = Field(
@@ -162,7 +166,10 @@ class DecodingEntry(StrictModel):
     sampling: Sampling = Field(Sampling(), description="how tokens are chosen; greedy if absent")
     engine: Literal["transformers", "vllm"] = Field(description="what runs the model")
     device: Literal["cpu", "cuda"] = Field(description="where it runs; one that is missing is an error")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(description="dtype of weights and arithmetic")
+    dtype: Dtype | dict[str, Dtype] = Field(
+        description="dtype of weights and arithmetic, whatever the weights are stored in; one, or one for each of "
+        "quick, slow, merged and for methods of recipes, whose own goes before that of their role"
+    )
     batch_size: int | None = Field(
         default_factory=lambda given: 64 if given.get("engine") == "transformers" else None,
         gt=0,
@@ -175,6 +182,19 @@ class DecodingEntry(StrictModel):
     cpu_threads: int = Field(
         1, gt=0, description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it"
     )
+
+    @field_validator("dtype")
+    @classmethod
+    def _of_roles_and_methods(cls, dtype: Dtype | dict[str, Dtype]) -> Dtype | dict[str, Dtype]:
+        if isinstance(dtype, dict):
+            known = [*Role, *method_names("merging"), *method_names("training")]
+            for name in dtype:
+                if name not in known:
+                    hint = suggestion(name, known, "the roles and methods are")
+                    raise ValueError(f"'{name}' is neither a role nor a recipe's method{hint}")
+            if lacking := [role for role in Role if role not in dtype]:
+                raise ValueError(f"add {', '.join(lacking)}: by role it needs each of {', '.join(Role)}")
+        return dtype
 
     @model_validator(mode="after")
     def _all_roles(self) -> "DecodingEntry":
@@ -194,7 +214,8 @@ class DecodingEntry(StrictModel):
     @property
     def by_role(self) -> bool:
         """Whether anything depends on the checkpoint's role."""
-        return any(isinstance(value, dict) for value in (self.prompt, self.max_new_tokens, self.context_length))
+        values = (self.prompt, self.max_new_tokens, self.context_length, self.dtype)
+        return any(isinstance(value, dict) for value in values)
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -218,23 +239,32 @@ class DecodingEntry(StrictModel):
         """Return the settings with another engine and that engine's default options."""
         return DecodingEntry(**self.model_dump(exclude={"engine", *ENGINE_OPTIONS.values()}), engine=engine)
 
-    def for_checkpoint(self, size: int, heads: int | None) -> "DecodingEntry":
+    def weight_bytes(self, elements: int) -> int:
+        """Return the bytes of so many weights while they are decoded with, of settings with one dtype."""
+        return elements * DTYPE_BYTES[self.dtype]
+
+    def for_checkpoint(self, elements: int, heads: int | None) -> "DecodingEntry":
         """Return the settings for a checkpoint: a number in place of ``tensor_parallel: auto``.
 
         Args:
-            size: Bytes of the checkpoint's weights as stored.
+            elements: How many numbers the checkpoint's weights are.
             heads: Its attention heads; None where they are not known yet.
         """
         if self.gpus is not None:
             return self
-        devices = tensor_parallel(size, heads, round(self.vllm.device_memory_gb * 1e9))
+        device_bytes = round(self.vllm.device_memory_gb * 1e9)
+        devices = tensor_parallel(self.weight_bytes(elements), heads, device_bytes)
         return self.model_copy(update={"vllm": self.vllm.model_copy(update={"tensor_parallel": devices})})
 
-    def for_roles(self, roles: Iterable[Role]) -> "DecodingEntry":
-        """Return the settings of a checkpoint in these roles: one prompt, numbers as budget and context length.
+    def for_roles(self, roles: Iterable[Role], method: str | None = None) -> "DecodingEntry":
+        """Return the settings of a checkpoint in these roles: one prompt, one dtype, numbers as its limits.
 
-        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt, the largest
-        budget and the largest context length count.
+        Of several roles (a model may be quick in one pair and slow in another) the slow one's prompt and dtype, the
+        largest budget and the largest context length count.
+
+        Args:
+            roles: The roles.
+            method: The method that made the checkpoint; None if it is a model as published.
         """
         roles = sorted(roles, key=list(Role).index)
         chosen = {}
@@ -245,4 +275,6 @@ class DecodingEntry(StrictModel):
         if isinstance(self.context_length, dict):
             limited = all(role in self.context_length for role in roles)
             chosen["context_length"] = max(self.context_length[role] for role in roles) if limited else None
+        if isinstance(self.dtype, dict):
+            chosen["dtype"] = self.dtype[method if method in self.dtype else roles[-1]]
         return self.model_copy(update=chosen)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from l2s.layout import is_fetched, model_of
+from l2s.layout import model_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
 
 
-def read_at(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]:
-    """Return the context lengths at which the studies read a checkpoint's responses besides; none if not merged."""
+def readings(experiment: Experiment, checkpoint: str, decoding: str, lengths: Iterable[int]) -> list[int]:
+    """Return at which of these context lengths a checkpoint's responses are read besides: a merge's, if it has more.
+
+    Args:
+        experiment: The experiment.
+        checkpoint: A checkpoint that is decoded in it.
+        decoding: The decode settings.
+        lengths: The context lengths that a study asks for.
+    """
     if checkpoint not in experiment.merges:
         return []
+    longest = _context_length(experiment, checkpoint, decoding)
+    return [length for length in lengths if longest is None or length < longest]
+
+
+def read_at(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]:
+    """Return the context lengths at which the studies read a checkpoint's responses besides; none if not merged."""
     studies = [
         experiment.studies[name]
         for name, lines in experiment.lines.items()
@@ -21,7 +35,7 @@ def read_at(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]
     ]
     # Only studies with a table have readings.
     asked = [getattr(study, "read_at", ()) for study in studies if decoding in study.decodings]
-    return sorted(set().union(*asked))
+    return readings(experiment, checkpoint, decoding, sorted(set().union(*asked)))
 
 
 def unreachable_budget(experiment: Experiment, checkpoint: str, decoding: str) -> str | None:
@@ -36,15 +50,13 @@ def unreachable_budget(experiment: Experiment, checkpoint: str, decoding: str) -
         A sentence; None if the budget can be reached, or if the entries do not tell the context length.
     """
     settings = experiment.decoding_of(checkpoint, decoding)
-    model = _whose_context_length(experiment, checkpoint)
-    length = settings.context_length or experiment.registry.model(model).context_length
+    length = _context_length(experiment, checkpoint, decoding)
     # A prompt has at least one token.
     if length is None or length > settings.max_new_tokens:
         return None
-    name = experiment.registry.model(model).label or model if is_fetched(checkpoint) else checkpoint
     return (
-        f"{name}: prompt and response share a context length of {length:,} tokens, so that no response can use up the "
-        f"budget of {settings.max_new_tokens:,} tokens."
+        f"{_name(experiment, checkpoint)}: prompt and response share a context length of {length:,} tokens, so that no "
+        f"response can use up the budget of {settings.max_new_tokens:,} tokens."
     )
 
 
@@ -53,6 +65,22 @@ def unreachable_budgets(experiment: Experiment, study: str) -> list[str]:
     decoding = experiment.studies[study].decoding
     said = [unreachable_budget(experiment, line.checkpoint, decoding) for line in experiment.lines[study]]
     return [sentence for sentence in dict.fromkeys(said) if sentence]
+
+
+def _name(experiment: Experiment, checkpoint: str) -> str:
+    """Return what tables call a checkpoint."""
+    made = experiment.merges.get(checkpoint) or experiment.trainings.get(checkpoint)
+    if made:
+        return made.label
+    model = model_of(checkpoint)
+    return experiment.registry.model(model).label or model
+
+
+def _context_length(experiment: Experiment, checkpoint: str, decoding: str) -> int | None:
+    """Return the context length that a checkpoint is decoded with, None if the entries do not tell."""
+    model = _whose_context_length(experiment, checkpoint)
+    settings = experiment.decoding_of(checkpoint, decoding)
+    return settings.context_length or experiment.registry.model(model).context_length
 
 
 def _whose_context_length(experiment: Experiment, checkpoint: str) -> str:

@@ -119,29 +119,38 @@ class Experiment:
         return roles
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
-        """Return a checkpoint's decode settings: budget and context length of its role, devices for its size."""
-        settings = self.registry.decoding(decoding).for_roles(self.roles[checkpoint])
+        """Return a checkpoint's decode settings: what its role and its recipe's method have, devices for its size."""
+        made = self.merges.get(checkpoint) or self.trainings.get(checkpoint)
+        method = made.recipe.method.method if made else None
+        settings = self.registry.decoding(decoding).for_roles(self.roles[checkpoint], method)
         if settings.gpus is not None:
             return settings
-        size = self.size(checkpoint)
-        if size is None:
+        elements = self.elements(checkpoint)
+        if elements is None:
             file = self.registry.file("decoding", decoding)
             raise UserError(
                 f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in its "
                 "models' entries, or a number of devices"
             )
-        return settings.for_checkpoint(size, heads=None)
+        return settings.for_checkpoint(elements, heads=None)
+
+    def elements(self, checkpoint: str) -> int | None:
+        """Return how many numbers a checkpoint's weights are, of a merge at most, as far as the configuration tells."""
+        if checkpoint in self.merges:
+            models = list(self.merges[checkpoint].models.values())
+        elif checkpoint in self.trainings:
+            models = [self.trainings[checkpoint].model]
+        else:
+            models = [model_of(checkpoint)]
+        sizes = [self.registry.model_bytes(name) for name in models]
+        # Published weights have 16 bits.
+        return None if None in sizes else max(sizes) // 2
 
     def size(self, checkpoint: str) -> int | None:
-        """Return the bytes of a checkpoint's weights, of a merge at most, as far as the configuration tells."""
-        merge = self.merges.get(checkpoint)
-        if checkpoint in self.trainings:
-            return self.registry.model_bytes(self.trainings[checkpoint].model)
-        if merge is None:
-            return self.registry.model_bytes(model_of(checkpoint))
-        sizes = [self.registry.model_bytes(name) for name in merge.models.values()]
-        # Published weights have 16 bits.
-        return None if None in sizes else max(sizes) * (2 if merge.recipe.inputs.dtype == "float32" else 1)
+        """Return the bytes of a checkpoint's stored weights, of a merge at most, as far as the configuration tells."""
+        elements, merge = self.elements(checkpoint), self.merges.get(checkpoint)
+        in_float32 = merge is not None and merge.recipe.inputs.dtype == "float32"
+        return None if elements is None else elements * (4 if in_float32 else 2)
 
     def prompt_of(self, checkpoint: str, decoding: str) -> PromptEntry:
         """Return the prompt of a checkpoint."""

@@ -13,13 +13,17 @@ ASSUME: calibrated on the quick answers, as the paper says for its ablation ("qu
 
 DEVIATES: the authors average in blocks of 512 tokens, here every token counts alike; they relax weights already rounded
 to the output's dtype, here everything is float32 until the end.
+
+``fidelity: released`` relaxes what the released code of the inner method writes: for TIES that is computed in bfloat16
+and rounded to it. The relaxation itself is float32, as no code of the L2S paper for it was released. Config and tied
+embeddings are as with any method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -40,8 +44,6 @@ EMBEDDING = ".embed_tokens."
 class Aim(Method):
     """Relax a merged model towards the base by channel importance."""
 
-    fidelities: ClassVar[tuple[str, ...]] = ("exact",)
-
     omega: float = Field(0.4, ge=0, le=1, description="ω: share of the change kept on the most important channel")
     of: Nested = Field(description="the recipe to relax: a method with its hyper-parameters")
     calibration_data: str = Field("s1k", description="calibration data: entry of config/calibration_data")
@@ -51,6 +53,11 @@ class Aim(Method):
     def works_on(self) -> str:
         """What the inner method works on."""
         return self.of.works_on
+
+    @property
+    def released_in_bfloat16(self) -> bool:
+        """What the inner method is."""
+        return self.of.released_in_bfloat16
 
     @property
     def min_models(self) -> int:
@@ -115,7 +122,8 @@ class Aim(Method):
         if chunk.name not in factors:
             return self.of.merge(self._inner(chunk), tally)
         base = chunk.base.clone()
-        merged = self.of.merge(self._inner(chunk), tally)
+        # Where the inner method computes in bfloat16, its released code also writes that.
+        merged = self.of.merge(self._inner(chunk), tally).to(base.dtype).float()
         per_element = _along(factors[chunk.name].to(base.device), chunk.offset, len(base))
         return merged.sub_(base).mul_(per_element).add_(base)
 

@@ -23,6 +23,7 @@ class Average(Method):
     """Mean of the models."""
 
     needs_base: ClassVar[bool] = False
+    released_in_bfloat16: ClassVar[bool] = True
 
     def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
         """Return the mean of the chunk's models, float32 [n]."""

@@ -14,7 +14,7 @@ alone (``engine/noise.py``), so that the same tensors come out whatever the chun
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 class DropAndRescale(Method):
     """What the DARE variants share: task vectors with elements dropped and the others scaled up."""
+
+    released_in_bfloat16: ClassVar[bool] = True
 
     drop_rate: float = Field(
         0.3, ge=0, le=0.999, description="p: probability that an element of a task vector is dropped"

@@ -29,6 +29,9 @@ its norm.
 
 DEVIATES: the paper prints the square of the nuclear norm, to which thresholding at a fixed μ is not the solution; the
 updates are implemented, not the objective.
+
+No code of the L2S paper for it was released: ``fidelity: released`` has the arithmetic of ``exact``, with the first
+model's config and, where that model's embeddings are tied, without the others' output layers.
 """
 
 from __future__ import annotations
@@ -53,7 +56,6 @@ class Lore(Scaled):
     works_on: ClassVar[Literal["elements", "matrices"]] = "matrices"
     needs_base: ClassVar[bool] = False
     min_models: ClassVar[int] = 2
-    fidelities: ClassVar[tuple[str, ...]] = ("exact",)
 
     mu: float = Field(0.01, ge=0, description="μ: what is taken off every singular value")
     iterations: int = Field(20, ge=1, description="steps of coordinate descent")

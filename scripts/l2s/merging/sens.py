@@ -11,7 +11,7 @@ number of models, the base (the quick model) included; ``scale`` is α, ``temper
 
 α enters twice, and c_q multiplies the base's weights themselves: with α = 0.7 and T = 2 it is nearly task arithmetic
 over a base shrunk by some 2 %. The quick model is calibrated on slow answers and the slow one on quick answers, as the
-L2S paper has it. That code writes float32; so does the recipe ``config/recipes/sens.yaml``.
+L2S paper has it. That code computes in float32 and writes it; so does the recipe ``config/recipes/sens.yaml``.
 
 ``published``, the Sens-Merging paper: task-specific times cross-task sensitivity,
 
@@ -24,6 +24,9 @@ ASSUME, for ``published``, whose text was not at hand: τ is normalised to sum 1
 weight, as in a third party's implementation; α multiplies the sum as task arithmetic's λ; tensors outside the layers
 take the mean of s_m over the layers.
 
+``fidelity: released`` therefore has the arithmetic of ``exact``, with either formula; what differs is the base's config
+and, where the base's embeddings are tied, that the slow model's output layer is dropped.
+
 How the two differ on the demo's pair is in the README's table.
 """
 
@@ -31,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import exp, isfinite, sqrt
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -53,8 +56,6 @@ Layers = dict[int | None, list[float]]
 
 class Sens(Method):
     """Weights per layer from sensitivities."""
-
-    fidelities: ClassVar[tuple[str, ...]] = ("exact",)
 
     variant: Literal["released", "published"] = Field(
         "released", description="whose formula, see the module; released: one slow model"

@@ -10,7 +10,7 @@ DEVIATES: the paper's released code computes in bfloat16; here every operation i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class TaskArithmetic(Scaled):
     """Base plus the scaled sum of the task vectors."""
+
+    released_in_bfloat16: ClassVar[bool] = True
 
     scale: Scale = Field(0.7, description="α: factor on the sum of the task vectors, or factors by tensor-name pattern")
 

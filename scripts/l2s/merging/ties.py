@@ -24,7 +24,7 @@ too, in one more pass over the weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 class Ties(Scaled):
     """Trim, elect sign, disjoint mean."""
+
+    released_in_bfloat16: ClassVar[bool] = True
 
     keep_fraction: float = Field(
         0.2, gt=0, le=1, description="1 − k: share of each task vector's elements to keep (its density)"

@@ -14,6 +14,9 @@ DEVIATES: a trained router weighs the exclusive parts for each input; a merged c
 says that it leaves the router out and gives no weights.
 
 ASSUME: w = 1, what a router that is sure of a single slow model would give.
+
+No code of the L2S paper for it was released: ``fidelity: released`` has the arithmetic of ``exact``, with the base's
+config and, where the base's embeddings are tied, without the slow models' output layers.
 """
 
 from __future__ import annotations
@@ -37,7 +40,6 @@ class Twin(Scaled):
     """Task arithmetic plus the truncated rest of each task vector."""
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "matrices"
-    fidelities: ClassVar[tuple[str, ...]] = ("exact",)
 
     scale: Scale = Field(0.3, description="α: factor on the task vectors in the shared part, or factors by pattern")
     weight: float = Field(1.0, ge=0, le=2, description="w: factor on the exclusive parts")

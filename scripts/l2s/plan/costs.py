@@ -28,28 +28,28 @@ class Costs:
 
     def decode_seconds(self, checkpoint: str, decoding: str) -> float:
         """Return how long a decode job is expected to take, if nothing of it is in the store."""
-        budget = self.experiment.decoding_of(checkpoint, decoding).max_new_tokens
+        settings = self.experiment.decoding_of(checkpoint, decoding)
         # What a checkpoint is in several pairs takes as long as the slowest of it.
         roles = self.experiment.roles[checkpoint]
         role = next(role for role in (Role.SLOW, Role.MERGED, Role.QUICK) if role in roles)
-        size, asked = self.experiment.size(checkpoint) or 0, self.responses(checkpoint, decoding)
-        return self.estimates.decode_seconds(role.value, size, asked, budget)
+        size = settings.weight_bytes(self.experiment.elements(checkpoint) or 0)
+        asked = self.responses(checkpoint, decoding)
+        return self.estimates.decode_seconds(role.value, size, asked, settings.max_new_tokens)
 
     def decode_minutes(self, checkpoint: str, decoding: str) -> int:
         """Return the time limit of a decode job in minutes: four times what is expected, and half an hour."""
         return 30 + round(4 * self.decode_seconds(checkpoint, decoding) / 60)
 
-    def decode_memory(self, checkpoint: str, decoding: str, weights: int) -> int:
+    def decode_memory(self, checkpoint: str, decoding: str, elements: int) -> int:
         """Return the memory of a decode job in MB: weights on their way to the engine, and 8 GB for each process.
 
         Args:
             checkpoint: The checkpoint.
             decoding: The decode settings.
-            weights: Bytes of the checkpoint's files.
+            elements: How many numbers the checkpoint's weights are.
         """
         settings = self.experiment.decoding_of(checkpoint, decoding)
-        widened = weights * (2 if settings.dtype == "float32" else 1)
-        return 8000 * max(1, settings.gpus) + round(1.25 * widened / 1e6)
+        return 8000 * max(1, settings.gpus) + round(1.25 * settings.weight_bytes(elements) / 1e6)
 
     def job(self, checkpoint: str, decoding: str) -> Job:
         """Return the estimate of a decode job."""

@@ -17,7 +17,7 @@ OTHERS = "others"
 class Speed(StrictModel):
     """How fast a checkpoint of at most this size decodes."""
 
-    up_to_gb: float = Field(gt=0, description="size of the checkpoint in 10^9 bytes, at most")
+    up_to_gb: float = Field(gt=0, description="size of the checkpoint as it is decoded, in 10^9 bytes, at most")
     tokens_per_second: float = Field(gt=0, description="tokens of all responses together, of one decode job")
 
 
@@ -49,7 +49,7 @@ class Estimates(StrictModel):
 
         Args:
             role: What the checkpoint is.
-            nbytes: Bytes of its weights.
+            nbytes: Bytes of its weights as they are decoded.
             questions: Responses to decode, by benchmark.
             budget: Tokens that a response may have, at most.
 

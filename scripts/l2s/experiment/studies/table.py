@@ -12,7 +12,7 @@ from l2s.analysis.figures import figure_module
 from l2s.analysis.lengths import Length
 from l2s.analysis.reflection import Reflection
 from l2s.errors import UserError
-from l2s.experiment.context_lengths import unreachable_budgets
+from l2s.experiment.context_lengths import readings, unreachable_budgets
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.layout import model_of
@@ -43,7 +43,7 @@ class TableStudy(MeasuredStudy):
     read_at: tuple[PositiveInt, ...] = Field(
         (),
         description="context lengths, in tokens, at which the responses of merged checkpoints are read besides, each "
-        "on a line of its own: the same responses, cut, without decoding",
+        "on a line of its own: the same responses, cut, without decoding; not where a checkpoint has no longer one",
     )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
@@ -84,7 +84,7 @@ class TableStudy(MeasuredStudy):
             "limits": unreachable_budgets(experiment, name),
             "questions": list(map(layout.questions, self.benchmarks)),
             "rows": [
-                {**line._asdict(), "read_at": self.read_at if line.checkpoint in experiment.merges else ()}
+                {**line._asdict(), "read_at": readings(experiment, line.checkpoint, self.decoding, self.read_at)}
                 for line in lines
             ],
             "checkpoints": {

@@ -53,7 +53,7 @@ class Chunk:
         shape: The whole tensor's shape.
         offset: Index of the chunk's first element in the flattened (row-major) tensor.
         base: float32 [n], the base's elements; None for methods without a base. (With ``fidelity: released`` all
-            vectors are bfloat16, so that every operation rounds as in the released code.)
+            vectors of a method that is ``released_in_bfloat16`` are that, so that every operation rounds as there.)
         models: One float32 [n] per model, in the recipe's order.
         prepared: What the method's ``prepare`` returned.
 
@@ -124,14 +124,15 @@ class Method(StrictModel, ABC):
         needs_base: Whether ``Chunk.base`` is read.
         min_models: How many models a recipe must have, the base not counted.
         max_models: How many it may have; None: any number. Where a hyper-parameter decides, both may be properties.
-        fidelities: What a recipe's ``fidelity`` may be.
+        released_in_bfloat16: Whether the paper's released code computes the method in bfloat16, and so
+            ``fidelity: released`` does. If not, its arithmetic is that of ``exact``.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
     needs_base: ClassVar[bool] = True
     min_models: ClassVar[int] = 1
     max_models: ClassVar[int | None] = None
-    fidelities: ClassVar[tuple[str, ...]] = ("exact", "released")
+    released_in_bfloat16: ClassVar[bool] = False
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 
@@ -167,7 +168,7 @@ class Method(StrictModel, ABC):
 
         Args:
             models: Number of models of the recipe.
-            released: Whether the chunks are bfloat16, as in the paper's released code, instead of float32.
+            released: Whether to count as the paper's released code does, in chunks of bfloat16 instead of float32.
         """
         return None
 

@@ -4,9 +4,10 @@ Every difference between the models has a named policy, kept in ``MergePlan.poli
 a merged model that silently took over the base's context length or dropped an untied output layer would look whole and
 be wrong.
 
-``fidelity: released`` does what the paper's released code does instead, so that the two can be compared: vectors are
-bfloat16 and operations round to it wherever they do there; the result has the first model's config, and with it its
-context length; and where that model's embeddings are tied, the other models' output layers are dropped.
+``fidelity: released`` does what the paper's released code does instead, so that the two can be compared: the result has
+the first model's config, and with it its context length; where that model's embeddings are tied, the other models'
+output layers are dropped; and for methods that are ``released_in_bfloat16``, vectors are bfloat16 and operations round
+to it wherever they do there.
 """
 
 from __future__ import annotations

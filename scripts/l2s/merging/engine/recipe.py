@@ -51,20 +51,19 @@ class Recipe(StrictModel):
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Recipe:
-        method, inputs = self.method, self.inputs
-        if wrong := _wrong_number(method, len(inputs.models)):
+        if wrong := _wrong_number(self.method, len(self.inputs.models)):
             raise ValueError(wrong)
-        if inputs.fidelity not in method.fidelities:
-            raise ValueError(
-                f"fidelity: method '{method.method}' has no '{inputs.fidelity}' variant; it can be "
-                f"{' or '.join(method.fidelities)}"
-            )
         return self
 
     @property
     def released(self) -> bool:
         """Whether the released code is to be reproduced."""
         return self.inputs.fidelity == "released"
+
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether the method computes in bfloat16, as the released code does, instead of in float32."""
+        return self.released and self.method.released_in_bfloat16
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as one flat mapping that ``parse_recipe`` reads back."""

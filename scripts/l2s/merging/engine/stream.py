@@ -46,7 +46,7 @@ class Buffers:
     def __init__(self, plan: MergePlan, elements: int, device: torch.device) -> None:
         self.raw = raw_buffer(elements)
         self.bytes = memoryview(self.raw.numpy())
-        dtype = torch.bfloat16 if plan.recipe.released else torch.float32
+        dtype = torch.bfloat16 if plan.recipe.in_bfloat16 else torch.float32
         self.values = [torch.empty(elements, dtype=dtype, device=device) for _ in plan.sources]
         self.meter = Meter(len(plan.recipe.inputs.models), elements, device)
 
@@ -148,7 +148,7 @@ class StreamingMerge:
         return [self.method.cost(shape, models) for shape in self.shapes.values()]
 
     def _tally(self) -> Tally | None:
-        return self.method.tally(len(self.plan.recipe.inputs.models), self.plan.recipe.released)
+        return self.method.tally(len(self.plan.recipe.inputs.models), self.plan.recipe.in_bfloat16)
 
     def _for_each_tensor(self, work) -> None:
         largest_first = sorted(self.shapes, key=lambda name: -prod(self.shapes[name]))
