@@ -99,8 +99,8 @@ def count() -> int:
 def _visible(mask: str | None) -> list[Device]:
     """Return the devices that a mask names, or every GPU if there is no mask.
 
-    ASSUME: a number is nvidia-smi's index, as with CUDA_DEVICE_ORDER=PCI_BUS_ID; where GPUs differ, CUDA's own order is
-    another. MIG slices are leased if the mask names them, else their GPU as a whole.
+    A number is taken for nvidia-smi's index, as with CUDA_DEVICE_ORDER=PCI_BUS_ID; where GPUs differ, CUDA's own order
+    is another. MIG slices are leased if the mask names them, else their GPU as a whole.
     """
     gpus = [Device(*row) for row in _nvidia_smi("gpu", "index,uuid")]
     if mask is None:

@@ -14,7 +14,7 @@ from support import ROOT
 from l2s.analysis.charts import TableLine, colour, drawn
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
-from l2s.analysis.paper_table import wide_frame
+from l2s.analysis.paper_table import layout_note, wide_frame
 from l2s.analysis.render_table import caption, display_frame, write_html, write_latex, write_markdown
 from l2s.analysis.table import COUNTING, Row, make_table
 from l2s.contracts.grades import GRADES
@@ -145,17 +145,25 @@ def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
 )
 def test_papers_layout_has_a_row_for_each_model_and_a_column_for_each_benchmark(summary, cell, first, average):
     wide = wide_frame(summary, cell)
-    change = [] if cell == "reflective" else ["Length"]
-    assert list(wide.columns) == ["Model", "b", "c", "Avg.", *change]
+    last = "Pooled" if cell == "reflective" else "Length"
+    assert list(wide.columns) == ["Model", "b", "c", "Avg.", last]
     assert wide["Model"].tolist() == ["slow", "ties"]
     assert wide.iloc[1]["b"] == first
     assert wide.iloc[1]["Avg."] == average
-    if change:
+    if last == "Length":
         assert wide["Length"].tolist() == ["+0.0 %", "−50.0 %"]
 
 
 def test_papers_layout_counts_reflective_responses(summary):
     assert wide_frame(summary, "reflection").iloc[0]["b"] == "100.0 (40.0) [4; 2.0]"
+
+
+def test_papers_layout_shows_reflective_shares_pooled_and_unweighted(summary):
+    slow = wide_frame(summary, "reflective").iloc[0]
+    # All of four and none of two.
+    assert (slow["b"], slow["c"], slow["Avg."], slow["Pooled"]) == ("100.0", "0.0", "50.0", "66.7")
+    assert "Pooled: share of the responses to all benchmarks together" in layout_note("reflective")
+    assert "Pooled" not in layout_note("length")
 
 
 def test_latex_escapes_what_it_must(summary, tmp_path):

@@ -15,6 +15,7 @@ CONFIG, DOCS = ROOT / "config", ROOT / "docs"
 SCHEMAS = json_schemas()
 ENTRIES = sorted(path for name in SCHEMAS for path in (CONFIG / name).glob("*.yaml"))
 TOP_LEVEL = {"config": "config", "demo": "config", "rehearsal": "config", "estimates": "estimates"}
+TOP_LEVEL |= {"assumptions": "assumptions"}
 TIES = {"method": "ties", "scale": 1.0, "keep_fraction": 0.2}
 
 

@@ -47,8 +47,48 @@ def test_a_studys_columns_and_cells_are_the_papers(experiment, published, table)
     assert set(cells["metric"]) - COMPUTED <= METRICS[study.cell]
 
 
+# What the text claims and no table shows, or what the paper does not settle, and the studies that measure it.
+OTHERS = {
+    "figure_1", "figure_1_radar", "figure_2", "alpha_sweep", "calibration_size", "dare_drop_rate", "short_to_long",
+    "ta_14b_0.3", "table_1_toolkit", "table_6_words", "ties_trim", "sens_variants",
+}  # fmt: skip
+
+
 def test_the_configuration_runs_everything_that_the_paper_reports(experiment):
-    assert set(STUDY_OF_TABLE.values()) | {"figure_1", "figure_2"} < set(experiment.studies)
+    assert set(STUDY_OF_TABLE.values()) | OTHERS < set(experiment.studies)
+
+
+def test_dares_three_ways_are_swept_over_drop_rates_from_a_tenth_to_nine_tenths(experiment):
+    rates = {}
+    for line in experiment.lines["dare_drop_rate"]:
+        if line.hyper_parameters:
+            rates.setdefault(line.method, []).append(line.hyper_parameters["drop_rate"])
+    assert rates == {name: pytest.approx([n / 10 for n in range(1, 10)]) for name in ("dare", "dare_ta", "dare_ties")}
+    table_1 = {line.checkpoint for line in experiment.lines["table_1"] if line.method.startswith("dare")}
+    assert len(table_1) == 3
+    assert table_1 < {line.checkpoint for line in experiment.lines["dare_drop_rate"]}, "at 0.3 nothing is merged twice"
+
+
+def test_ties_is_trimmed_in_four_ways_of_which_one_is_the_papers_row(experiment):
+    lines = [line for line in experiment.lines["ties_trim"] if line.method == "ties"]
+    ways = {(line.hyper_parameters["trim"], line.hyper_parameters["keep_fraction"]) for line in lines}
+    assert ways == {("tensor", 0.2), ("tensor", 0.8), ("model", 0.2), ("model", 0.8)}
+    assert {line.checkpoint for line in lines} & {line.checkpoint for line in experiment.lines["table_1"]}
+
+
+def test_the_radar_has_five_lines_the_merges_being_the_most_accurate_of_table_1(experiment, published):
+    lines = [line.method for line in experiment.lines["figure_1_radar"]]
+    assert len(lines) == 5 and lines[:2] == ["quick", "slow"]
+    means = published[(published["table"] == "1") & (published["benchmark"] == "mean")]
+    accuracy = means[means["metric"] == "accuracy"].set_index("method")["value"]
+    assert set(lines[2:]) == set(accuracy.drop(["quick", "slow", "dpo"]).nlargest(3).index)
+
+
+@pytest.mark.parametrize(("again", "first"), [("table_1_toolkit", "table_1"), ("table_6_words", "table_6")])
+def test_a_table_counted_otherwise_reads_the_same_responses(experiment, again, first):
+    assert experiment.compared(again) == experiment.compared(first)
+    one, other = (experiment.studies[name] for name in (again, first))
+    assert (one.grader, one.reflection) != (other.grader, other.reflection)
 
 
 def test_hyper_parameters_are_those_of_table_7(experiment):

@@ -18,6 +18,11 @@ ROWS = {"1": 13, "2": 7, "3": 7, "4": 5, "5": 7, "6": 8, "readme": 2}
 # Printed averages that the cells do not give (method at 7B -> what they give).
 ODD_LENGTH_CHANGES = {"dare_ta": -46.98, "lore": -41.69, "dare_ties": -50.48}
 ODD_CLAIMS = {"slow_reflective": 99.1}
+# Figure 2(b): how many questions each level of MATH-500 has, shares that no number of them gives (method -> levels),
+# and shares of all levels together that are not those of table 6 (method -> what the levels give).
+LEVELS = {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}
+IMPOSSIBLE = {"sens": [1, 2, 3, 4, 5]}
+ODD_POOLED = {"aim": 14.6, "sens": 87.4}
 QUESTIONS = {"gsm8k": 1319, "math500": 500, "minerva_math": 272, "olympiadbench": 675, "college_math": 2818}
 QUESTIONS |= {"aime24": 30}
 
@@ -50,7 +55,7 @@ def test_every_cell_of_the_papers_tables_is_there_once(cells):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["cells.csv", "hyper_parameters.csv", "claims.csv"])
+@pytest.mark.parametrize("name", ["cells.csv", "figure_2b.csv", "hyper_parameters.csv", "claims.csv"])
 def test_pairs_benchmarks_and_methods_are_those_of_the_project(name):
     rows = read(name)
     assert set(rows["pair"]) <= {file.stem for file in (ROOT / "config" / "pairs").glob("*.yaml")}
@@ -89,6 +94,44 @@ def test_printed_length_change_is_the_mean_of_the_changes_of_the_benchmarks(cell
     assert len(changes) == printed
     odd = {method: computed[method] for method in changes.index if abs(computed[method] - changes[method]) > 0.0501}
     assert odd == (pytest.approx(ODD_LENGTH_CHANGES, abs=0.01) if table == "1" else {})
+
+
+def printed(value, of):
+    """Say whether a whole number of responses is such a percentage of ``of``, rounded."""
+    return any(abs(100 * number / of - value) <= 0.0501 for number in range(of + 1))
+
+
+def test_shares_of_figure_2b_are_possible_but_those_of_sens():
+    bars = read("figure_2b.csv")
+    assert bars.groupby("method").size().to_dict() == {"average": 5, "sens": 5, "ties": 5, "aim": 5}
+    impossible = bars[[not printed(row.value, LEVELS[row.level]) for row in bars.itertuples()]]
+    assert impossible.groupby("method")["level"].apply(list).to_dict() == IMPOSSIBLE
+
+
+def test_figure_2b_and_table_6_agree_for_averaging_and_ties_alone(value):
+    bars = read("figure_2b.csv")
+    weighted = bars.assign(share=bars["value"] * bars["level"].map(LEVELS) / sum(LEVELS.values()))
+    pooled = weighted.groupby("method")["share"].sum()
+    odd = {
+        method: share
+        for method, share in pooled.items()
+        if abs(share - value(("7b", method, "math500", "reflective"))) > 0.0501
+    }
+    assert odd == pytest.approx(ODD_POOLED, abs=0.05)
+
+
+def test_one_share_of_table_6_is_impossible(cells):
+    rows = cells[(cells["table"] == "6") & cells["benchmark"].isin(["math500", "aime24"])]
+    odd = rows[[not printed(row.value, QUESTIONS[row.benchmark]) for row in rows.itertuples()]]
+    assert odd[["method", "benchmark", "value"]].to_numpy().tolist() == [["aim", "math500", 40.3]]
+
+
+def test_means_of_keywords_over_reflective_and_over_all_responses_are_both_printed(cells):
+    """A mean over reflective responses is at least 1; over all 1,319 it cannot be 1.0 with 2 reflective ones."""
+    few = cells[(cells["benchmark"] == "gsm8k") & (cells["method"] == "quick") & cells["table"].isin(["3", "4"])]
+    wide = few.pivot(index="pair", columns="metric", values="value")
+    assert wide["reflective_responses"].to_dict() == {"14b": 2, "32b": 3}
+    assert wide["reflection_keywords"].to_dict() == {"14b": 1.0, "32b": 0.0}
 
 
 def test_claims_of_the_text_follow_from_the_cells(value, cells):

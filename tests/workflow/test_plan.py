@@ -16,6 +16,8 @@ def test_plan_of_a_finished_run_has_nothing_to_do(planned):
     said = planned.run("--", "plan")
     assert "merged checkpoints, all kept" in said
     assert "disk: 0 GB needed" in said
+    assert "demo-quick, demo, demo_arithmetic: first prompt" in said
+    assert "config/assumptions.yaml" not in said, "they are about the paper's models"
 
 
 def test_plan_needs_no_options(planned):
@@ -30,6 +32,8 @@ def test_plan_needs_no_options(planned):
     )
     assert done.returncode == 0, done.stderr
     assert "table_1" in done.stdout
+    assert "config/assumptions.yaml" in done.stdout and "tied_head" in done.stdout
+    assert "no response can use up the budget of 8,192 tokens" in done.stdout
 
 
 def test_plan_counts_jobs_gpu_hours_and_downloads(planned):

@@ -2,6 +2,8 @@
 
 - ``generated``: the tokens that came out, a stop token or the tokens of a stop string included.
 - ``retokenized``: as the paper's authors count: the tokens of the stripped text, tokenized again.
+
+ASSUME(length): the paper's tables show ``retokenized``, as its released code counts.
 """
 
 from typing import Literal

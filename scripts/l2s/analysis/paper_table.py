@@ -24,14 +24,15 @@ CELLS: dict[Cell, tuple[str, Callable[[Any], str]]] = {
     ),
     "reflective": ("share of reflective responses in %", lambda row: f"{100 * row.reflective:.1f}"),
 }
-AVERAGE, CHANGE = "Avg.", "Length"
+AVERAGE, CHANGE, POOLED = "Avg.", "Length", "Pooled"
 
 
 def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
     """Return the table as text cells.
 
     The column ``Avg.`` is the unweighted mean over the benchmarks, ``Length`` the mean of the benchmarks' changes of
-    length, as in the paper; with one benchmark, that benchmark's.
+    length, as in the paper; with one benchmark, that benchmark's. ``Pooled``, beside shares of reflective responses, is
+    the share of all responses together: the paper's text has such a number (99.3 %) without saying which it is.
 
     Args:
         summary: A table with the schema TABLE.
@@ -46,16 +47,19 @@ def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
         shown = {"Pair": pair, "Model": model, **{row.benchmark: write(row) for row in single.itertuples()}}
         average = mean.iloc[0]
         shown[AVERAGE] = f"{100 * (average['reflective'] if cell == 'reflective' else average['accuracy']):.1f}"
+        shown[POOLED] = f"{100 * (single['reflective'] * single['responses']).sum() / single['responses'].sum():.1f}"
         change = average["length_change"]
         shown[CHANGE] = "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
         rows.append(shown)
     wide = pd.DataFrame(rows).fillna("")
-    unneeded = {"Pair": wide["Pair"].nunique() == 1, CHANGE: cell == "reflective"}
+    unneeded = {"Pair": wide["Pair"].nunique() == 1, CHANGE: cell == "reflective", POOLED: cell != "reflective"}
     return wide.drop(columns=[name for name, drop in unneeded.items() if drop])
 
 
 def layout_note(cell: Cell) -> str:
     """Say what a cell holds."""
     what, _ = CELLS[cell]
-    change = "" if cell == "reflective" else f"; {CHANGE}: mean of the benchmarks' changes of length"
-    return f"Cells: {what}. {AVERAGE}: unweighted mean over the benchmarks{change}. "
+    last = f"{CHANGE}: mean of the benchmarks' changes of length"
+    if cell == "reflective":
+        last = f"{POOLED}: share of the responses to all benchmarks together"
+    return f"Cells: {what}. {AVERAGE}: unweighted mean over the benchmarks; {last}. "

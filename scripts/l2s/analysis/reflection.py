@@ -1,10 +1,13 @@
 """Reflection: how often a response stops to doubt itself, counted by keywords as in the paper's section 6.
 
-The paper counts keywords and has two lists of them, so that there are three definitions:
+ASSUME(reflection): the paper counts keywords and has two lists of them, so that there are three definitions, of which
+its tables show the first:
 
 - ``released``: what the authors' script counts. Its keywords stand in a public copy of that script.
-- ``footnote``: what the paper's footnote lists. ASSUME: counted in the same way, as the paper does not say how.
+- ``footnote``: what the paper's footnote lists. Counted in the same way, as the paper does not say how.
 - ``words``: the footnote's keywords as whole words, in every spelling. A waiter in a word problem is no reflection.
+
+ASSUME(keywords_mean): the mean number of keywords is that of the reflective responses, not of all.
 """
 
 import re

@@ -9,7 +9,7 @@ the output layer included; embeddings and biases stay merged, as in the authors'
 ``of`` is the recipe that is relaxed; the paper's row is AIM over TIES with ω = 0.4. An inner method without a base sees
 the base as its first model.
 
-ASSUME: calibrated on the quick answers, as the paper says for its ablation ("question + short answer").
+ASSUME(aim_answer): calibrated on the quick answers, as the paper says for its ablation ("question + short answer").
 
 DEVIATES: the authors average in blocks of 512 tokens, here every token counts alike; they relax weights already rounded
 to the output's dtype, here everything is float32 until the end.

@@ -20,12 +20,12 @@ What the paper's row in the L2S tables can and cannot be follows from the update
 
 The paper's row differs from plain averaging, and the L2S paper gives no hyper-parameters.
 
-ASSUME: ``start: quick``, as θ₀ stands in for a base, which the quick model is; ``combine: ties`` with the share of the
-L2S paper's TIES row. For two models that is θ₀ = quick + U min(S/2, μ) Vᵀ, δ₁ = 0, δ₂ = U max(S − 2μ, 0) Vᵀ with
+ASSUME(lore): ``start: quick``, as θ₀ stands in for a base, which the quick model is; ``combine: ties`` with the share
+of the L2S paper's TIES row. For two models that is θ₀ = quick + U min(S/2, μ) Vᵀ, δ₁ = 0, δ₂ = U max(S − 2μ, 0) Vᵀ with
 U S Vᵀ = slow − quick. μ, λ and the number of iterations are those of a third party's implementation.
 
-ASSUME: every tensor counts, embeddings included; one of one dimension is a matrix of one row, whose singular value is
-its norm.
+ASSUME(lore_tensors): every tensor counts, embeddings included; one of one dimension is a matrix of one row, whose
+singular value is its norm.
 
 DEVIATES: the paper prints the square of the nuclear norm, to which thresholding at a fixed μ is not the solution; the
 updates are implemented, not the objective.

@@ -20,9 +20,9 @@ L2S paper has it. That code computes in float32 and writes it; so does the recip
 τ_m is how far the other models' logits are from model m's on m's own kind of answer (quick answers for the base, slow
 ones for slow models), Σ_n g_nm, scaled to sum 1 over the models. Each model is calibrated on its own kind of answer.
 
-ASSUME, for ``published``, whose text was not at hand: τ is normalised to sum 1, and a larger distance gives a larger
-weight, as in a third party's implementation; α multiplies the sum as task arithmetic's λ; tensors outside the layers
-take the mean of s_m over the layers.
+ASSUME(sens_variant): the L2S paper's rows are ``released``. Our reading of ``published``, whose text was not at hand:
+τ is normalised to sum 1, and a larger distance gives a larger weight, as in a third party's implementation; α
+multiplies the sum as task arithmetic's λ; tensors outside the layers take the mean of s_m over the layers.
 
 ``fidelity: released`` therefore has the arithmetic of ``exact``, with either formula; what differs is the base's config
 and, where the base's embeddings are tied, that the slow model's output layer is dropped.

@@ -7,9 +7,11 @@
 
 With one task vector there is nothing to elect: TIES is then magnitude trimming, then task arithmetic.
 
-``keep_fraction`` is 1 − k of the paper's Table 7, whose k is the share dropped. Elements equal to the threshold are all
-kept, as in the paper's released code. ``trim: tensor`` takes a threshold for each tensor, as that code's
-``ties_merging`` does; ``trim: model`` takes one for the whole task vector, as in the TIES paper.
+ASSUME(ties_k): ``keep_fraction`` is 1 − k of the paper's Table 7, whose k is the share dropped, as the option of its
+released code is that this k is given to. Elements equal to the threshold are all kept, as in that code.
+
+ASSUME(ties_trim): ``trim: tensor`` takes a threshold for each tensor, as that code's ``ties_merging`` does;
+``trim: model`` takes one for the whole task vector, as in the TIES paper.
 
 DEVIATES: the released code subtracts and compares in bfloat16, and keeps one element more (what is not below the j-th
 smallest magnitude, j = floor(k·n)); here the differences are float32 and the thresholds the exact magnitudes of rank

@@ -13,7 +13,7 @@ Defaults: the authors' 0.3 for generation and 0.1 (mask_rate 0.9).
 DEVIATES: a trained router weighs the exclusive parts for each input; a merged checkpoint has one weight. The L2S paper
 says that it leaves the router out and gives no weights.
 
-ASSUME: w = 1, what a router that is sure of a single slow model would give.
+ASSUME(twin_weight): w = 1, what a router that is sure of a single slow model would give.
 
 No code of the L2S paper for it was released: ``fidelity: released`` has the arithmetic of ``exact``, with the base's
 config and, where the base's embeddings are tied, without the slow models' output layers.

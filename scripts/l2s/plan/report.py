@@ -1,4 +1,4 @@
-"""What a plan shows: tables of jobs, studies, schedules and sizes, and checks of this machine."""
+"""What a plan shows: tables of jobs, studies, schedules, sizes and assumptions, and checks of this machine."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,11 +11,14 @@ from rich.table import Table
 
 from l2s.config import read_entry
 from l2s.experiment import Experiment
+from l2s.experiment.assumptions import assumptions_of
+from l2s.experiment.context_lengths import unreachable_budget
 from l2s.layout import MODELS
 from l2s.plan.checks import Check, check_disks, check_hub
 from l2s.plan.costs import Costs
 from l2s.plan.estimates import Estimates
 from l2s.plan.jobs import PlannedJob, jobs_to_run
+from l2s.plan.prompts import check_prompts
 from l2s.plan.schedule import Job, lower_bound, makespan
 from l2s.progress import clock
 
@@ -49,11 +52,16 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
         console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
     sizes = [experiment.size(name) or 0 for name in merges]
     console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
+    if (assumptions := assumptions_table(experiment)).row_count:
+        console.print(assumptions)
     needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
     repos = [experiment.registry.model(name).repo for name in downloads]
-    for check in [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos)]:
-        word = "[green]fine[/]" if check.good else "[red]to do[/]"
-        console.print(word, check.line, highlight=False, soft_wrap=True)
+    checks = [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos), *check_prompts(experiment)]
+    for check in checks:
+        console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
+        console.print(check.line, highlight=False, soft_wrap=True, markup=False)
+    for sentence in unreachable_budgets(experiment):
+        console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
     note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
     console.print(note, style="dim")
 
@@ -104,6 +112,22 @@ def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, 
     label = f"the same, keep_checkpoints: false, {max(GPU_COUNTS)} GPUs, at most"
     table.add_row(label, str(len(running)), f"{sum(running) / 1e9:,.0f}")
     return table
+
+
+def assumptions_table(experiment: Experiment) -> Table:
+    """Show what was chosen where the paper is silent, as far as it reaches a line of the experiment."""
+    table = Table(
+        "Assumption", "Choice", "Study", "Numbers", title="Where the paper is silent (config/assumptions.yaml)"
+    )
+    for name, assumption, numbers in assumptions_of(experiment):
+        table.add_row(name, assumption.choice, assumption.study or "", str(numbers))
+    return table
+
+
+def unreachable_budgets(experiment: Experiment) -> list[str]:
+    """Say which checkpoints can never use up their budget, each sentence once."""
+    said = [unreachable_budget(experiment, checkpoint, decoding) for checkpoint, decoding in sorted(experiment.asked)]
+    return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 
 def merged_need(experiment: Experiment, sizes: list[int]) -> tuple[Path, int]:

@@ -55,6 +55,8 @@ def _reference(schemas: dict[str, dict[str, Any]]) -> Iterator[str]:
             yield from _part(schemas[folder], [model.__name__ for model in models_of(folder)], seen)
     yield "## Estimates\n\n`config/estimates.yaml`\n"
     yield from _part(schemas["estimates"], ["Estimates"], seen)
+    yield "## Assumptions\n\n`config/assumptions.yaml`\n"
+    yield from _part(schemas["assumptions"], ["Assumptions"], seen)
 
 
 def _part(schema: dict[str, Any], names: list[str], seen: set[str]) -> Iterator[str]:

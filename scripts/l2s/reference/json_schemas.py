@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from l2s.checkpoints.model_entry import ModelEntry
 from l2s.config import EXTENDS
 from l2s.decoding.settings import DecodingEntry, PromptEntry
+from l2s.experiment.assumptions import Assumptions
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.registry import STUDY_KINDS
 from l2s.experiment.schema import Folder, MainConfig
@@ -60,7 +61,7 @@ def training_recipes() -> list[type[BaseModel]]:
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """Return a JSON Schema for the entries of each folder, and for the files ``config`` and ``estimates``, by name."""
+    """Return a JSON Schema for the entries of each folder, and for the single files of ``config/``, by name."""
     schemas = {folder: _schema(models_of(folder)) for folder in get_args(Folder)}
     for schema in schemas.values():
         for name in _variants(schema):
@@ -69,7 +70,8 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     nested = [_recipe("merging", Method, name, "Nested", {}) for name in method_names("merging")]
     choices = _schema(nested)
     schemas["recipes"]["$defs"].update(choices["$defs"], Method={"anyOf": choices["anyOf"]})
-    schemas |= {"config": _schema([MainConfig]), "estimates": _schema([Estimates])}
+    alone = {"config": MainConfig, "estimates": Estimates, "assumptions": Assumptions}
+    schemas |= {name: _schema([model]) for name, model in alone.items()}
     # A file may lack what config/config.yaml has.
     main = schemas["config"]["$defs"]["MainConfig"]
     main["anyOf"] = [{"required": main.pop("required")}, {}]

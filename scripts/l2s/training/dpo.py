@@ -6,12 +6,13 @@ The paper's trained row (arXiv 2503.20641, table 1): y_c is a question's short a
 of rank 16, 3 epochs, learning rate 5e-5, 4,096 tokens at most, the best of the saved checkpoints. The reference π_ref
 is the slow model itself: the policy without its adapter. TRL's DPOTrainer computes the loss, PEFT holds the adapter.
 
-ASSUME: the paper does not say best in what. Here it is the least validation loss, the earliest of equals, on pairs that
-the seed sets apart; no benchmark is looked at.
-ASSUME: β, LoRA's alpha and layers, batch size, schedule, number of checkpoints, and prompt are not said. β = 0.1 is
-that of the DPO paper's code; the rest is common practice: alpha twice the rank, every linear layer of the decoder, 8
-pairs a step, a cosine schedule after 10 % of warm-up, no weight decay, no dropout.
-ASSUME: an answer over the limit is cut at its end, as TRL does; a pair whose prompt fills the limit is left out.
+ASSUME(dpo_best): the paper does not say best in what. Here it is the least validation loss, the earliest of equals, on
+pairs that the seed sets apart; no benchmark is looked at.
+ASSUME(dpo_settings): β, LoRA's alpha and layers, batch size, schedule, number of checkpoints, and prompt are not said.
+β = 0.1 is that of the DPO paper's code; the rest is common practice: alpha twice the rank, every linear layer of the
+decoder, 8 pairs a step, a cosine schedule after 10 % of warm-up, no weight decay, no dropout.
+ASSUME(dpo_long_answers): an answer over the limit is cut at its end, as TRL does; a pair whose prompt fills the limit
+is left out.
 """
 
 from __future__ import annotations

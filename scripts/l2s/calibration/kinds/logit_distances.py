@@ -1,7 +1,7 @@
 """Logit distances: how far apart two models are on calibration data, ‖f(x) − g(x)‖² (Sens-Merging, arXiv 2502.12420).
 
-ASSUME: f is the row of logits that predicts a token of the answer; the squared distances are averaged over these tokens
-within a text. The paper's own text was not at hand.
+f is the row of logits that predicts a token of the answer; the squared distances are averaged over these tokens within
+a text. That is our reading: the paper's own text was not at hand.
 """
 
 from __future__ import annotations
