@@ -96,7 +96,10 @@ def test_a_plan_of_one_table_shows_and_counts_what_reaches_it(config):
 
 def test_a_plan_says_once_who_cannot_use_up_the_budget(config):
     said = unreachable_budgets(load("config", config))
-    assert [sentence.split(":")[0] for sentence in said] == ["Qwen2.5-Math-1.5B", "Qwen2.5-Math-7B"]
+    names = [sentence.split(":")[0] for sentence in said]
+    # Merges as released have the context length of the base, whatever they are read at.
+    assert [name for name in names if "released" not in name] == ["Qwen2.5-Math-1.5B", "Qwen2.5-Math-7B"]
+    assert len(names) == len(set(names))
 
 
 def write_question(experiment_folder):
