@@ -18,7 +18,7 @@ import typer
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.checkpoints.weights import Checkpoint
 from l2s.config import Named, entry_of_rule, entry_option
-from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.calibration_data import CALIBRATION_DATA, Answer
 from l2s.contracts.calibrations import CalibrationManifest, write_manifest
 from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
@@ -47,7 +47,7 @@ def main(
             help="Calibration data: entry of config/calibration_data or YAML file.",
         ),
     ],
-    answer: Annotated[Literal["quick", "slow"], typer.Option(help="Which answers the models read.")],
+    answer: Annotated[Answer, typer.Option(help="Which answers the models read.")],
     out: Annotated[Path, typer.Option(help="Manifest to write, .json; the data goes beside it.")],
     rows: Annotated[
         Path | None,
@@ -78,9 +78,9 @@ def main(
     table = read_table(rows, CALIBRATION_DATA) if rows else load_calibration_data(entry, calibration_data.where)
     checkpoints = [Checkpoint.find(given) for given in model]
     start_torch(device, threads, gpus)
-    read, text = table.to_pylist(), getattr(entry.texts, answer)
+    read, forms = table.to_pylist(), entry.texts.with_answer(answer)
     tokenizer = load_tokenizer(checkpoints[0].config_files(), needs_end=True)
-    texts = encode(read, text, answer, entry.max_tokens, tokenizer)
+    texts = encode(read, forms, entry.max_tokens, tokenizer)
     tokens, cut = sum(len(text.ids) for text in texts), sum(text.cut for text in texts)
     print(f"{len(texts)} texts, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
     data = out.with_suffix(measured.SUFFIX)
@@ -93,7 +93,7 @@ def main(
         calibration_data=calibration_data.name,
         calibration_data_sha256=rows_digest(read),
         answer=answer,
-        text=text,
+        texts=forms,
         max_tokens=entry.max_tokens,
         count=len(texts),
         tokens=tokens,

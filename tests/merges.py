@@ -95,7 +95,7 @@ def write_calibration(folder: Path, name: str, kind: str, models: tuple[str, ...
         "calibration_data": "set",
         "calibration_data_sha256": "0",
         "answer": "quick",
-        "text": "",
+        "texts": {},
         "max_tokens": 9,
         "count": 1,
     }

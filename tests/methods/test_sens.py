@@ -62,6 +62,18 @@ def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum()
 
 
+def test_models_read_crossed_answers_as_released_their_own_as_published_and_one_for_all_if_told(models):
+    def answers(**values):
+        parsed, _ = parse({"method": "sens", **values}, models[0], models[1][:1])
+        return {name: asked.answer for name, asked in parsed.method.calibrations_needed(1).items()}
+
+    published = {"quick": "quick", "slow_1": "slow", "slow_1_from_quick": "quick", "quick_from_slow_1": "slow"}
+    assert answers() == {"quick": "slow", "slow_1": "quick"}
+    assert answers(variant="published") == published
+    assert answers(answer="both") == {"quick": "both", "slow_1": "both"}
+    assert answers(variant="published", answer="slow") == dict.fromkeys(published, "slow")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -40,7 +40,7 @@ TEXT = "Question: {question}\nAnswer: {answer}"
 
 @pytest.fixture
 def texts():
-    return encode(ROWS, TEXT, "slow", 256, load_tokenizer(DEMO / "slow"))
+    return encode(ROWS, {"slow": TEXT}, 256, load_tokenizer(DEMO / "slow"))
 
 
 def random_model(folder, config=Qwen2Config, layers=3, tied=False, dtype=torch.float32, seed=0):
@@ -157,18 +157,35 @@ def test_one_layer_is_in_memory_whatever_the_depth(tmp_path, texts):
 def test_answers_begin_after_the_question_and_end_with_the_end_of_text():
     tokenizer = load_tokenizer(DEMO / "slow")
     for answer in ("quick", "slow"):
-        for text, row in zip(encode(ROWS, TEXT, answer, 256, tokenizer), ROWS, strict=True):
+        for text, row in zip(encode(ROWS, {answer: TEXT}, 256, tokenizer), ROWS, strict=True):
             decoded = tokenizer.decode(text.ids[text.answer_start : -1])
             assert decoded.strip() == row[f"{answer}_answer"]
             assert int(text.ids[-1]) == tokenizer.eos_token_id
             assert not text.cut
 
 
+def test_both_answers_are_one_text_each_and_measured_together(tmp_path):
+    tokenizer = load_tokenizer(DEMO / "slow")
+    forms = {"quick": TEXT, "slow": "Solve: {question}\n{answer}"}
+    quick, slow = (encode(ROWS, {answer: form}, 256, tokenizer) for answer, form in forms.items())
+    both = encode(ROWS, forms, 256, tokenizer)
+    assert [text.ids.tolist() for text in both] == [text.ids.tolist() for text in (*quick, *slow)]
+    with StreamedModel(random_model(tmp_path / "model")) as model:
+        means = [activations.measure(model, texts, ROOM) for texts in (quick, slow, both)]
+        sums = [sensitivities.measure(model, texts, ROOM) for texts in (quick, slow, both)]
+    tokens = [sum(len(text.ids) for text in texts) for texts in (quick, slow)]
+    for name, together in means[2].items():
+        weighed = (means[0][name] * tokens[0] + means[1][name] * tokens[1]) / sum(tokens)
+        torch.testing.assert_close(together, weighed, rtol=1e-5, atol=1e-6)
+    for name, together in sums[2].items():
+        assert together == pytest.approx(sums[0][name] + sums[1][name], rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["deepseek", "qwen"])
 def test_texts_are_what_the_tokenizer_makes_of_them_begin_token_included(tmp_path, kind):
     tokenizer = load_tokenizer(getattr(published_tokenizers, kind)(tmp_path / kind))
     head = "<|question|>\n3*4\n\n<|cot_solution|>\n"
-    (text,) = encode(ROWS[:1], "<|question|>\n{question}\n\n<|cot_solution|>\n{answer}", "quick", 256, tokenizer)
+    (text,) = encode(ROWS[:1], {"quick": "<|question|>\n{question}\n\n<|cot_solution|>\n{answer}"}, 256, tokenizer)
     assert text.ids.tolist() == tokenizer.encode(f"{head}\\boxed{{2}}{tokenizer.eos_token}")
     assert (int(text.ids[0]) == tokenizer.bos_token_id) is (kind == "deepseek")
     assert text.ids.tolist().count(tokenizer.eos_token_id) == 1
@@ -177,11 +194,11 @@ def test_texts_are_what_the_tokenizer_makes_of_them_begin_token_included(tmp_pat
 
 def test_long_texts_are_cut_and_counted():
     tokenizer = load_tokenizer(DEMO / "slow")
-    (text,) = encode(ROWS[:1], TEXT, "slow", 20, tokenizer)
+    (text,) = encode(ROWS[:1], {"slow": TEXT}, 20, tokenizer)
     assert text.cut
     assert len(text.ids) == 20
     with pytest.raises(UserError, match=r"calibration row 0: the answer begins at token .* raise it"):
-        encode(ROWS[:1], TEXT, "slow", 5, tokenizer)
+        encode(ROWS[:1], {"slow": TEXT}, 5, tokenizer)
 
 
 def test_a_sample_beyond_the_budget_is_refused(tmp_path, texts):

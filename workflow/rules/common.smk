@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 
@@ -14,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.analysis.figures import figure_module
 from l2s.calibration.kinds import kind_module, kind_names
+from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import read_at
 from l2s.plan.costs import Costs
@@ -55,7 +57,7 @@ wildcard_constraints:
     grader=r"[^/]+",
     study=r"[^/]+",
     calibration_data=r"[^/]+",
-    answer="quick|slow",
+    answer="|".join(get_args(Answer)),
     kind="|".join(kind_names()),
     # the models that it is measured on: one, or several with slashes between them
     measured=r"[^/]+(/[^/]+)*",

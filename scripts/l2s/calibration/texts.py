@@ -1,6 +1,6 @@
 """From rows of calibration data to token ids, and which of them are the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,7 +31,7 @@ class Text(NamedTuple):
         return len(self.ids) - self.answer_start
 
 
-def encode(rows: Iterable[dict[str, Any]], text: str, answer: str, max_tokens: int, tokenizer: Any) -> list[Text]:
+def encode(rows: Sequence[dict[str, Any]], texts: Mapping[str, str], max_tokens: int, tokenizer: Any) -> list[Text]:
     """Turn rows of calibration data into token ids.
 
     Question, answer and end-of-sequence token are tokenized as one text, to which the tokenizer adds what its files ask
@@ -40,27 +40,27 @@ def encode(rows: Iterable[dict[str, Any]], text: str, answer: str, max_tokens: i
 
     Args:
         rows: Rows of the schema CALIBRATION_DATA.
-        text: What a model reads, with {question} and, at its end, {answer}.
-        answer: ``quick`` or ``slow``: which answer.
+        texts: What a model reads, with {question} and, at its end, {answer}, by kind of answer: ``quick``, ``slow`` or
+            both; then the texts of all rows with the one come before those with the other.
         max_tokens: Length that texts are cut to.
         tokenizer: The checkpoint's own, from ``load_tokenizer``, with an end-of-sequence token.
 
     Raises:
         UserError: Nothing is left of a row's answer, or it begins with the first token.
     """
+    return [_encode(row, text, answer, max_tokens, tokenizer) for answer, text in texts.items() for row in rows]
+
+
+def _encode(row: dict[str, Any], text: str, answer: str, max_tokens: int, tokenizer: Any) -> Text:
     before, between = text.removesuffix(ANSWER).split(QUESTION)
-    texts = []
-    for row in rows:
-        head = before + row["question"] + between
-        encoded = tokenizer(head + row[f"{answer}_answer"] + tokenizer.eos_token, return_offsets_mapping=True)
-        ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-        # The end-of-sequence token counts as answer, so that there is always a first token. Added tokens end at 0.
-        start = next(number for number, (_, end) in enumerate(offsets) if end > len(head))
-        if not 0 < start < max_tokens:
-            raise UserError(
-                f"calibration row {row['row_id']}: the answer begins at token {start}, outside the "
-                f"{max_tokens} tokens that 'max_tokens' allows; raise it or take other rows"
-            )
-        kept = torch.tensor(ids[:max_tokens])
-        texts.append(Text(row["row_id"], kept, start, len(ids) > max_tokens))
-    return texts
+    head = before + row["question"] + between
+    encoded = tokenizer(head + row[f"{answer}_answer"] + tokenizer.eos_token, return_offsets_mapping=True)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    # The end-of-sequence token counts as answer, so that there is always a first token. Added tokens end at 0.
+    start = next(number for number, (_, end) in enumerate(offsets) if end > len(head))
+    if not 0 < start < max_tokens:
+        raise UserError(
+            f"calibration row {row['row_id']}: the answer begins at token {start}, outside the "
+            f"{max_tokens} tokens that 'max_tokens' allows; raise it or take other rows"
+        )
+    return Text(row["row_id"], torch.tensor(ids[:max_tokens]), start, len(ids) > max_tokens)

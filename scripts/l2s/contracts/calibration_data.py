@@ -1,8 +1,13 @@
 """The schema of calibration data: questions, each with a quick and a slow answer."""
 
+from typing import Literal
+
 import pyarrow as pa
 
 from l2s.contracts.parquet import Column, schema_of
+
+Answer = Literal["quick", "slow", "both"]
+"""Which of its answers a model reads; both: one text with each."""
 
 CALIBRATION_DATA = schema_of(
     [

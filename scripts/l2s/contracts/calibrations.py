@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from l2s.config import StrictModel, validate
+from l2s.contracts.calibration_data import Answer
 from l2s.errors import UserError
 from l2s.files import pretty_json, read_json, sha256_file, write_text
 
@@ -31,12 +32,12 @@ class CalibrationManifest(StrictModel):
         calibration_data: Name of the calibration data.
         calibration_data_sha256: Digest of its rows.
         answer: Which of its answers the models read.
-        text: How question and answer became one text.
+        texts: How question and answer became one text, by kind of answer.
         max_tokens: Length that texts were cut to.
-        count: Number of rows.
+        count: Number of texts: one a row, two where both answers were read.
         tokens: Number of tokens read.
         answer_tokens: Number of them that belong to the answers, end of text included.
-        cut: Number of rows cut at ``max_tokens``.
+        cut: Number of texts cut at ``max_tokens``.
         file: Name of the data file, beside the manifest.
         sha256: Digest of the data file.
     """
@@ -46,8 +47,8 @@ class CalibrationManifest(StrictModel):
     models: tuple[str, ...]
     calibration_data: str
     calibration_data_sha256: str
-    answer: Literal["quick", "slow"]
-    text: str
+    answer: Answer
+    texts: dict[str, str]
     max_tokens: int
     count: int
     tokens: int

@@ -9,7 +9,8 @@ the output layer included; embeddings and biases stay merged, as in the authors'
 ``of`` is the recipe that is relaxed; the paper's row is AIM over TIES with ω = 0.4. An inner method without a base sees
 the base as its first model.
 
-ASSUME(aim_answer): calibrated on the quick answers, as the paper says for its ablation ("question + short answer").
+ASSUME(aim_answer): calibrated on the quick answers, as the paper says for its ablation ("question + short answer"). The
+study calibration_answers has the slow ones and both beside them.
 
 DEVIATES: the authors average in blocks of 512 tokens, here every token counts alike; they relax weights already rounded
 to the output's dtype, here everything is float32 until the end.
@@ -28,8 +29,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from l2s.checkpoints.headers import ITEM_BYTES
+from l2s.contracts.calibration_data import Answer
 from l2s.errors import UserError
-from l2s.merging.engine.contract import Answer, CalibrationRequest, Chunk, Cost, Method, Tally
+from l2s.merging.engine.contract import CalibrationRequest, Chunk, Cost, Method, Tally
 from l2s.merging.engine.recipe import Nested
 
 if TYPE_CHECKING:

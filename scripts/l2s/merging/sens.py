@@ -11,14 +11,16 @@ number of models, the base (the quick model) included; ``scale`` is α, ``temper
 
 α enters twice, and c_q multiplies the base's weights themselves: with α = 0.7 and T = 2 it is nearly task arithmetic
 over a base shrunk by some 2 %. The quick model is calibrated on slow answers and the slow one on quick answers, as the
-L2S paper has it. That code computes in float32 and writes it; so does the recipe ``config/recipes/sens.yaml``.
+L2S paper has it, unless ``answer`` names one kind for both. That code computes in float32 and writes it; so does the
+recipe ``config/recipes/sens.yaml``.
 
 ``published``, the Sens-Merging paper: task-specific times cross-task sensitivity,
 
     σ_m^l = softmax over models (s_m^l · τ_m / T),   θ = θ_base + α · Σ_m K · σ_m^l · (θ_m − θ_base)
 
 τ_m is how far the other models' logits are from model m's on m's own kind of answer (quick answers for the base, slow
-ones for slow models), Σ_n g_nm, scaled to sum 1 over the models. Each model is calibrated on its own kind of answer.
+ones for slow models), Σ_n g_nm, scaled to sum 1 over the models. Each model is calibrated on its own kind of answer,
+unless ``answer`` names one for all.
 
 ASSUME(sens_variant): the L2S paper's rows are ``released``. Our reading of ``published``, whose text was not at hand:
 τ is normalised to sum 1, and a larger distance gives a larger weight, as in a third party's implementation; α
@@ -39,6 +41,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from l2s.checkpoints.tensor_names import layer_of
+from l2s.contracts.calibration_data import Answer
 from l2s.errors import UserError
 from l2s.merging.engine.contract import CalibrationRequest, Chunk, Method, Tally
 from l2s.merging.engine.scaling import Number
@@ -63,6 +66,11 @@ class Sens(Method):
     scale: Number = Field(0.7, description="α: factor on the task vectors")
     temperature: float = Field(2.0, gt=0, description="T: divides the logits of the softmax")
     calibration_data: str = Field("s1k", description="calibration data: entry of config/calibration_data")
+    answer: Answer | None = Field(
+        None,
+        description="which of its answers all models read; absent: as the variant has it, the other kind's (released) "
+        "or each its own kind's (published)",
+    )
 
     @property
     def max_models(self) -> int | None:
@@ -73,13 +81,13 @@ class Sens(Method):
         """Ask for every model's sensitivities and, as published, for the distances between their logits."""
         if self.variant == "released":
             return {
-                "quick": CalibrationRequest("sensitivities", (None,), self.calibration_data, "slow"),
-                "slow_1": CalibrationRequest("sensitivities", (0,), self.calibration_data, "quick"),
+                "quick": CalibrationRequest("sensitivities", (None,), self.calibration_data, self.answer or "slow"),
+                "slow_1": CalibrationRequest("sensitivities", (0,), self.calibration_data, self.answer or "quick"),
             }
         everyone: dict[str, int | None] = {"quick": None, **{f"slow_{n + 1}": n for n in range(models)}}
         asked = {}
         for name, model in everyone.items():
-            answer = "quick" if model is None else "slow"
+            answer = self.answer or ("quick" if model is None else "slow")
             asked[name] = CalibrationRequest("sensitivities", (model,), self.calibration_data, answer)
             for other_name, other in everyone.items():
                 if other != model:

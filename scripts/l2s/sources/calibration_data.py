@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from l2s.config import StrictModel, entry_option
-from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.calibration_data import CALIBRATION_DATA, Answer
 from l2s.contracts.parquet import read_table, table_of
 from l2s.errors import UserError
 from l2s.sources.benchmarks import ColumnPart, Source, read_rows, value_of
@@ -36,6 +36,10 @@ class Texts(StrictModel):
             if not (whole and text.endswith(ANSWER) and text.index(QUESTION) < text.index(ANSWER)):
                 raise ValueError(f"'{side}' must hold {QUESTION} once and end in {ANSWER}")
         return self
+
+    def with_answer(self, answer: Answer) -> dict[str, str]:
+        """Return what models read, by kind of answer; for both, two texts."""
+        return {side: text for side, text in self.model_dump().items() if answer in (side, "both")}
 
 
 class CalibrationDataEntry(StrictModel):

@@ -27,7 +27,7 @@ MODELS = 2
 SUFFIX = ".parquet"
 SCHEMA = schema_of(
     [
-        Column("row_id", pa.string(), "the row, as in the calibration data"),
+        Column("row_id", pa.string(), "the row, as in the calibration data; twice where both answers are read"),
         Column("tokens", pa.int32(), "number of its answer tokens"),
         Column(
             "distance", pa.float64(), "mean over its answer tokens of the squared Euclidean distance of the two logits"

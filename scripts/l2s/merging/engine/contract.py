@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from l2s.config import StrictModel
+from l2s.contracts.calibration_data import Answer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from l2s.contracts.calibrations import Calibration
 
 Scope = Literal["tensor", "model"]
-Answer = Literal["quick", "slow"]
 PIECE_ELEMENTS = 1 << 19
 
 
@@ -35,7 +35,7 @@ class CalibrationRequest(NamedTuple):
         kind: What is measured: the name of a module of ``l2s.calibration.kinds``.
         models: Which models it is measured on: None is the base, 0 the first of the recipe's models.
         calibration_data: Name of the entry of config/calibration_data.
-        answer: Which answer of it the models read.
+        answer: Which of its answers the models read.
     """
 
     kind: str
