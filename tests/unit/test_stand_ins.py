@@ -34,7 +34,7 @@ def test_the_rehearsal_needs_neither_downloads_of_models_and_data_nor_a_gpu():
     methods = [trained.recipe.method for trained in rehearsed.trainings.values()]
     data = {*calibrations, *(method.calibration_data for method in methods)}
     assert {name: registry.calibration_data(name).count for name in data} == {
-        "s1k": 100, "s1k-10": 10, "s1k-20": 20, "s1k-1000": 100,
+        "s1k": 100, "s1k-10": 10, "s1k-20": 20, "s1k-1000": 100, "s1k-random": 100, "s1k-attempt": 100,
     }  # fmt: skip
     assert all(registry.calibration_data(name).source.path for name in data)
     assert {method.device for method in methods} == {"cpu"}

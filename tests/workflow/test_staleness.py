@@ -5,10 +5,12 @@ import os
 from collections import Counter
 
 import yaml
-from project import by_rule, jobs_after, jobs_after_merging
+from project import by_rule, jobs_after, jobs_after_merging, new_project
 from support import ROOT
 
 from l2s.checkpoints.manifest import read_manifest
+from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.parquet import read_table
 
 CONFIG = (ROOT / "config" / "demo.yaml").read_text()
 
@@ -86,6 +88,25 @@ def test_sweeping_a_calibrated_method_measures_nothing_again(demo):
     swept = demo.experiment()
     (new,) = set(swept.merges) - before
     assert by_rule(demo.stale()) == jobs_after_merging(swept, {new})
+
+
+def test_editing_either_source_of_joined_calibration_data_loads_them_again(tmp_path):
+    project, target = new_project(tmp_path / "project"), "results/demo/calibration_data/joined.parquet"
+    columns = {"question": {"column": "q"}, "quick": {"column": "short"}, "slow": {"text": "<think>{long}</think>"}}
+    join = {"source": {"path": "second.jsonl"}, "column": "q"}
+    entry = {"source": {"path": "first.jsonl"}, "join": join, **columns, "count": 1}
+    project.write("config/calibration_data/joined.yaml", yaml.safe_dump(entry))
+    project.write("first.jsonl", '{"q": "1+1", "short": "2"}\n')
+    project.write("second.jsonl", '{"q": "1+1", "long": "1+1=2"}\n')
+    project.run("--", target)
+    assert project.stale("--", target) == []
+    for file in ("first.jsonl", "second.jsonl"):
+        project.edit(file, "2", "two")
+        assert project.stale("--", target) == ["load the calibration data joined"]
+        project.run("--", target)
+    assert read_table(project.folder / target, CALIBRATION_DATA).to_pylist() == [
+        {"row_id": "0", "question": "1+1", "quick_answer": "two", "slow_answer": "<think>1+1=two</think>"}
+    ]
 
 
 def test_editing_the_grader_grades_again_without_decoding(demo):

@@ -67,7 +67,9 @@ rule load_examples:
 
 rule load_calibration_data:
     input:
-        file=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).source.path or [],
+        files=lambda wildcards: list(
+            experiment.registry.calibration_data(wildcards.calibration_data).local_files.values()
+        ),
     output:
         calibration_data=layout.calibration_data("{calibration_data}"),
     log:

@@ -111,9 +111,10 @@ class Registry:
         return entry
 
     def calibration_data(self, name: str, asked_by: str = "calibration_data") -> CalibrationDataEntry:
-        """Return the entry of calibration data; a local file must exist."""
+        """Return the entry of calibration data; local files must exist."""
         entry = self._entry("calibration_data", name, CalibrationDataEntry, asked_by)
-        self._check_file(entry.source.path, "calibration_data", name)
+        for key, path in entry.local_files.items():
+            self._check_file(path, "calibration_data", name, key)
         return entry
 
     def decoding(self, name: str, asked_by: str = "decoding") -> DecodingEntry:

@@ -1,10 +1,12 @@
 """Calibration data: questions with a quick and a slow answer, from the hub or a local file, normalised to one schema.
 
 A set is one YAML under ``config/calibration_data/``. Calibration runs models over it, DPO trains on it. Which column is
-which answer is the entry's business: the paper does not say it for s1K.
+which answer is the entry's business; the columns may come from two sources, joined by one that both have.
 """
 
 import random
+import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,43 @@ from l2s.sources.benchmarks import ColumnPart, Source, read_rows, value_of
 from l2s.sources.pinning import check_pinned
 
 QUESTION, ANSWER = "{question}", "{answer}"
+PLACE = re.compile(r"\{([^{}]+)\}")
+
+Row = Mapping[str, Any]
+
+
+class AnswerPart(ColumnPart):
+    """Where a row has an answer: in a column, or in several, of which one text is composed."""
+
+    column: str | None = Field(None, description="name of the column; of a list of texts the first is taken")
+    text: str | None = Field(
+        None, description="instead: a text with columns in braces, which go in as they stand: <think>{steps}</think>"
+    )
+
+    @model_validator(mode="after")
+    def _column_or_text(self) -> "AnswerPart":
+        if (self.column is None) == (self.text is None):
+            raise ValueError("give either 'column' or 'text'")
+        if self.text is not None and (self.pattern or self.extract):
+            raise ValueError("'pattern' and 'extract' go with 'column', not with 'text'")
+        if self.text is not None and not PLACE.search(self.text):
+            raise ValueError("'text' must name a column in braces, e.g. <think>{steps}</think>")
+        return self
+
+    def value(self, row: Row, row_name: str) -> str:
+        """Return a row's answer, stripped; a column that is missing or holds nothing is a UserError."""
+        if self.text is None:
+            return value_of(row, self, row_name)
+        for column in PLACE.findall(self.text):
+            value_of(row, ColumnPart(column=column), row_name)
+        return PLACE.sub(lambda place: str(row[place[1]]), self.text).strip()
+
+
+class Join(StrictModel):
+    """A second source with further columns; of two columns of the same name, the one of the first source counts."""
+
+    source: Source = Field(description="where the second rows come from")
+    column: str = Field(description="column of both sources; rows with the same text in it belong together")
 
 
 class Texts(StrictModel):
@@ -46,9 +85,10 @@ class CalibrationDataEntry(StrictModel):
     """Calibration data: its source, its columns, how many rows are taken, and how models read them."""
 
     source: Source = Field(description="where the rows come from")
+    join: Join | None = Field(None, description="a second source with further columns of the same rows")
     question: ColumnPart = Field(description="where a row has the question")
-    quick: ColumnPart = Field(description="column of the quick answer; of a list of texts the first is taken")
-    slow: ColumnPart = Field(description="column of the slow answer; of a list of texts the first is taken")
+    quick: AnswerPart = Field(description="where a row has the quick answer")
+    slow: AnswerPart = Field(description="where a row has the slow answer")
     count: int = Field(100, gt=0, description="number of rows to take")
     seed: int | None = Field(None, ge=0, description="take rows at random by this seed; absent: the first ones")
     max_tokens: int = Field(2048, gt=1, description="a longer text is cut to so many tokens")
@@ -58,6 +98,12 @@ class CalibrationDataEntry(StrictModel):
         pattern="^[0-9a-f]{64}$",
         description="sha256 of the rows taken; a run warns if it is absent and says it",
     )
+
+    @property
+    def local_files(self) -> dict[str, str]:
+        """The sources that are local files, by the keys that say so."""
+        paths = {"source.path": self.source.path, "join.source.path": self.join and self.join.source.path}
+        return {key: path for key, path in paths.items() if path is not None}
 
 
 def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Table:
@@ -71,8 +117,8 @@ def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Ta
         A table with the schema CALIBRATION_DATA: the rows picked, in the order of the source.
 
     Raises:
-        UserError: The source cannot be read, lacks a column, has fewer rows than are asked for, a picked row
-            holds nothing, or the rows do not have the entry's sha256.
+        UserError: A source cannot be read, lacks a column, has fewer rows than are asked for, a picked row holds
+            nothing or does not have exactly one row of the second source, or the rows do not have the entry's sha256.
     """
     where = f"{entry_file} ({entry.source.place})"
     raw = read_rows(entry.source, where)
@@ -81,7 +127,10 @@ def load_calibration_data(entry: CalibrationDataEntry, entry_file: str) -> pa.Ta
     numbers = range(entry.count)
     if entry.seed is not None:
         numbers = sorted(random.Random(entry.seed).sample(range(len(raw)), entry.count))
-    rows = [_normalise(raw[number], number, entry, where) for number in numbers]
+    taken = {number: _first_of_lists(raw[number]) for number in numbers}
+    if entry.join:
+        taken = _joined(taken, entry.join, where, f"{entry_file} ({entry.join.source.place})")
+    rows = [_normalise(row, number, entry, where) for number, row in taken.items()]
     check_pinned(rows, entry.sha256, where)
     return table_of(rows, CALIBRATION_DATA)
 
@@ -99,12 +148,34 @@ def find_calibration_data(given: str, asked_by: str) -> pa.Table:
     return load_calibration_data(found.entry, found.where)
 
 
-def _normalise(row: Mapping[str, Any], number: int, entry: CalibrationDataEntry, where: str) -> dict[str, str]:
+def _first_of_lists(row: Row) -> Row:
+    return {key: value[0] if isinstance(value, list) and value else value for key, value in row.items()}
+
+
+def _joined(rows: dict[int, Row], join: Join, where: str, second: str) -> dict[int, Row]:
+    """Return rows, by their numbers, with the columns of the row of the second source that belongs to each."""
+    key = ColumnPart(column=join.column)
+    found: dict[str, list[Row]] = defaultdict(list)
+    for number, row in enumerate(read_rows(join.source, second), start=1):
+        found[value_of(row, key, f"{second}, row {number}")].append(row)
+    joined = {}
+    for number, row in rows.items():
+        row_name = f"{where}, row {number + 1}"
+        others = found[value_of(row, key, row_name)]
+        if len(others) != 1:
+            raise UserError(
+                f"{row_name}: the text of its column '{join.column}' is in {len(others)} rows of {second}; it must be "
+                "in exactly one: correct 'join', or mend the rows or take others"
+            )
+        joined[number] = {**_first_of_lists(others[0]), **row}
+    return joined
+
+
+def _normalise(row: Row, number: int, entry: CalibrationDataEntry, where: str) -> dict[str, str]:
     row_name = f"{where}, row {number + 1}"
-    first = {key: value[0] if isinstance(value, list) and value else value for key, value in row.items()}
     return {
         "row_id": str(number),
-        "question": value_of(first, entry.question, row_name),
-        "quick_answer": value_of(first, entry.quick, row_name),
-        "slow_answer": value_of(first, entry.slow, row_name),
+        "question": value_of(row, entry.question, row_name),
+        "quick_answer": entry.quick.value(row, row_name),
+        "slow_answer": entry.slow.value(row, row_name),
     }
