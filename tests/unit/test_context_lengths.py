@@ -25,7 +25,10 @@ def merged(experiment, study):
 
 
 def test_the_papers_studies_count_as_its_authors_did(experiment):
-    tables = [study for study in experiment.studies.values() if isinstance(study, TableStudy)]
+    # table_6_words is there to show the other way of counting.
+    tables = [
+        study for name, study in experiment.studies.items() if isinstance(study, TableStudy) and name != "table_6_words"
+    ]
     assert {(study.length, study.reflection) for study in tables} == {("retokenized", "released")}
 
 
