@@ -102,7 +102,7 @@ def test_editing_either_source_of_joined_calibration_data_loads_them_again(tmp_p
     assert project.stale("--", target) == []
     for file in ("first.jsonl", "second.jsonl"):
         project.edit(file, "2", "two")
-        assert project.stale("--", target) == ["load the calibration data joined"]
+        assert [job.rule for job in project.stale("--", target)] == ["load_calibration_data"]
         project.run("--", target)
     assert read_table(project.folder / target, CALIBRATION_DATA).to_pylist() == [
         {"row_id": "0", "question": "1+1", "quick_answer": "two", "slow_answer": "<think>1+1=two</think>"}
