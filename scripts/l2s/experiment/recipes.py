@@ -47,9 +47,9 @@ class Merge:
 
     @property
     def folder(self) -> str:
-        """The last part of its path: its hyper-parameters, and the digest of the resolved recipe."""
+        """The last part of its path: the hyper-parameters that are set, and the digest of the resolved recipe."""
         numbers = hyper_parameters(self.recipe.method)
-        parts = [f"{key}={_shown(value, 'by-tensor')}" for key, value in numbers.items()]
+        parts = [f"{key}={_shown(value, 'by-tensor')}" for key, value in numbers.items() if value is not None]
         return f"{'+'.join(parts) or 'plain'}~{digest_of(self.recipe.resolved())[:8]}"
 
     @property
