@@ -42,7 +42,7 @@ def main(
         tables = [read_table(path, QUESTIONS) for path in questions]
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
-        tables = [find_questions(name, f"{responses} (or give --questions)")[0] for name in names]
+        tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
     write_table(grade_responses(table, tables, grader, workers), out)
     print(f"{out}: {len(table)} grades")
 

@@ -80,7 +80,8 @@ def machine(tmp_path):
     for process in made.processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # a child that outlived its job is in the group as well
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def line_with(process, text):
