@@ -82,6 +82,7 @@ def test_jobs_have_the_resources_of_the_profile(jobs):
     usual = "cpu=1,mem=4000M,node=1,billing=1"
     assert asked.pop("fetch_model") == ("cpu", "08:00:00", usual, None)
     assert asked.pop("merge") == ("cpu", "04:00:00", "cpu=1,mem=16000M,node=1,billing=1", None)
+    assert asked.pop("grade") == ("cpu", "01:00:00", "cpu=2,mem=4000M,node=1,billing=2", None)
     assert set(asked.values()) == {("cpu", "01:00:00", usual, None)}
 
 
