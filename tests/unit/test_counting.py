@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from test_analysis import read, tables
+from tables import read, tables
 
 import draw_figure
 from l2s.analysis.figures import accuracy_length

@@ -1,7 +1,7 @@
 """What changed between two decodings is counted, benchmark by benchmark."""
 
 import pytest
-from test_analysis import read, tables
+from tables import read, tables
 
 from l2s.analysis.noise import compare, display_frame
 from l2s.contracts.noise import NOISE

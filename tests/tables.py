@@ -1,0 +1,23 @@
+"""Tables of responses and grades that tests make up."""
+
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import table_of
+from l2s.contracts.responses import RESPONSES
+
+
+def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None):
+    responses, grades = [], []
+    for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
+        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at}
+        filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
+        filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
+        responses.append({**key, **filler, "text": text, "finish_reason": finish})
+        found = {"answer": "1", "answer_start": 0, "answer_end": 1, "gold_parsed": "1"}
+        grades.append({**key, "outcome": outcome, "gold": "1", **found})
+    return responses, grades
+
+
+def read(*parts):
+    responses = [row for part in parts for row in part[0]]
+    grades = [row for part in parts for row in part[1]]
+    return table_of(responses, RESPONSES), table_of(grades, GRADES)
