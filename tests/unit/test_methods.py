@@ -11,12 +11,14 @@ from merges import expected, merge, parse, stream
 from methods.recipes import RECIPES, file_of, recipe_id, slow_models, works_on
 from support import ROOT, load_tensors, save_model
 
+from l2s.checkpoints.manifest import Parent
 from l2s.config import validate
 from l2s.contracts.merge_statistics import MERGE_STATISTICS
 from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Method
-from l2s.merging.engine.recipe import Recipe
+from l2s.merging.engine.recipe import Inputs, Recipe
+from l2s.merging.engine.run import Workers, merge_checkpoint
 from l2s.methods import method_names
 
 # Every tensor of two layers, biases included, and a few of them with another seed.
@@ -118,6 +120,26 @@ def test_nan_or_infinity_in_a_model_names_the_tensor_and_leaves_nothing(make_mod
     with pytest.raises(UserError, match=r"slow.*down_proj.weight.*NaN or infinity"):
         merge(recipe, base, slow, tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} <= {"base", "calibrations", *(path.name for path in slow)}
+
+
+class KeepsTheBase(Method):
+    """A method whose result shows nothing of what is wrong with a model."""
+
+    def merge(self, chunk, tally):
+        return chunk.base
+
+
+def test_infinity_is_found_though_the_method_hides_it(make_models, tmp_path):
+    base, (slow,) = make_models(1)
+    tensors = load_tensors(slow)
+    tensors["model.layers.1.mlp.down_proj.weight"][3, 5] = torch.inf
+    save_model(slow, tensors)
+    inputs = Inputs(base=str(base), models=(str(slow),))
+    parents = [(Parent(used_as="base", source=str(base)), base), (Parent(used_as="model", source=str(slow)), slow)]
+    with pytest.raises(UserError, match=r"slow1.*layers.1.mlp.down_proj.weight.*NaN or infinity"):
+        merge_checkpoint(
+            Recipe(method=KeepsTheBase(method="keeps"), inputs=inputs), parents, tmp_path / "out", Workers(1)
+        )
 
 
 # ---- how many models

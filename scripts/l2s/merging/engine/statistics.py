@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Any
 
 import pyarrow as pa
@@ -48,6 +48,11 @@ class Meter:
         """Begin a new tensor."""
         count = len(self.vectors)
         self.sums = Sums(vectors=[0.0] * count, products=[0.0] * count, over=[0] * count)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the sums of squares of base and task vectors are finite: if so, every value so far is."""
+        return isfinite(self.sums.base + sum(self.sums.vectors))
 
     def before(self, base: torch.Tensor, models: Iterable[torch.Tensor]) -> None:
         """Measure base and task vectors of a chunk [n], and keep them for ``after``."""

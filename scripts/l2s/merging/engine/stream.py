@@ -182,6 +182,8 @@ class StreamingMerge:
         for chunk in self._chunks(name):
             base = chunk.models[0] if chunk.base is None else chunk.base
             buffers.meter.before(base, chunk.models)
+            if not buffers.meter.finite:
+                self._check_sources(chunk, len(base))  # a method that clips or selects would hide them
             here = slice(chunk.offset, chunk.offset + len(base))
             merged = self.method.merge(chunk, tally) if whole is None else whole[here]
             self._check_finite(chunk, merged)
@@ -232,9 +234,13 @@ class StreamingMerge:
     def _check_finite(self, chunk: Chunk, merged: torch.Tensor) -> None:
         if is_finite(merged):
             return
-        count, buffers = len(merged), self._buffers()
+        self._check_sources(chunk, len(merged))
+        raise UserError(f"merged tensor '{chunk.name}' holds NaN or infinity; the hyper-parameters are too extreme")
+
+    def _check_sources(self, chunk: Chunk, count: int) -> None:
+        """Read a chunk of every source again, and refuse NaN and infinity in it."""
+        again = torch.empty(count, device=self.device)  # the chunk's own buffers are still needed
         for reader, source in zip(self.readers, self.plan.sources, strict=True):
             place = source.places[chunk.name]
-            if not is_finite(read_values(reader, place, chunk.offset, buffers.raw, buffers.values[0][:count])):
+            if not is_finite(read_values(reader, place, chunk.offset, self._buffers().raw, again)):
                 raise not_finite(place, chunk.name)
-        raise UserError(f"merged tensor '{chunk.name}' holds NaN or infinity; the hyper-parameters are too extreme")
