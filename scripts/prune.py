@@ -28,7 +28,7 @@ def main(
         Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
     ] = "config/config.yaml",
 ) -> None:
-    """List what lies in the results folder and no study uses; delete it if the key 'prune' says so."""
+    """List what lies in the results folder and no study uses; delete it if the file says 'prune: delete'."""
     experiment = Experiment(config, PROJECT / "config")
     delete, results = experiment.config.prune == "delete", Path(experiment.config.results)
     unused = unused_paths(experiment, Layout(str(results)))
