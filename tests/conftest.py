@@ -16,6 +16,7 @@ from hub_mirror import COMMIT, SOURCE, HubMirror
 from project import Project, new_project
 from support import CONFIG, FULL_SHAPES, REAL_DATA, ROOT, SHAPES, TOKEN, load_tensors, save_model
 
+from l2s.experiment import registry
 from l2s.steps import register_steps
 
 register_steps()  # a checkpoint's files that are not there are made again, as in the scripts
@@ -40,6 +41,16 @@ def make_model(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A copy of config/ that a test may change, in a project folder that is the working directory."""
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    monkeypatch.chdir(tmp_path)
+    registry.read_once.cache_clear()
+    return tmp_path / "config"
 
 
 @pytest.fixture

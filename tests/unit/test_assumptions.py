@@ -21,15 +21,6 @@ PLACES = ("config", "scripts", "workflow", "Snakefile", "profiles")
 LIST = CONFIG / "assumptions.yaml"
 
 
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    """A copy of config/, in a project folder that is the working directory."""
-    shutil.copytree(CONFIG, tmp_path / "config")
-    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "config"
-
-
 def load(name, config, **changes):
     return Experiment({**yaml.safe_load((config / f"{name}.yaml").read_text()), **changes}, config)
 

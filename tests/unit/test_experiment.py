@@ -16,15 +16,6 @@ DEMO_CONFIG = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
 PAPER_CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
-    monkeypatch.chdir(tmp_path)
-    module.read_once.cache_clear()
-    return tmp_path / "config"
-
-
 def edit(file, changes):
     values = yaml.safe_load(file.read_text())
     values.update(changes)
@@ -72,10 +63,10 @@ def edit(file, changes):
          r"studies/demo_sweep.yaml: figure 'sweep': no two recipes .* differ in one hyper-parameter alone"),
     ],
 )  # fmt: skip
-def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
-    edit(project / f"{file}.yaml", changes)
+def test_wrong_entry_is_named_by_file_and_key(config, file, changes, message):
+    edit(config / f"{file}.yaml", changes)
     with pytest.raises(UserError, match=message) as caught:
-        Experiment(DEMO_CONFIG, project.relative_to(project.parent))
+        Experiment(DEMO_CONFIG, config.relative_to(config.parent))
     assert "\n" not in str(caught.value)
 
 
@@ -91,62 +82,62 @@ def test_wrong_entry_is_named_by_file_and_key(project, file, changes, message):
         ({"int": 1}, r"unknown key 'int'; "),
     ],
 )
-def test_wrong_top_level_config_is_named_by_key(project, changes, message):
+def test_wrong_top_level_config_is_named_by_key(config, changes, message):
     with pytest.raises(UserError, match=message):
-        Experiment({**DEMO_CONFIG, **changes}, project)
+        Experiment({**DEMO_CONFIG, **changes}, config)
 
 
-def test_broken_yaml_names_file_and_line(project):
-    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: [1\n")
+def test_broken_yaml_names_file_and_line(config):
+    (config / "recipes" / "ties.yaml").write_text("method: ties\nscale: [1\n")
     with pytest.raises(UserError, match=r"recipes/ties.yaml, line \d: not valid YAML"):
-        Experiment(DEMO_CONFIG, project)
+        Experiment(DEMO_CONFIG, config)
 
 
-def test_paper_config_needs_no_network_and_names_pinned_revisions(project):
-    experiment = Experiment(PAPER_CONFIG, project)
+def test_paper_config_needs_no_network_and_names_pinned_revisions(config):
+    experiment = Experiment(PAPER_CONFIG, config)
     merge = next(merge for name, merge in experiment.merges.items() if "/ties/" in name)
     assert merge.recipe.inputs.base == "Qwen/Qwen2.5-Math-7B@b101308fe89651ea5ce025f25317fea6fc07e96e"
     assert set(merge.models.values()) == {"qwen2.5-math-7b", "deepseek-r1-distill-qwen-7b"}
 
 
-def test_average_merges_quick_and_slow_without_a_base(project):
-    merge = next(m for name, m in Experiment(DEMO_CONFIG, project).merges.items() if "/average/" in name)
+def test_average_merges_quick_and_slow_without_a_base(config):
+    merge = next(m for name, m in Experiment(DEMO_CONFIG, config).merges.items() if "/average/" in name)
     assert merge.recipe.inputs.base is None
     assert [merge.models[source] for source in merge.recipe.inputs.models] == ["demo-quick", "demo-slow"]
 
 
-def test_studies_share_checkpoints_and_their_benchmarks_are_united(project):
-    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
-    study = yaml.safe_load((project / "studies" / "demo.yaml").read_text())
-    shutil.copy(project / "benchmarks" / "demo_arithmetic.yaml", project / "benchmarks" / "second.yaml")
-    (project / "studies" / "other.yaml").write_text(yaml.safe_dump({**study, "benchmarks": ["second"]}))
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo", "other"]}, project)
+def test_studies_share_checkpoints_and_their_benchmarks_are_united(config):
+    edit(config / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    study = yaml.safe_load((config / "studies" / "demo.yaml").read_text())
+    shutil.copy(config / "benchmarks" / "demo_arithmetic.yaml", config / "benchmarks" / "second.yaml")
+    (config / "studies" / "other.yaml").write_text(yaml.safe_dump({**study, "benchmarks": ["second"]}))
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo", "other"]}, config)
     assert len(experiment.merges) == 1
     assert set(map(tuple, experiment.asked.values())) == {("demo_arithmetic", "second")}
 
 
-def test_checkpoint_path_follows_every_hyper_parameter_and_has_no_comma(project):
+def test_checkpoint_path_follows_every_hyper_parameter_and_has_no_comma(config):
     recipes = [{"method": "ties", "scale": scale, "keep_fraction": keep} for scale in (0.5, 1.0) for keep in (0.2, 0.3)]
-    edit(project / "studies" / "demo.yaml", {"recipes": [*recipes, {**recipes[0], "dtype": "float32"}]})
-    names = [line.checkpoint for line in Experiment(DEMO_CONFIG, project).lines["demo"]]
+    edit(config / "studies" / "demo.yaml", {"recipes": [*recipes, {**recipes[0], "dtype": "float32"}]})
+    names = [line.checkpoint for line in Experiment(DEMO_CONFIG, config).lines["demo"]]
     assert len(set(names)) == 7
     assert not any("," in name for name in names)
 
 
-def test_key_given_twice_or_text_that_is_not_utf8_is_refused(project):
-    (project / "recipes" / "ties.yaml").write_text("method: ties\nscale: 1.0\nscale: 0.5\n")
+def test_key_given_twice_or_text_that_is_not_utf8_is_refused(config):
+    (config / "recipes" / "ties.yaml").write_text("method: ties\nscale: 1.0\nscale: 0.5\n")
     with pytest.raises(UserError, match=r"ties.yaml, line 3: not valid YAML: key 'scale' is given twice"):
-        Experiment(DEMO_CONFIG, project)
-    (project / "recipes" / "ties.yaml").write_bytes("# größer\n".encode("latin-1"))
+        Experiment(DEMO_CONFIG, config)
+    (config / "recipes" / "ties.yaml").write_bytes("# größer\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"ties.yaml: not UTF-8 text"):
-        Experiment(DEMO_CONFIG, project)
+        Experiment(DEMO_CONFIG, config)
 
 
-def test_recipes_that_differ_in_anything_have_different_names(project):
+def test_recipes_that_differ_in_anything_have_different_names(config):
     recipes = [{"method": "dare"}, {"method": "dare", "seed": 1}, {"method": "dare", "dtype": "float32"}]
     recipes += [{"method": "ties", "trim": "model"}, {"method": "ties", "scale": {"*": 0.5}}]
-    edit(project / "studies" / "demo.yaml", {"recipes": recipes})
-    names = [line.recipe for line in Experiment(DEMO_CONFIG, project).lines["demo"][2:]]
+    edit(config / "studies" / "demo.yaml", {"recipes": recipes})
+    names = [line.recipe for line in Experiment(DEMO_CONFIG, config).lines["demo"][2:]]
     assert names == [
         "dare, drop_rate 0.3",
         "dare, drop_rate 0.3, seed 1",
@@ -156,20 +147,20 @@ def test_recipes_that_differ_in_anything_have_different_names(project):
     ]
 
 
-def test_two_entries_may_name_the_same_model(project):
-    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "again.yaml")
-    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
-    edit(project / "studies" / "demo.yaml", {"recipes": ["ties", "average"]})
-    assert Experiment(DEMO_CONFIG, project).merges
+def test_two_entries_may_name_the_same_model(config):
+    shutil.copy(config / "models" / "demo-slow.yaml", config / "models" / "again.yaml")
+    edit(config / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
+    edit(config / "studies" / "demo.yaml", {"recipes": ["ties", "average"]})
+    assert Experiment(DEMO_CONFIG, config).merges
 
 
-def few_shot(project, own=None, for_all=None, **source):
+def few_shot(config, own=None, for_all=None, **source):
     """Give the prompt of a new study examples, and its benchmark a set; return the study's configuration."""
-    (project / "examples" / "mine.yaml").write_text(yaml.safe_dump({"sets": {"easy": "0" * 64}, **source}))
+    (config / "examples" / "mine.yaml").write_text(yaml.safe_dump({"sets": {"easy": "0" * 64}, **source}))
     shown = {"examples": "mine", "template": "{question} {answer}", "separator": " ", "set": for_all}
-    edit(project / "prompts" / "demo.yaml", {"few_shot": shown})
-    edit(project / "benchmarks" / "demo_arithmetic.yaml", {"examples": own})
-    edit(project / "recipes" / "demo-dpo.yaml", {"prompt": "chat"})
+    edit(config / "prompts" / "demo.yaml", {"few_shot": shown})
+    edit(config / "benchmarks" / "demo_arithmetic.yaml", {"examples": own})
+    edit(config / "recipes" / "demo-dpo.yaml", {"prompt": "chat"})
     module.read_once.cache_clear()
     return {**DEMO_CONFIG, "studies": ["demo"]}
 
@@ -182,70 +173,70 @@ def few_shot(project, own=None, for_all=None, **source):
         ({}, r"benchmarks/demo_arithmetic.yaml: key 'examples' is missing, .* name a set of 'mine' there"),
     ],
 )
-def test_sets_of_examples_are_checked_before_anything_runs(project, sets, message):
+def test_sets_of_examples_are_checked_before_anything_runs(config, sets, message):
     with pytest.raises(UserError, match=message):
-        Experiment(few_shot(project, **sets, url="https://example.org/demos.json"), project)
+        Experiment(few_shot(config, **sets, url="https://example.org/demos.json"), config)
 
 
-def test_file_of_examples_must_exist(project):
+def test_file_of_examples_must_exist(config):
     with pytest.raises(UserError, match=r"examples/mine.yaml: key 'path': there is no file no.json"):
-        Experiment(few_shot(project, own="easy", path="no.json"), project)
+        Experiment(few_shot(config, own="easy", path="no.json"), config)
 
 
-def test_a_checkpoint_has_the_sets_of_the_benchmarks_that_are_asked_of_it_only(project):
-    experiment = Experiment(few_shot(project, own="easy", url="https://example.org/demos.json"), project)
+def test_a_checkpoint_has_the_sets_of_the_benchmarks_that_are_asked_of_it_only(config):
+    experiment = Experiment(few_shot(config, own="easy", url="https://example.org/demos.json"), config)
     assert experiment.registry.example_set("cot", "gsm8k") == "gsm8k"
     assert experiment.example_sets("models/demo-slow", "demo") == {"demo_arithmetic": "easy"}
 
 
-def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(project, monkeypatch):
+def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(config, monkeypatch):
     asked = {"x": CalibrationRequest("activation", (None,), "demo", "quick")}
     monkeypatch.setattr(Aim, "calibrations_needed", lambda method, models: asked)
     with pytest.raises(UserError, match=r"unknown kind of calibration 'activation'; did you mean 'activations'"):
-        Experiment(DEMO_CONFIG, project)
+        Experiment(DEMO_CONFIG, config)
 
 
-def test_budget_follows_the_role_and_is_the_larger_of_two(project):
-    edit(project / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
-    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
-    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
-    edit(project / "pairs" / "demo.yaml", {"reference": "third"})
-    config = {**DEMO_CONFIG, "studies": ["demo"]}
-    experiment = Experiment(config, project)
+def test_budget_follows_the_role_and_is_the_larger_of_two(config):
+    edit(config / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
+    edit(config / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    shutil.copy(config / "models" / "demo-slow.yaml", config / "models" / "third.yaml")
+    edit(config / "pairs" / "demo.yaml", {"reference": "third"})
+    values = {**DEMO_CONFIG, "studies": ["demo"]}
+    experiment = Experiment(values, config)
     budgets = {name: experiment.decoding_of(name, "demo").max_new_tokens for name, _ in experiment.asked}
     (merged,) = experiment.merges
     assert budgets == {"models/demo-quick": 80, "models/demo-slow": 100, "models/third": 100, merged: 120}
 
-    (project / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
-    edit(project / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
-    experiment = Experiment(config, project)
+    (config / "pairs" / "other.yaml").write_text("quick: demo-slow\nslow: [demo-quick]\n")
+    edit(config / "studies" / "demo.yaml", {"pairs": ["demo", "other"]})
+    experiment = Experiment(values, config)
     assert experiment.decoding_of("models/demo-quick", "demo").max_new_tokens == 100
 
 
-def test_prompt_follows_the_role(project):
-    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "deepseek-math"}})
-    edit(project / "studies" / "demo.yaml", {"recipes": ["ties"]})
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+def test_prompt_follows_the_role(config):
+    edit(config / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "deepseek-math"}})
+    edit(config / "studies" / "demo.yaml", {"recipes": ["ties"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
     (merged,) = experiment.merges
     prompts = {name: experiment.prompt_of(name, "demo") for name, _ in experiment.asked}
     assert prompts["models/demo-quick"].template.startswith("Question: ")
     assert prompts["models/demo-slow"].chat is not None
     assert prompts[merged].template.startswith("User: ")
-    edit(project / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
+    edit(config / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
     with pytest.raises(UserError, match=r"decoding/demo.yaml: 'dep' is unknown"):
         module.read_once.cache_clear()
-        Experiment(DEMO_CONFIG, project)
+        Experiment(DEMO_CONFIG, config)
 
 
-def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
-    (project / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo, demo_sweep]\n")
-    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow"]})
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, project)
+def test_a_group_is_its_studies_and_own_lines_can_be_chosen(config):
+    (config / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo, demo_sweep]\n")
+    edit(config / "studies" / "demo.yaml", {"models": ["demo-slow"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, config)
     assert list(experiment.studies) == ["both", "demo", "demo_sweep"]
     assert [line.method for line in experiment.lines["demo"][:2]] == ["slow", "dpo"]
-    edit(project / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
+    edit(config / "studies" / "demo.yaml", {"models": ["demo-slow", "qwq-32b"]})
     with pytest.raises(UserError, match=r"studies/demo.yaml: key 'models': qwq-32b is in none of the study's pairs"):
-        Experiment(DEMO_CONFIG, project)
+        Experiment(DEMO_CONFIG, config)
 
 
 @pytest.mark.parametrize(
@@ -256,48 +247,48 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(project):
         ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': use letters"),
     ],
 )  # fmt: skip
-def test_group_of_itself_or_a_name_that_is_no_target_is_refused(project, members, message):
+def test_group_of_itself_or_a_name_that_is_no_target_is_refused(config, members, message):
     for name, studies in members.items():
-        (project / "studies" / f"{name}.yaml").write_text(f"kind: group\ntitle: t\nstudies: {studies}\n")
+        (config / "studies" / f"{name}.yaml").write_text(f"kind: group\ntitle: t\nstudies: {studies}\n")
     with pytest.raises(UserError, match=message):
-        Experiment({**DEMO_CONFIG, "studies": ["a"]}, project)
+        Experiment({**DEMO_CONFIG, "studies": ["a"]}, config)
 
 
-def test_a_study_that_has_a_rules_name_is_refused(project):
-    (project / "studies" / "merge.yaml").write_text("kind: group\ntitle: t\nstudies: [demo]\n")
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["merge"]}, project)
+def test_a_study_that_has_a_rules_name_is_refused(config):
+    (config / "studies" / "merge.yaml").write_text("kind: group\ntitle: t\nstudies: [demo]\n")
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["merge"]}, config)
     experiment.check_targets(["all", "decode"])
     with pytest.raises(UserError, match=r"studies/merge.yaml: a study cannot be called 'merge': a rule has that name"):
         experiment.check_targets(["all", "merge"])
 
 
-def test_spectra_are_of_each_slow_model_against_the_base(project):
-    shutil.copy(project / "models" / "demo-slow.yaml", project / "models" / "third.yaml")
-    edit(project / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+def test_spectra_are_of_each_slow_model_against_the_base(config):
+    shutil.copy(config / "models" / "demo-slow.yaml", config / "models" / "third.yaml")
+    edit(config / "pairs" / "demo.yaml", {"slow": ["demo-slow", "third"]})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, config)
     (study,) = experiment.studies.values()
     assert study.task_vectors(experiment.registry) == [("demo-quick", "demo-slow"), ("demo-quick", "third")]
     assert experiment.checkpoints == ["models/demo-quick", "models/demo-slow", "models/third"]
-    edit(project / "pairs" / "demo.yaml", {"quick": None})
+    edit(config / "pairs" / "demo.yaml", {"quick": None})
     module.read_once.cache_clear()
     with pytest.raises(UserError, match=r"demo_spectra.yaml: pair 'demo' has no base that task vectors are taken from"):
-        Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, project)
+        Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, config)
 
 
-def with_vllm(project, checkpoint_memory, **changes):
+def with_vllm(config, checkpoint_memory, **changes):
     """Decode the demo on GPUs of so many times the memory that the slow model's weights take."""
     size = sum(file.stat().st_size for file in (ROOT / "workflow/resources/demo/slow").glob("*.safetensors"))
     memory = {"device_memory_gb": checkpoint_memory * size / 1e9}
     on_gpus = {"engine": "vllm", "device": "cuda", "batch_size": None, "vllm": memory}
-    edit(project / "decoding" / "demo.yaml", {"dtype": "bfloat16", **on_gpus, **changes})
+    edit(config / "decoding" / "demo.yaml", {"dtype": "bfloat16", **on_gpus, **changes})
 
 
-def test_devices_follow_the_checkpoints_size_in_the_dtype_of_decoding(project):
+def test_devices_follow_the_checkpoints_size_in_the_dtype_of_decoding(config):
     by_role = {"quick": "bfloat16", "slow": "bfloat16", "merged": "bfloat16", "average": "float32"}
-    with_vllm(project, checkpoint_memory=1, dtype=by_role)
+    with_vllm(config, checkpoint_memory=1, dtype=by_role)
     recipes = ["average", "ties", {"recipe": "ties", "dtype": "float32"}]
-    edit(project / "studies" / "demo.yaml", {"recipes": recipes})
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+    edit(config / "studies" / "demo.yaml", {"recipes": recipes})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
     devices = {name: experiment.decoding_of(name, "demo").gpus for name, _ in experiment.asked}
     average, narrow, wide = (
         line.checkpoint for line in experiment.lines["demo"] if line.checkpoint.startswith("demo/")
@@ -306,21 +297,21 @@ def test_devices_follow_the_checkpoints_size_in_the_dtype_of_decoding(project):
     assert experiment.size(wide) == 2 * experiment.size(narrow) == 2 * experiment.size(average)
 
 
-def test_devices_of_a_model_of_unknown_size_must_be_said(project):
-    with_vllm(project, checkpoint_memory=1)
-    edit(project / "models" / "demo-slow.yaml", {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40})
-    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, project)
+def test_devices_of_a_model_of_unknown_size_must_be_said(config):
+    with_vllm(config, checkpoint_memory=1)
+    edit(config / "models" / "demo-slow.yaml", {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40})
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
     message = r"decoding/demo.yaml: tensor_parallel 'auto' needs to know how large models/demo-slow is: .*'bytes'"
     with pytest.raises(UserError, match=message):
         experiment.decoding_of("models/demo-slow", "demo")
 
 
-def test_configured_decoding_takes_the_place_of_every_studys_own(project):
-    experiment = Experiment({**DEMO_CONFIG, "decoding": "demo-vllm"}, project)
+def test_configured_decoding_takes_the_place_of_every_studys_own(config):
+    experiment = Experiment({**DEMO_CONFIG, "decoding": "demo-vllm"}, config)
     assert {study.decoding for study in experiment.studies.values() if study.kind in ("table", "noise")} == {
         "demo-vllm"
     }
     assert experiment.decoding_of("models/demo-slow", "demo-vllm").engine == "vllm"
     message = r"^key 'decoding' of the configuration: 'demo-vlm' is unknown: .*did you mean 'demo-vllm'"
     with pytest.raises(UserError, match=message):
-        Experiment({**DEMO_CONFIG, "decoding": "demo-vlm"}, project)
+        Experiment({**DEMO_CONFIG, "decoding": "demo-vlm"}, config)

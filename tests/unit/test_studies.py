@@ -1,7 +1,6 @@
 """What follows from a study: the responses that it compares, the files that it is for, what its jobs may take."""
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -12,7 +11,6 @@ from support import ROOT, copy_project
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.experiment import Experiment
-from l2s.experiment import registry as registry_module
 from l2s.experiment.registry import STUDY_KINDS
 from l2s.experiment.study import Study
 from l2s.layout import Layout
@@ -52,16 +50,6 @@ experiment = Experiment(config, Path("config"))
 assert experiment.lines == experiment.asked == {}
 print(json.dumps({"outputs": experiment.outputs("mine", Layout("r")), "title": experiment.studies["mine"].title}))
 """
-
-
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    """A copy of the configuration's folder."""
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
-    monkeypatch.chdir(tmp_path)
-    registry_module.read_once.cache_clear()
-    return tmp_path / "config"
 
 
 @pytest.fixture
