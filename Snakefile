@@ -16,6 +16,8 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         [path for study in experiment.studies for path in experiment.outputs(study, layout)],
+    message:
+        "all studies of the configuration are there"
 
 
 include: "workflow/rules/sources.smk"
@@ -44,3 +46,5 @@ for study in experiment.studies:
             study
         input:
             experiment.outputs(study, layout),
+        message:
+            f"the study {study} is there"

@@ -127,6 +127,11 @@ class Layout:
         """Return the log of a rule's job, by the name of what it makes."""
         return f"{self.results}/logs/{rule}{name and '/'}{name}.log"
 
+    @property
+    def timings(self) -> str:
+        """The time and memory that every job took."""
+        return f"{self.results}/timings"
+
     def timing(self, rule: str, name: str) -> str:
         """Return the time and memory that a rule's job took, as Snakemake measured them."""
-        return f"{self.results}/timings/{rule}/{name}.tsv"
+        return f"{self.timings}/{rule}/{name}.tsv"

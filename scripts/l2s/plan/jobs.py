@@ -23,10 +23,12 @@ MARK = "JOBS "  # begins the line that is meant for us
 
 
 class PlannedJob(NamedTuple):
-    """A job that would run: its rule and its wildcards."""
+    """A job that would run: its rule and wildcards, and where its log and its timing go, empty if it has none."""
 
     rule: str
     wildcards: dict[str, str]
+    log: str
+    timing: str
 
     @property
     def checkpoint(self) -> str:
@@ -64,16 +66,17 @@ def reported(output: str) -> list[PlannedJob]:
 
 
 class JobEvents(logging.Handler):
-    """Keeps rule and wildcards of each job that Snakemake says it would run."""
+    """Keeps what ``PlannedJob`` holds of each job that Snakemake says it would run."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: list[tuple[str, dict[str, Any]]] = []
+        self.jobs: list[PlannedJob] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record if it says that a job would run."""
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            self.jobs.append((record.rule_name, dict(record.wildcards or {})))
+            log = next(iter(record.log or []), "")
+            self.jobs.append(PlannedJob(record.rule_name, dict(record.wildcards or {}), log, record.benchmark or ""))
 
 
 def report(options: list[str]) -> None:
@@ -88,7 +91,7 @@ def report(options: list[str]) -> None:
     except SystemExit as end:
         if end.code:
             raise
-    print(MARK + json.dumps([job for job in events.jobs if job[0] != "all"]))
+    print(MARK + json.dumps([job for job in events.jobs if job.rule != "all"]))
 
 
 if __name__ == "__main__":
