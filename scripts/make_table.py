@@ -20,14 +20,18 @@ from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
+from l2s.contracts.table import QUESTION
 from l2s.jobs import run_cli, run_job
+
+# Token ids, which are most of a file, are not.
+COLUMNS_READ = [*QUESTION, "read_at", "text", "output_tokens", "retokenized", "finish_reason"]
 
 
 class Files(StrictModel):
     """What was measured of a checkpoint."""
 
     responses: str = Field(description="Parquet file")
-    grades: str = Field(description="Parquet file")
+    grades: dict[str, str] = Field(min_length=1, description="Parquet files, by grader, the study's own grader first")
 
 
 class Spec(StrictModel):
@@ -58,7 +62,10 @@ def main(
 ) -> None:
     """Write a study's table as Parquet, CSV, Markdown, HTML and LaTeX."""
     read = {
-        name: (read_table(Path(files.responses), RESPONSES), read_table(Path(files.grades), GRADES))
+        name: (
+            read_table(Path(files.responses), RESPONSES, COLUMNS_READ),
+            {grader: read_table(Path(path), GRADES) for grader, path in files.grades.items()},
+        )
         for name, files in spec.checkpoints.items()
     }
     questions = [row for path in spec.questions for row in read_table(Path(path), QUESTIONS).to_pylist()]

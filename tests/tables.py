@@ -17,7 +17,7 @@ def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=N
     return responses, grades
 
 
-def read(*parts):
+def read(*parts, grader="math_verify"):
     responses = [row for part in parts for row in part[0]]
     grades = [row for part in parts for row in part[1]]
-    return table_of(responses, RESPONSES), table_of(grades, GRADES)
+    return table_of(responses, RESPONSES), {grader: table_of(grades, GRADES)}

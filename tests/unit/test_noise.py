@@ -12,7 +12,8 @@ def decoded(outcomes, ids):
     responses, grades = tables(outcomes, [len(each) for each in ids])
     for row, each in zip(responses, ids, strict=True):
         row["output_ids"] = each
-    return read((responses, grades))
+    answered, graded = read((responses, grades))
+    return answered, graded["math_verify"]
 
 
 def test_changed_responses_lengths_and_grades_are_counted():

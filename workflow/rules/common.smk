@@ -111,9 +111,9 @@ def responses_compared(wildcards):
 
 
 def grades_compared(wildcards):
-    """Return the grades of the responses that a study reads."""
-    grader = experiment.studies[wildcards.study].grader
-    return [layout.grades(*one, grader) for one in experiment.compared(wildcards.study)]
+    """Return the grades of the responses that a study reads, by each of its graders."""
+    graders = experiment.studies[wildcards.study].graders
+    return [layout.grades(*one, grader) for grader in graders for one in experiment.compared(wildcards.study)]
 
 
 def check_targets():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 from l2s.analysis.lengths import NOTES as LENGTHS
 from l2s.analysis.reflection import NOTES as REFLECTIONS
-from l2s.analysis.table import Counting, model_names, overall
+from l2s.analysis.table import Counting, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
 
@@ -37,6 +37,8 @@ def display_frame(summary: pa.Table) -> pd.DataFrame:
         f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
         for value, low, high in zip(frame["accuracy"], frame["accuracy_low"], frame["accuracy_high"], strict=True)
     ]
+    for grader in graders_of(summary)[1:]:
+        shown[f"{grader} %"] = (100 * overall(summary, grader)["accuracy"].to_numpy()).round(1).astype(str)
     shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
     shown["Change"] = [change_text(value) for value in frame["length_change"]]
     shown["Truncated"] = frame["truncated"].map("{:.1%}".format)
@@ -62,13 +64,15 @@ def caption(summary: pa.Table, reference: str, counting: Counting, limits: Seque
         counting: What was counted as length and as reflection.
         limits: Sentences on limits of single checkpoints.
     """
+    own, *others = graders_of(summary)
     frame = overall(summary)
     counts = frame[frame["benchmark"] != MEAN].groupby("benchmark", sort=False)["questions"].first()
     asked = ", ".join(f"{benchmark}: {count:,} questions" for benchmark, count in counts.items())
     counted = {"length": LENGTHS[counting.length], "reflection": REFLECTIONS[counting.reflection]}
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
-    return " ".join([f"{asked}. {note}", *readings, *limits])
+    graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
+    return " ".join([f"{asked}. {note}", *filter(None, [graded]), *readings, *limits])
 
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:

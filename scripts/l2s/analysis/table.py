@@ -20,6 +20,8 @@ from l2s.files import canonical_json
 
 WITH_LIMITS = ("accuracy", "mean_tokens")
 
+Graded = tuple[pa.Table, Mapping[str, pa.Table]]
+"""A checkpoint's responses, and by grader their grades; the study's own grader comes first."""
 _Numbers = dict[tuple[str, int | None], dict[str, Any]]
 """Of a checkpoint, by (benchmark, level)."""
 
@@ -51,7 +53,7 @@ def make_table(
     study: str,
     rows: Sequence[Row],
     benchmarks: Sequence[str],
-    read: Mapping[str, tuple[pa.Table, pa.Table]],
+    read: Mapping[str, Graded],
     levels: Mapping[tuple[str, str], int] | None = None,
     counting: Counting = COUNTING,
 ) -> pa.Table:
@@ -61,12 +63,13 @@ def make_table(
         study: Name of the study.
         rows: Its lines, in order.
         benchmarks: Its benchmarks, in order.
-        read: By checkpoint, its tables of responses and grades.
+        read: By checkpoint, its table of responses, and its tables of grades by grader, for each checkpoint the same
+            graders in the same order.
         levels: By (benchmark, question_id), the question's level, where it has one.
         counting: What counts as length and as reflection.
 
     Returns:
-        A table with the schema TABLE: the lines over all questions, then those of single levels.
+        A table with the schema TABLE: for each grader the lines over all questions, then those of single levels.
 
     Raises:
         UserError: A checkpoint has no responses to one of the benchmarks, or is not in ``read``.
@@ -75,29 +78,53 @@ def make_table(
         raise UserError(f"study {study}: no responses and grades are given for checkpoint {name}")
     readings = {(row.reference, None) for row in rows if row.reference}
     readings |= {(row.checkpoint, read_at) for row in rows for read_at in (None, *row.read_at)}
-    measured = {
-        (name, read_at): {
-            key: part
-            for benchmark in benchmarks
-            for key, part in _measure(_joined(name, benchmark, read_at, *read[name]), benchmark, levels or {}, counting)
+    counted = {name: _counted(read[name][0], counting) for name in {name for name, _ in readings}}
+    lines = []
+    for grader in next(iter(read.values()))[1]:
+        measured = {
+            (name, read_at): {
+                key: part
+                for benchmark in benchmarks
+                for key, part in _measure(
+                    _joined(name, benchmark, read_at, counted[name], read[name][1][grader]), benchmark, levels or {}
+                )
+            }
+            for name, read_at in readings
         }
-        for name, read_at in readings
-    }
+        lines += _lines_of(study, grader, rows, measured)
+    return table_of(map(_with_limits, lines), TABLE)
+
+
+def _lines_of(
+    study: str, grader: str, rows: Sequence[Row], measured: Mapping[tuple[str, int | None], _Numbers]
+) -> list[dict[str, Any]]:
+    """Return the lines of one grader, those of single levels last."""
     lines = []
     for row in rows:
-        head = {"study": study, **row.model_dump(include={"pair", "method", "recipe", "checkpoint"})}
+        head = {"study": study, "grader": grader}
+        head |= row.model_dump(include={"pair", "method", "recipe", "checkpoint"})
         head["hyper_parameters"] = canonical_json(row.hyper_parameters)
         reference = measured[row.reference, None] if row.reference else {}
         for read_at in (None, *row.read_at):
             parts = _with_mean(measured[row.checkpoint, read_at], reference)
             lines += [{**head, "read_at": read_at, **part} for part in parts]
-    return table_of([_with_limits(line) for line in sorted(lines, key=lambda line: line["level"] is not None)], TABLE)
+    return sorted(lines, key=lambda line: line["level"] is not None)
 
 
-def overall(summary: pa.Table) -> pd.DataFrame:
-    """Return the lines over all questions."""
+def graders_of(summary: pa.Table) -> list[str]:
+    """Return the graders of a table, the study's own first."""
+    return pc.unique(summary["grader"]).to_pylist()
+
+
+def overall(summary: pa.Table, grader: str | None = None) -> pd.DataFrame:
+    """Return the lines over all questions, by the study's own grader or by another one."""
+    return by_grader(summary, grader).loc[lambda frame: frame["level"].isna()].drop(columns="level")
+
+
+def by_grader(summary: pa.Table, grader: str | None = None) -> pd.DataFrame:
+    """Return the lines of the study's own grader or of another one, those of single levels included."""
     frame = summary.to_pandas()
-    return frame[frame["level"].isna()].drop(columns="level")
+    return frame[frame["grader"] == (grader or graders_of(summary)[0])].reset_index(drop=True)
 
 
 def model_names(frame: pd.DataFrame) -> pd.Series:
@@ -106,13 +133,22 @@ def model_names(frame: pd.DataFrame) -> pd.Series:
     return frame["recipe"] + read_at
 
 
+def _counted(responses: pa.Table, counting: Counting) -> pa.Table:
+    """Return responses with their length and number of keywords in place of their text, which is read once."""
+    keywords = [count_keywords(text, counting.reflection) for text in responses["text"].to_pylist()]
+    kept = responses.select([*QUESTION, "read_at", "finish_reason"])
+    return kept.append_column("length", responses[COLUMNS[counting.length]]).append_column(
+        "keywords", pa.array(keywords, pa.int32())
+    )
+
+
 def _joined(
     checkpoint: str, benchmark: str, read_at: int | None, responses: pa.Table, grades: pa.Table
 ) -> pd.DataFrame:
     """Return the graded responses to a benchmark, as decoded or read at a context length."""
     answered, graded = (
         rows_read_at(table, read_at).filter(pc.field("benchmark") == benchmark).drop_columns(["read_at"])
-        for table in (responses.drop_columns(["output_ids"]), grades)
+        for table in (responses, grades.select([*QUESTION, "read_at", "outcome"]))
     )
     both = answered.to_pandas().merge(graded.to_pandas(), on=QUESTION, validate="one_to_one")
     if both.empty:
@@ -122,18 +158,17 @@ def _joined(
 
 
 def _measure(
-    both: pd.DataFrame, benchmark: str, levels: Mapping[tuple[str, str], int], counting: Counting
+    both: pd.DataFrame, benchmark: str, levels: Mapping[tuple[str, str], int]
 ) -> Iterator[tuple[tuple[str, int | None], dict[str, Any]]]:
     """Yield ((benchmark, level), numbers): over all questions (level None), then for each level."""
-    yield (benchmark, None), _numbers(both, benchmark, None, counting)
+    yield (benchmark, None), _numbers(both, benchmark, None)
     of_level = both["question_id"].map(lambda question: levels.get((benchmark, question)))
     for level, part in both.groupby(of_level):
-        yield (benchmark, int(level)), _numbers(part, benchmark, int(level), counting)
+        yield (benchmark, int(level)), _numbers(part, benchmark, int(level))
 
 
-def _numbers(both: pd.DataFrame, benchmark: str, level: int | None, counting: Counting) -> dict[str, Any]:
-    keywords = both["text"].map(lambda text: count_keywords(text, counting.reflection))
-    lengths = both[COLUMNS[counting.length]]
+def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str, Any]:
+    keywords, lengths = both["keywords"], both["length"]
     right = (both["outcome"] == "correct").groupby(both["question_id"]).mean()
     return {
         "benchmark": benchmark,

@@ -1,6 +1,6 @@
 """Parquet with a declared schema: every table names its columns, their types and what they mean."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,8 +53,13 @@ def write_table(table: pa.Table, path: Path, metadata: Mapping[str, str] | None 
         pq.write_table(table, partial, compression="zstd")
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file that must have exactly the columns and types of ``schema``.
+
+    Args:
+        path: The file.
+        schema: What it must be.
+        columns: The columns to read; None: all.
 
     Raises:
         UserError: The file is missing, is no Parquet, or has other columns.
@@ -62,15 +67,17 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=columns)
+        written = pq.read_schema(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
-    found = {field.name: field.type for field in table.schema}
+    found = {field.name: field.type for field in written}
     wanted = {field.name: field.type for field in schema}
     if found != wanted:
         wrong = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
         raise UserError(f"{path}: columns {', '.join(wrong)} are missing, unexpected or of another type")
-    return table.select(schema.names).cast(schema)
+    asked = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    return table.select(asked.names).cast(asked)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ MEAN = "mean"  # the line of a table that is the mean over benchmarks
 TABLE = schema_of(
     [
         Column("study", pa.string(), "name of the study"),
+        Column("grader", pa.string(), "grader of the accuracy; lines of the study's own grader come first"),
         Column("pair", pa.string(), "name of the pair"),
         Column("method", pa.string(), "quick, slow, or the merging method"),
         Column("recipe", pa.string(), "the model, or the method with its hyper-parameters, as tables name it"),

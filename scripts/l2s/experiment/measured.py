@@ -35,12 +35,17 @@ class MeasuredStudy(Study):
     )
     benchmarks: tuple[str, ...] = Field(min_length=1, description="entries of config/benchmarks")
     decoding: str = Field(description="entry of config/decoding")
-    grader: str = Field(description="module of scripts/l2s/grading/graders")
+    grader: str = Field(description="module of scripts/l2s/grading/graders; what the study shows is graded by it")
 
     @property
     def decodings(self) -> tuple[str, ...]:
         """The decode settings that every checkpoint is asked with."""
         return (self.decoding,)
+
+    @property
+    def graders(self) -> tuple[str, ...]:
+        """The graders whose grades the study reads, its own first."""
+        return (self.grader,)
 
     @abstractmethod
     def compared(self, lines: list[Line]) -> list[tuple[str, str]]:

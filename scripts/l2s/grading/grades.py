@@ -10,7 +10,14 @@ from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
 from l2s.grading.contract import Case
 from l2s.grading.grade_cases import grade_cases
-from l2s.modules import module_of
+from l2s.modules import module_names, module_of
+
+GRADERS = "l2s.grading.graders"
+
+
+def grader_names() -> list[str]:
+    """Return the names of all graders: every response is graded by each of them."""
+    return module_names(GRADERS)
 
 
 def grader_module(name: str, where: str) -> str:
@@ -19,7 +26,7 @@ def grader_module(name: str, where: str) -> str:
     Raises:
         UserError: There is no such grader.
     """
-    return module_of("l2s.grading.graders", name, where, "grader")
+    return module_of(GRADERS, name, where, "grader")
 
 
 def grade_responses(

@@ -28,7 +28,9 @@ def chart(table: pa.Table, title: str) -> alt.VConcatChart:
     """Return the chart."""
     import altair as alt
 
-    frame = table.to_pandas()
+    from l2s.analysis.table import by_grader
+
+    frame = by_grader(table)
     frame = frame[frame["level"].notna()].astype({"level": int})
     models = colour("recipe", frame["recipe"], "Model")
     rows = [

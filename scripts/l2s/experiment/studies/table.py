@@ -15,6 +15,7 @@ from l2s.errors import UserError
 from l2s.experiment.context_lengths import readings, unreachable_budgets
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
+from l2s.grading.grades import grader_names
 from l2s.layout import model_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class TableStudy(MeasuredStudy):
         "on a line of its own: the same responses, cut, without decoding; not where a checkpoint has no longer one",
     )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
+
+    @property
+    def graders(self) -> tuple[str, ...]:
+        """All graders, the study's own first."""
+        return (self.grader, *(name for name in grader_names() if name != self.grader))
 
     def build(self, where: str, registry: Registry) -> list[MadeLine]:
         """Check the study and its figures, and return its lines."""
@@ -90,7 +96,7 @@ class TableStudy(MeasuredStudy):
             "checkpoints": {
                 checkpoint: {
                     "responses": layout.responses(checkpoint, decoding),
-                    "grades": layout.grades(checkpoint, decoding, self.grader),
+                    "grades": {grader: layout.grades(checkpoint, decoding, grader) for grader in self.graders},
                 }
                 for checkpoint, decoding in self.compared(lines)
             },
