@@ -14,12 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from l2s.analysis.render_table import display_frame
+from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.table import TABLE
 from l2s.jobs import run_cli
 from l2s.layout import Layout
 
-NARROWEST = 96
+NARROWEST = 150
 LEFT = ("Pair", "Model", "Benchmark")
 
 
@@ -30,7 +31,8 @@ def main(
     """Print a study's table."""
     layout = Layout(str(results))
     path = Path(layout.table(study))
-    shown, said = display_frame(read_table(path, TABLE)), read_metadata(path)
+    compared = read_table(Path(layout.comparisons(study)), COMPARISONS)
+    shown, said = display_frame(read_table(path, TABLE), compared), read_metadata(path)
     table = Table(
         title=escape(said["title"]),
         caption=escape(said["note"]),

@@ -1,8 +1,12 @@
 """Tables of responses and grades that tests make up."""
 
+from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import RESPONSES
+
+NONE = COMPARISONS.empty_table()
+"""Comparisons of a table that is not about them."""
 
 
 def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None):

@@ -11,6 +11,8 @@ scripts and commands that look into a results folder call them with names.
     spectra/            <base>/<model>.parquet
     responses/          <checkpoint>/<decode settings>.parquet and .json
     grades/             <checkpoint>/<decode settings>/<grader>.parquet
+    comparisons/        <study>.parquet
+    disagreements/      <study>.parquet and its page
     tables/, noise/     <study>.parquet and its pages
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     store/              responses by the content of their checkpoint, and training/: adapters
@@ -96,6 +98,14 @@ class Layout:
     def table(self, study: str, suffix: str = "parquet") -> str:
         """Return a study's table, or one of its pages."""
         return f"{self.results}/tables/{study}.{suffix}"
+
+    def comparisons(self, study: str) -> str:
+        """Return the table of a study's comparisons."""
+        return f"{self.results}/comparisons/{study}.parquet"
+
+    def disagreements(self, study: str, suffix: str = "parquet") -> str:
+        """Return the table of responses on which graders differ, or its page."""
+        return f"{self.results}/disagreements/{study}.{suffix}"
 
     def noise(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of a noise study, or one of its pages."""

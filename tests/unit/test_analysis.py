@@ -1,7 +1,7 @@
 """Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
 
 import pytest
-from tables import read, tables
+from tables import NONE, read, tables
 
 from l2s.analysis.figures import accuracy_length
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
@@ -85,7 +85,9 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
 
 
 def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.html")
+    write_html(
+        [display_frame(summary, NONE)], "Title", caption(summary, NONE, "slow", COUNTING), tmp_path / "table.html"
+    )
     chart = accuracy_length.chart(summary, "Title")
     chart.save(str(tmp_path / "figure.html"), inline=True)
     for page in ("table.html", "figure.html"):
@@ -95,15 +97,17 @@ def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
 
 def test_the_same_table_makes_the_same_page(summary, tmp_path):
     for name in ("one.html", "other.html"):
-        write_html([display_frame(summary), display_frame(summary)], "Title", "n", tmp_path / name)
+        write_html([display_frame(summary, NONE), display_frame(summary, NONE)], "Title", "n", tmp_path / name)
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
-    write_markdown([display_frame(summary)], "Title", caption(summary, "slow", COUNTING), tmp_path / "table.md")
+    write_markdown(
+        [display_frame(summary, NONE)], "Title", caption(summary, NONE, "slow", COUNTING), tmp_path / "table.md"
+    )
     text = (tmp_path / "table.md").read_text()
     assert "62.5 [" in text and "−50.0 %" in text and "b: 4 questions, c: 2 questions" in text
-    assert list(display_frame(summary).columns)[:2] == ["Model", "Benchmark"]
+    assert list(display_frame(summary, NONE).columns)[:2] == ["Model", "Benchmark"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):
     ],
 )
 def test_papers_layout_has_a_row_for_each_model_and_a_column_for_each_benchmark(summary, cell, first, average):
-    wide = wide_frame(summary, cell)
+    wide = wide_frame(summary, cell, NONE)
     last = "Pooled" if cell == "reflective" else "Length"
     assert list(wide.columns) == ["Model", "b", "c", "Avg.", last]
     assert wide["Model"].tolist() == ["slow", "ties"]
@@ -126,11 +130,11 @@ def test_papers_layout_has_a_row_for_each_model_and_a_column_for_each_benchmark(
 
 
 def test_papers_layout_counts_reflective_responses(summary):
-    assert wide_frame(summary, "reflection").iloc[0]["b"] == "100.0 (40.0) [4; 2.0]"
+    assert wide_frame(summary, "reflection", NONE).iloc[0]["b"] == "100.0 (40.0) [4; 2.0]"
 
 
 def test_papers_layout_shows_reflective_shares_pooled_and_unweighted(summary):
-    slow = wide_frame(summary, "reflective").iloc[0]
+    slow = wide_frame(summary, "reflective", NONE).iloc[0]
     # All of four and none of two.
     assert (slow["b"], slow["c"], slow["Avg."], slow["Pooled"]) == ("100.0", "0.0", "50.0", "66.7")
     assert "Pooled: share of the responses to all benchmarks together" in layout_note("reflective")
@@ -138,7 +142,7 @@ def test_papers_layout_shows_reflective_shares_pooled_and_unweighted(summary):
 
 
 def test_latex_escapes_what_it_must(summary, tmp_path):
-    write_latex(wide_frame(summary, "length"), "100 % of a_b", tmp_path / "table.tex")
+    write_latex(wide_frame(summary, "length", NONE), "100 % of a_b", tmp_path / "table.tex")
     text = (tmp_path / "table.tex").read_text()
     assert "100 \\% of a\\_b" in text
     assert "-50.0 \\%" in text

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from tables import read, tables
+from tables import NONE, read, tables
 
 import draw_figure
 from l2s.analysis.figures import accuracy_length
@@ -44,7 +44,7 @@ def test_length_and_reflection_are_counted_as_the_study_says_and_the_note_says_h
         table = make_table("s", [row], ["b"], graded, counting=counting)
         (line,) = table.to_pylist()
         assert (line["mean_tokens"], line["reflection_keywords"]) == numbers
-        notes.add(caption(table, "slow", counting))
+        notes.add(caption(table, NONE, "slow", counting))
     assert len(notes) == 3
     assert any("tokenized again" in note and "the authors' script" in note for note in notes)
 
@@ -66,8 +66,8 @@ def test_responses_read_at_a_context_length_have_a_line_of_their_own(tmp_path):
     assert lines == [("slow", None, 1, 4000), ("ties", None, 1, 3750), ("ties", 4096, 0.5, 3500)]
     assert table.to_pylist()[2]["length_change"] == pytest.approx(3500 / 4000 - 1)
     names = ["slow", "ties", "ties, context length 4,096"]
-    assert display_frame(table)["Model"].tolist() == wide_frame(table, "length")["Model"].tolist() == names
-    note = caption(table, "slow", COUNTING, ["a limit."])
+    assert display_frame(table, NONE)["Model"].tolist() == wide_frame(table, "length", NONE)["Model"].tolist() == names
+    note = caption(table, NONE, "slow", COUNTING, ["a limit."])
     assert "cut where a context length" in note and note.endswith(" a limit.")
     write_csv(table, tmp_path / "t.csv")
     assert pd.read_csv(tmp_path / "t.csv")["read_at"].tolist()[2] == 4096

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import vl_convert
 from support import ROOT
-from tables import read, tables
+from tables import NONE, read, tables
 
 from l2s.analysis.charts import TableLine, colour, drawn
 from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
@@ -99,7 +99,7 @@ def test_levels_have_lines_of_their_own_behind_those_over_all_questions():
     assert [line["mean_tokens"] for line in lines] == [25, 9, 35, 15, 9, 9]
     assert [line["questions"] for line in lines] == [4, 4, 2, 2, 2, 2]
     assert lines[5]["length_change"] == pytest.approx(9 / 15 - 1)
-    assert len(display_frame(summary_with_levels())) == 2
+    assert len(display_frame(summary_with_levels(), NONE)) == 2
 
 
 def test_figure_by_level_draws_every_level():
@@ -152,7 +152,7 @@ def test_no_two_of_twenty_models_have_the_same_colour(models):
 def test_labels_with_markup_stay_text(tmp_path):
     row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
     table = make_table("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
-    write_markdown([display_frame(table)], "T", "n", tmp_path / "t.md")
-    write_html([display_frame(table)], "A < B", "n", tmp_path / "t.html")
+    write_markdown([display_frame(table, NONE)], "T", "n", tmp_path / "t.md")
+    write_html([display_frame(table, NONE)], "A < B", "n", tmp_path / "t.html")
     assert "a \\| <b>" in (tmp_path / "t.md").read_text()
     assert "<title>A &lt; B</title>" in (tmp_path / "t.html").read_text()

@@ -89,7 +89,12 @@ def reached_from(script):
 def test_the_experiment_is_reached_by_no_script_that_makes_anything():
     experiment = provenance.SCRIPTS / "l2s" / "experiment"
     assert experiment.is_dir()
-    commands = {"plan.py", "prune.py", "watch.py", "make_docs.py"}  # they make no results, and their rules have no digest
+    commands = {
+        "plan.py",
+        "prune.py",
+        "watch.py",
+        "make_docs.py",
+    }  # they make no results, and their rules have no digest
     for script in provenance.SCRIPTS.glob("*.py"):
         if script.name in commands:
             continue

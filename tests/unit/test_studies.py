@@ -78,7 +78,9 @@ def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):
     assert compared == sorted({(line.checkpoint, "demo") for line in lines})
     drawn = [line.checkpoint for line in lines if line.checkpoint in merges]
     figures = [LAYOUT.figure("demo", figure) for figure in demo.studies["demo"].figures]
-    assert demo.outputs("demo", LAYOUT) == [LAYOUT.table("demo"), *figures, *map(LAYOUT.merge_figure, drawn)]
+    assert demo.outputs("demo", LAYOUT) == [
+        LAYOUT.table("demo"), LAYOUT.disagreements("demo"), *figures, *map(LAYOUT.merge_figure, drawn)
+    ]  # fmt: skip
 
 
 def test_a_table_is_specified_by_its_lines_and_the_files_of_their_checkpoints(demo):

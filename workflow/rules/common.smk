@@ -110,6 +110,11 @@ def responses_compared(wildcards):
     return [layout.responses(*one) for one in experiment.compared(wildcards.study)]
 
 
+def questions_compared(wildcards):
+    """Return the question tables of the benchmarks of a study."""
+    return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
+
+
 def grades_compared(wildcards):
     """Return the grades of the responses that a study reads, by each of its graders."""
     graders = experiment.studies[wildcards.study].graders

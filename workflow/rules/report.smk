@@ -1,11 +1,57 @@
 # Tables and figures of the studies.
 
 
+rule compare:
+    input:
+        responses=responses_compared,
+        grades=grades_compared,
+        questions=questions_compared,
+    output:
+        comparisons=layout.comparisons("{study}"),
+    log:
+        layout.log("compare", "{study}"),
+    benchmark:
+        layout.timing("compare", "{study}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("compare.py"),
+        spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
+    message:
+        "compare the checkpoints of {wildcards.study}"
+    script:
+        "../../scripts/compare.py"
+
+
+rule list_disagreements:
+    input:
+        grades=grades_compared,
+    output:
+        disagreements=layout.disagreements("{study}"),
+        html=layout.disagreements("{study}", "html"),
+    log:
+        layout.log("list_disagreements", "{study}"),
+    benchmark:
+        layout.timing("list_disagreements", "{study}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("list_disagreements.py"),
+        title=lambda wildcards: experiment.studies[wildcards.study].title,
+        graders=lambda wildcards: list(experiment.studies[wildcards.study].graders),
+        checkpoints=lambda wildcards: [checkpoint for checkpoint, _ in experiment.compared(wildcards.study)],
+    message:
+        "list the responses of {wildcards.study} on which graders differ"
+    script:
+        "../../scripts/list_disagreements.py"
+
+
 rule make_table:
     input:
         responses=responses_compared,
         grades=grades_compared,
-        questions=lambda wildcards: [layout.questions(name) for name in experiment.studies[wildcards.study].benchmarks],
+        questions=questions_compared,
+        comparisons=layout.comparisons("{study}"),
     output:
         table=layout.table("{study}"),
         csv=layout.table("{study}", "csv"),

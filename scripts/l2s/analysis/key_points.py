@@ -23,6 +23,7 @@ share says whether intermediate results are still there, not whether an explanat
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -88,8 +89,11 @@ def kept_share(slow_text: str, merged_text: str, question: str | None = None) ->
         None if the slow response has no key points.
     """
     points = key_points(slow_text, question)
-    if not points:
-        return None
+    return share_kept(points, merged_text) if points else None
+
+
+def share_kept(points: Sequence[str], merged_text: str) -> float:
+    """Return the share, in [0, 1], of key points, at least one, that a response keeps."""
     plain = _plain(merged_text.rpartition(_THINKING_END)[2])
     stated = _numbers(plain) | set(_expressions(plain))
     return sum(point in stated for point in points) / len(points)

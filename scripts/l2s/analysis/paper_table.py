@@ -6,6 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.marks import Marks
 from l2s.analysis.table import model_names, overall
 from l2s.contracts.table import MEAN
 
@@ -27,7 +28,7 @@ CELLS: dict[Cell, tuple[str, Callable[[Any], str]]] = {
 AVERAGE, CHANGE, POOLED = "Avg.", "Length", "Pooled"
 
 
-def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
+def wide_frame(summary: pa.Table, cell: Cell, comparisons: pa.Table) -> pd.DataFrame:
     """Return the table as text cells.
 
     The column ``Avg.`` is the unweighted mean over the benchmarks, ``Length`` the mean of the benchmarks' changes of
@@ -37,16 +38,26 @@ def wide_frame(summary: pa.Table, cell: Cell) -> pd.DataFrame:
     Args:
         summary: A table with the schema TABLE.
         cell: What a cell says, see CELLS.
+        comparisons: The same study's, schema COMPARISONS: accuracies are marked by them.
     """
-    frame = overall(summary)
+    frame, marks = overall(summary), Marks(comparisons)
     _, write = CELLS[cell]
+
+    def marked(text: str, line: Any) -> str:
+        return text if cell == "reflective" else f"{text} {marks.mark(line)}".strip()
+
     rows = []
     for (pair, model), lines in frame.groupby(["pair", model_names(frame)], sort=False):
         single = lines[lines["benchmark"] != MEAN]
         mean = lines[lines["benchmark"] == MEAN] if len(single) > 1 else single
-        shown = {"Pair": pair, "Model": model, **{row.benchmark: write(row) for row in single.itertuples()}}
+        shown = {
+            "Pair": pair,
+            "Model": model,
+            **{row.benchmark: marked(write(row), row) for row in single.itertuples()},
+        }
         average = mean.iloc[0]
-        shown[AVERAGE] = f"{100 * (average['reflective'] if cell == 'reflective' else average['accuracy']):.1f}"
+        share = average["reflective"] if cell == "reflective" else average["accuracy"]
+        shown[AVERAGE] = marked(f"{100 * share:.1f}", average)
         shown[POOLED] = f"{100 * (single['reflective'] * single['responses']).sum() / single['responses'].sum():.1f}"
         change = average["length_change"]
         shown[CHANGE] = "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 from l2s.analysis.lengths import NOTES as LENGTHS
+from l2s.analysis.marks import Marks
 from l2s.analysis.reflection import NOTES as REFLECTIONS
 from l2s.analysis.table import Counting, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
@@ -20,8 +21,10 @@ from l2s.files import write_text
 WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
     "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens, {length}; change against "
-    "{reference}. Truncated: share of responses cut by budget or context length. Reflective: share of responses with a "
-    "reflection keyword, and how many such a response holds on average ({reflection})."
+    "{reference}, with its 95 % bootstrap interval over questions. At most so many points worse than it: shown, not "
+    "shown, or refuted, by the one-sided 95 % bound of the paired difference. Truncated: share of responses cut by "
+    "budget or context length. Reflective: share of responses with a reflection keyword, and how many such a response "
+    "holds on average ({reflection})."
 )
 READ_AT = (
     "Lines with a context length: the same responses, cut where a context length of so many tokens, prompt and "
@@ -29,18 +32,27 @@ READ_AT = (
 )
 
 
-def display_frame(summary: pa.Table) -> pd.DataFrame:
-    """Return the table as text cells, one row for each checkpoint and benchmark."""
-    frame = overall(summary)
+def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
+    """Return the table as text cells, one row for each checkpoint and benchmark.
+
+    Args:
+        summary: A table with the schema TABLE.
+        comparisons: The same study's, schema COMPARISONS.
+    """
+    frame, marks = overall(summary), Marks(comparisons)
+    lines = list(frame.itertuples())
+    against = [marks.against_reference(line) for line in lines]
     shown = pd.DataFrame({"Pair": frame["pair"], "Model": model_names(frame), "Benchmark": frame["benchmark"]})
-    shown["Accuracy %"] = [
-        f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-        for value, low, high in zip(frame["accuracy"], frame["accuracy_low"], frame["accuracy_high"], strict=True)
-    ]
+    shown["Accuracy %"] = [f"{_accuracy_text(line)} {marks.mark(line)}".strip() for line in lines]
     for grader in graders_of(summary)[1:]:
         shown[f"{grader} %"] = (100 * overall(summary, grader)["accuracy"].to_numpy()).round(1).astype(str)
     shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
-    shown["Change"] = [change_text(value) for value in frame["length_change"]]
+    shown["Change"] = [
+        change_text(line.length_change) + _limits_text(one) for line, one in zip(lines, against, strict=True)
+    ]
+    if any(against):
+        allowed = 100 * next(filter(None, against)).allowed_loss
+        shown[f"At most {allowed:g} points worse"] = [one.verdict if one else "" for one in against]
     shown["Truncated"] = frame["truncated"].map("{:.1%}".format)
     shown["Reflective"] = [
         f"{share:.1%} ({count:.1f})"
@@ -50,16 +62,34 @@ def display_frame(summary: pa.Table) -> pd.DataFrame:
     return shown.drop(columns=[name for name in ("Pair", "Benchmark") if shown[name].nunique() == 1])
 
 
+def _accuracy_text(line: Any) -> str:
+    low, high = 100 * line.accuracy_low, 100 * line.accuracy_high
+    return f"{100 * line.accuracy:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _limits_text(compared: Any | None) -> str:
+    """Write the interval of a change of length, where there is one."""
+    if compared is None or pd.isna(compared.length_change_low):
+        return ""
+    low, high = (
+        f"{100 * limit:+.1f}".replace("-", "−") for limit in (compared.length_change_low, compared.length_change_high)
+    )
+    return f" [{low}, {high}]"
+
+
 def change_text(change: float) -> str:
     """Write a relative change of length, e.g. ``−66.1 %``; nothing where there is no reference."""
     return "" if pd.isna(change) else f"{100 * change:+.1f} %".replace("-", "−")
 
 
-def caption(summary: pa.Table, reference: str, counting: Counting, limits: Sequence[str] = ()) -> str:
+def caption(
+    summary: pa.Table, comparisons: pa.Table, reference: str, counting: Counting, limits: Sequence[str] = ()
+) -> str:
     """Say what the columns are and how many questions stand behind the numbers.
 
     Args:
         summary: A table with the schema TABLE.
+        comparisons: The same study's, schema COMPARISONS.
         reference: What lengths are compared with.
         counting: What was counted as length and as reflection.
         limits: Sentences on limits of single checkpoints.
@@ -72,7 +102,7 @@ def caption(summary: pa.Table, reference: str, counting: Counting, limits: Seque
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
-    return " ".join([f"{asked}. {note}", *filter(None, [graded]), *readings, *limits])
+    return " ".join([f"{asked}. {note}", *filter(None, [graded]), *Marks(comparisons).sentences(), *readings, *limits])
 
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:

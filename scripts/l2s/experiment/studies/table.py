@@ -41,6 +41,12 @@ class TableStudy(MeasuredStudy):
         description="which reflection keywords count: those of the authors' script (released), those of the paper's "
         "footnote, or the footnote's as whole words",
     )
+    allowed_loss: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="points of accuracy that may be lost: the table says whether it is shown that a line loses no more",
+    )
     read_at: tuple[PositiveInt, ...] = Field(
         (),
         description="context lengths, in tokens, at which the responses of merged checkpoints are read besides, each "
@@ -69,10 +75,11 @@ class TableStudy(MeasuredStudy):
         return [(checkpoint, self.decoding) for checkpoint in sorted(checkpoints_of(lines))]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
-        """Return the table, its figures, and a figure of each merge."""
+        """Return the table, its figures, what graders differ on, and a figure of each merge."""
         merges = [line.checkpoint for line in experiment.lines[name] if line.checkpoint in experiment.merges]
         return [
             layout.table(name),
+            layout.disagreements(name),
             *(layout.figure(name, figure) for figure in self.figures),
             *map(layout.merge_figure, merges),
         ]
@@ -87,6 +94,7 @@ class TableStudy(MeasuredStudy):
             "benchmarks": list(self.benchmarks),
             "cell": self.cell,
             "counting": {"length": self.length, "reflection": self.reflection},
+            "allowed_loss": self.allowed_loss,
             "limits": unreachable_budgets(experiment, name),
             "questions": list(map(layout.questions, self.benchmarks)),
             "rows": [

@@ -1,0 +1,56 @@
+"""What a study's table and comparisons are made from: the lines, what counts, and the files of each checkpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import Field
+
+from l2s.analysis.paper_table import Cell
+from l2s.analysis.table import COUNTING, Counting, Graded, Row
+from l2s.config import StrictModel, read_yaml, validate
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import read_table
+from l2s.contracts.questions import QUESTIONS
+from l2s.contracts.responses import RESPONSES
+from l2s.contracts.table import QUESTION
+
+# Token ids, which are most of a file, are not.
+COLUMNS_READ = [*QUESTION, "read_at", "text", "output_tokens", "retokenized", "finish_reason"]
+
+
+class Files(StrictModel):
+    """What was measured of a checkpoint."""
+
+    responses: str = Field(description="Parquet file")
+    grades: dict[str, str] = Field(min_length=1, description="Parquet files, by grader, the study's own grader first")
+
+    def read(self) -> Graded:
+        """Read them."""
+        grades = {grader: read_table(Path(path), GRADES) for grader, path in self.grades.items()}
+        return read_table(Path(self.responses), RESPONSES, COLUMNS_READ), grades
+
+
+class Spec(StrictModel):
+    """What a study's table is made from."""
+
+    study: str
+    title: str
+    reference: str = Field(description="how the table's note names what lengths are compared with")
+    benchmarks: tuple[str, ...] = Field(min_length=1)
+    cell: Cell | None = Field(None, description="what a cell of the paper's layout holds; absent: no such table")
+    counting: Counting = Field(COUNTING, description="what counts as length and as reflection")
+    allowed_loss: float = Field(1.0, ge=0, le=100, description="points of accuracy that may be lost")
+    limits: tuple[str, ...] = Field((), description="sentences on limits of single checkpoints, for the table's note")
+    questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions")
+    rows: tuple[Row, ...] = Field(min_length=1)
+    checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
+
+    def asked(self) -> Iterator[pa.Table]:
+        """Yield the tables of questions."""
+        yield from (read_table(Path(path), QUESTIONS) for path in self.questions)
+
+
+def read_spec(path: str) -> Spec:
+    """Read a specification from a YAML file."""
+    return validate(Spec, read_yaml(Path(path)), path)

@@ -1,0 +1,57 @@
+"""List the responses on which graders differ: the rule list_disagreements, and a command line of its own.
+
+    python scripts/list_disagreements.py --grades math_verify.parquet --grades toolkit.parquet \\
+        --grader math_verify --grader toolkit --out disagreements
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from l2s.analysis.disagreements import disagreements, display_frame
+from l2s.analysis.render_table import write_html
+from l2s.contracts.grades import GRADES
+from l2s.contracts.parquet import read_table, write_table
+from l2s.errors import UserError
+from l2s.jobs import run_cli, run_job
+
+
+def main(
+    grades: Annotated[list[Path], typer.Option(help="Parquet files of grades: of each grader, of each checkpoint.")],
+    grader: Annotated[list[str], typer.Option(help="Names of the graders, in the order of the files.")],
+    out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Names of the checkpoints, in the order of each grader's files. Default: one checkpoint."),
+    ] = None,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "Responses",
+) -> None:
+    """Write the responses that one grader calls right and another does not, as Parquet and as a page."""
+    checkpoints = checkpoint or ["checkpoint"]
+    if len(grades) != len(grader) * len(checkpoints):
+        raise UserError(
+            f"--grades: give a file for each of {len(grader)} graders and {len(checkpoints)} checkpoints "
+            f"(found {len(grades)})"
+        )
+    names = [(one, name) for one in grader for name in checkpoints]
+    files = dict(zip(names, grades, strict=True))
+    table = disagreements({name: {one: read_table(files[one, name], GRADES) for one in grader} for name in checkpoints})
+    write_table(table, out.with_name(f"{out.name}.parquet"))
+    note = f"{len(table):,} responses that one grader calls right and another does not."
+    write_html([display_frame(table)], f"{title}: where graders differ", note, out.with_name(f"{out.name}.html"))
+    print(f"{out}: {len(table)} responses")
+
+
+if "snakemake" in globals():
+    run_job(
+        main,
+        snakemake,
+        grades=[Path(path) for path in snakemake.input.grades],
+        grader=snakemake.params.graders,
+        out=Path(snakemake.output.disagreements.removesuffix(".parquet")),
+        checkpoint=snakemake.params.checkpoints,
+        title=snakemake.params.title,
+    )
+elif __name__ == "__main__":
+    run_cli(main)
