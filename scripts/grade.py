@@ -32,6 +32,10 @@ def main(
             help="Parquet file of questions; may be repeated. Default: the benchmarks' entries are loaded.",
         ),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which verdicts are kept, so that only new responses are graded. Default: none."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that grade. Default: one for each core.")
     ] = None,
@@ -43,7 +47,7 @@ def main(
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
         tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
-    write_table(grade_responses(table, tables, grader, workers), out)
+    write_table(grade_responses(table, tables, grader, workers, store), out)
     print(f"{out}: {len(table)} grades")
 
 
@@ -55,6 +59,7 @@ if "snakemake" in globals():
         out=Path(snakemake.output.grades),
         grader=snakemake.wildcards.grader,
         questions=[Path(path) for path in snakemake.input.questions],
+        store=Path(snakemake.params.store),
         workers=snakemake.threads,
     )
 elif __name__ == "__main__":

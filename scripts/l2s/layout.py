@@ -15,7 +15,7 @@ scripts and commands that look into a results folder call them with names.
     disagreements/      <study>.parquet and its page
     tables/, noise/     <study>.parquet and its pages
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
-    store/              responses by the content of their checkpoint, and training/: adapters
+    store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
     scratch/            what exists only while a job runs
     logs/, timings/     <rule>/<name of the output>
 """
@@ -28,6 +28,8 @@ MODELS = "models"
 """In place of a pair: fetched models lie by model (``checkpoints/models/<model>/``)."""
 TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
+VERDICTS = "verdicts"
+"""In the store: what graders have said of responses."""
 
 
 def fetched(model: str) -> str:
@@ -127,6 +129,10 @@ class Layout:
     def store(self) -> str:
         """The response store, and what trainings keep."""
         return f"{self.results}/store"
+
+    def verdicts(self, checkpoint: str, decoding: str) -> str:
+        """Return the folder in which graders keep their verdicts on a checkpoint's responses."""
+        return f"{self.store}/{VERDICTS}/{checkpoint}/{decoding}"
 
     @property
     def scratch(self) -> str:

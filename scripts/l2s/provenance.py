@@ -28,7 +28,16 @@ def code_digest(script: str, also: Iterable[str] = ()) -> str:
     Returns:
         16 hex digits that change when the code changes and stay when a comment or docstring does.
     """
-    files = {SCRIPTS / script, *(_module_file(name) for name in also)}
+    return _digest_of_all({SCRIPTS / script, *(_module_file(name) for name in also)})
+
+
+def reached_digest(module: str) -> str:
+    """Return the digest of a module and of all that it reaches by import, 16 hex digits."""
+    return _digest_of_all({_module_file(module)})
+
+
+def _digest_of_all(files: set[Path]) -> str:
+    """Return the digest of files and of all that they reach by import."""
     pending = list(files)
     while pending:
         for found in imported_files(pending.pop()) - files:

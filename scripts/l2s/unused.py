@@ -30,6 +30,7 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
     for checkpoint, decoding in experiment.asked:
         yield Path(layout.responses(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent
+        yield Path(layout.verdicts(checkpoint, decoding))
     # Adapters are dear: what trainings keep stays.
     yield Path(layout.store, TRAININGS)
 

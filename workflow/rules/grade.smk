@@ -15,6 +15,7 @@ rule grade:
         "../../envs/cpu.yaml"
     threads: 2
     params:
+        store=layout.verdicts("{checkpoint}", "{decoding}"),
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
     message:
         "grade the responses of {wildcards.checkpoint}, {wildcards.decoding}"

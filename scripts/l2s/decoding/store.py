@@ -1,28 +1,26 @@
 """The response store: what has been decoded once is never decoded again.
 
 It lies outside every declared output, so that neither a failed job nor a changed rule loses it. A store belongs to one
-checkpoint (by content_id) and one set of numeric decode settings; in it, chunk files hold completions by key. A chunk
-is written once, by rename, and named after its own sha256: a damaged one is found when it is read, and decoded again.
+checkpoint (by content_id) and one set of numeric decode settings; in it, chunk files hold completions by key.
 
 Who decodes holds the store's lock, so that jobs which need the same responses (equal merges have equal content_ids)
 decode them once. Readers need no lock.
 """
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from l2s.contracts.parquet import Column, schema_of, table_of
+from l2s.contracts.chunks import Chunks
+from l2s.contracts.parquet import Column, schema_of
 from l2s.decoding.engines.interface import Completion
 from l2s.errors import UserError
-from l2s.files import atomic_path, digest_of, pretty_json, write_text
+from l2s.files import digest_of, pretty_json, write_text
 
 ID_DIGITS = 16
 LOCK_NAME = ".lock"
@@ -59,7 +57,7 @@ class ResponseStore:
         self.folder = root / content_id[:ID_DIGITS] / digest_of(settings)[:ID_DIGITS]
         self.settings = {"content_id": content_id, "settings": settings}
         self.known: dict[str, Completion] = {}
-        self._loaded: set[Path] = set()
+        self.chunks = Chunks(self.folder, COMPLETIONS, "its responses are decoded again")
         self._load_new()
 
     @contextmanager
@@ -93,20 +91,7 @@ class ResponseStore:
             lock.release()
 
     def _load_new(self) -> None:
-        for chunk in sorted(set(self.folder.glob("*.parquet")) - self._loaded):
-            self._load(chunk)
-
-    def _load(self, chunk: Path) -> None:
-        try:
-            data = chunk.read_bytes()
-        except FileNotFoundError:
-            return  # another job found it damaged first
-        if hashlib.sha256(data).hexdigest() != chunk.stem:
-            print(f"{chunk}: damaged (its sha256 is not its name); deleted, its responses are decoded again")
-            chunk.unlink(missing_ok=True)
-            return
-        self._loaded.add(chunk)
-        for row in pq.read_table(io.BytesIO(data)).to_pylist():
+        for row in self.chunks.new_rows():
             self.known[row["key"]] = Completion(row["key"], tuple(row["output_ids"]), row["finish_reason"])
 
     def add(self, completions: Iterable[Completion]) -> None:
@@ -117,11 +102,5 @@ class ResponseStore:
         described = self.folder / "settings.json"
         if not described.is_file():
             write_text(described, pretty_json(self.settings))
-        buffer = io.BytesIO()
-        pq.write_table(table_of([completion._asdict() for completion in new], COMPLETIONS), buffer, compression="zstd")
-        data = buffer.getvalue()
-        chunk = self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet"
-        with atomic_path(chunk) as partial:
-            partial.write_bytes(data)
-        self._loaded.add(chunk)
+        self.chunks.add(completion._asdict() for completion in new)
         self.known.update((completion.key, completion) for completion in new)

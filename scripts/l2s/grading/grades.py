@@ -2,14 +2,16 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 
 from l2s.contracts.grades import GRADES, Outcome
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
-from l2s.grading.contract import Case
+from l2s.grading.contract import Case, Verdict
 from l2s.grading.grade_cases import grade_cases
+from l2s.grading.store import VerdictStore
 from l2s.modules import module_names, module_of
 
 GRADERS = "l2s.grading.graders"
@@ -30,7 +32,11 @@ def grader_module(name: str, where: str) -> str:
 
 
 def grade_responses(
-    responses: pa.Table, questions: list[pa.Table], grader: str, workers: int | None = None
+    responses: pa.Table,
+    questions: list[pa.Table],
+    grader: str,
+    workers: int | None = None,
+    store: Path | None = None,
 ) -> pa.Table:
     """Grade every response, at every context length that it is read at.
 
@@ -39,6 +45,7 @@ def grade_responses(
         questions: Tables of questions with gold answers, one per benchmark.
         grader: Name of the grader.
         workers: Number of processes that grade; one per core if None.
+        store: Folder in which verdicts on these responses are kept, so that only new ones are graded; None: nowhere.
 
     Returns:
         A table with the schema GRADES, in the order of the responses.
@@ -55,7 +62,7 @@ def grade_responses(
         cases.append(Case(response.pop("text"), gold[question], question[0]))
         rows.append({**response, "gold": gold[question]})
     # Where a context length cuts nothing, the text is the same, and equal cases have one verdict.
-    verdicts = grade_cases(cases, grader_module(grader, "grader"), workers or len(os.sched_getaffinity(0)))
+    verdicts = _verdicts(cases, grader_module(grader, "grader"), workers or len(os.sched_getaffinity(0)), store)
     for row, verdict in zip(rows, verdicts, strict=True):
         answer, start, end = verdict.found or (None, None, None)
         row |= {"outcome": verdict.outcome.value, "answer": answer, "answer_start": start, "answer_end": end}
@@ -65,3 +72,17 @@ def grade_responses(
     counts = Counter(row["outcome"] for row in rows)
     print(", ".join(f"{outcome.value} {counts[outcome.value]}" for outcome in Outcome))
     return table_of(rows, GRADES)
+
+
+def _verdicts(cases: list[Case], module: str, workers: int, folder: Path | None) -> list[Verdict]:
+    """Return a verdict on each response, those that are kept from the store."""
+    store = VerdictStore(folder, module) if folder else None
+    found = {case: store.get(case) if store else None for case in cases}
+    new = [case for case, verdict in found.items() if verdict is None]
+    if store and len(new) < len(found):
+        print(f"{len(found) - len(new):,} of {len(found):,} different responses were graded before")
+    graded = list(zip(new, grade_cases(new, module, workers), strict=True)) if new else []
+    if store:
+        store.add(graded)
+    found.update(graded)
+    return [found[case] for case in cases]

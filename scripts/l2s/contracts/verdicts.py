@@ -1,0 +1,16 @@
+"""The schema of kept verdicts: what a grader said of one text and one right answer."""
+
+import pyarrow as pa
+
+from l2s.contracts.parquet import Column, schema_of
+
+VERDICTS = schema_of(
+    [
+        Column("key", pa.string(), "sha256 of the response's text, the right answer and the benchmark's name"),
+        Column("outcome", pa.string(), "correct, wrong or no_answer, see the schema of grades"),
+        Column("answer", pa.string(), "the answer that the grader found; null: none", nullable=True),
+        Column("answer_start", pa.int32(), "place of its first character, from 0", nullable=True),
+        Column("answer_end", pa.int32(), "place behind its last character", nullable=True),
+        Column("gold_parsed", pa.string(), "what the grader made of the right answer", nullable=True),
+    ]
+)

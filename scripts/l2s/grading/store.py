@@ -1,0 +1,62 @@
+"""Kept verdicts: what a grader has said once of a response it is not asked again.
+
+A store belongs to one grader, its code and the libraries that it rests on. Failures are not kept: they are tried again.
+Jobs may share a store, as each adds chunks of its own.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from l2s.contracts.chunks import Chunks
+from l2s.contracts.grades import Outcome
+from l2s.contracts.verdicts import VERDICTS
+from l2s.files import canonical_json, digest_of
+from l2s.grading.contract import Case, Found, Verdict
+from l2s.provenance import reached_digest
+
+LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "antlr4-python3-runtime", "word2number")
+FAILURES = (Outcome.TIMEOUT, Outcome.ERROR)
+ID_DIGITS = 16
+
+
+class VerdictStore:
+    """The verdicts of one grader on the responses that lie in one folder.
+
+    Args:
+        folder: The folder of these responses' verdicts.
+        module: The grader's module.
+    """
+
+    def __init__(self, folder: Path, module: str) -> None:
+        decides = {"code": reached_digest(module), "libraries": {name: version(name) for name in LIBRARIES}}
+        name = f"{module.rpartition('.')[2]}~{digest_of(decides)[:ID_DIGITS]}"
+        self.chunks = Chunks(folder / name, VERDICTS, "its responses are graded again")
+        self.known = {row["key"]: _verdict(row) for row in self.chunks.new_rows()}
+
+    def get(self, case: Case) -> Verdict | None:
+        """Return what is known of a response, None if it has not been graded."""
+        return self.known.get(_key(case))
+
+    def add(self, graded: Iterable[tuple[Case, Verdict]]) -> None:
+        """Keep verdicts."""
+        new = {_key(case): verdict for case, verdict in graded if verdict.outcome not in FAILURES}
+        if new:
+            self.chunks.add(_row(key, verdict) for key, verdict in new.items())
+            self.known.update(new)
+
+
+def _key(case: Case) -> str:
+    return hashlib.sha256(canonical_json(case).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _row(key: str, verdict: Verdict) -> dict[str, object]:
+    answer, start, end = verdict.found or (None, None, None)
+    place = {"answer": answer, "answer_start": start, "answer_end": end}
+    return {"key": key, "outcome": verdict.outcome.value, **place, "gold_parsed": verdict.gold_parsed}
+
+
+def _verdict(row: dict[str, object]) -> Verdict:
+    found = None if row["answer"] is None else Found(row["answer"], row["answer_start"], row["answer_end"])
+    return Verdict(Outcome(row["outcome"]), found, row["gold_parsed"])
