@@ -20,6 +20,7 @@ import logging
 import re
 from functools import lru_cache
 
+import math_verify.grader
 import math_verify.parser
 from latex2sympy2_extended import latex2sympy
 from math_verify import LatexExtractionConfig, parse, verify
@@ -27,6 +28,7 @@ from math_verify import LatexExtractionConfig, parse, verify
 from l2s.grading.contract import Comparison, Found
 from l2s.grading.math_verify_rules.finding import find_answer
 from l2s.grading.math_verify_rules.spelling import repaired, words_of
+from l2s.grading.numeric import simplify
 
 DECISIONS = {"yes", "no", "true", "false"}
 INTEGER = re.compile(r"-?[0-9]{1,1000}")
@@ -40,6 +42,7 @@ def _parse_arithmetic(text: str, **_: object) -> object:
 
 
 math_verify.parser.parse_expr = _parse_arithmetic
+math_verify.grader.simplify = simplify  # of differences, which it compares with 0
 
 
 def read_gold(gold: str, benchmark: str) -> str:

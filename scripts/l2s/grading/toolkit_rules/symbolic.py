@@ -14,10 +14,12 @@ from functools import lru_cache
 from typing import Any
 
 from latex2sympy2_extended import latex2sympy
-from sympy import Expr, FiniteSet, Matrix, MatrixBase, N, simplify
+from sympy import Expr, FiniteSet, Matrix, MatrixBase, N
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 from sympy.parsing.latex import _parse_latex_antlr, parse_latex
+
+from l2s.grading.numeric import simplify, surely_not_zero
 
 # sympy's parser insists on version 4.11 of the ANTLR runtime, math-verify's needs 4.13. Parsers made for the one work
 # with the other; they only would print on each use that the versions differ.
@@ -95,6 +97,8 @@ def _succeeds(comparison: Any, first: Any, second: Any) -> bool:
 
 
 def _same_value(first: Any, second: Any) -> bool:
+    if isinstance(first, Expr) and isinstance(second, Expr) and surely_not_zero(first - second):
+        return False
     return first.equals(second)
 
 
@@ -106,7 +110,7 @@ def _same_sides(first: Any, second: Any) -> bool:
     """Compare what separates the sides of two relations; that one is < and the other >= does not count."""
     if not (isinstance(first, Relational) and isinstance(second, Relational)):
         return False
-    return abs(first.lhs - first.rhs).equals(abs(second.lhs - second.rhs))
+    return _same_value(abs(first.lhs - first.rhs), abs(second.lhs - second.rhs))
 
 
 def _same_number(first: Any, second: Any) -> bool:
