@@ -77,6 +77,13 @@ def main(
             "repeated. Default: none."
         ),
     ] = None,
+    budget: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Number of generated tokens after which the responses are cut besides, without decoding; may be "
+            "repeated. Default: none."
+        ),
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")
     ] = None,
@@ -105,7 +112,8 @@ def main(
         shown = {name: read_table(path, EXAMPLES) for name, path in examples}
     questions = [find_questions(given, "--benchmark") for given in benchmark]
     store = store or out.with_name(f"{out.name}.store")
-    decode(checkpoint, questions, shown, settings, prompt.entry, store, out, gpus, scratch, read_at or ())
+    readings = {"read_at": read_at or (), "budgets": budget or ()}
+    decode(checkpoint, questions, shown, settings, prompt.entry, store, out, gpus, scratch, **readings)
 
 
 def load_shown(benchmarks: list[str], prompt: Named[PromptEntry]) -> dict[str, pa.Table]:
@@ -139,6 +147,7 @@ if "snakemake" in globals() and __name__ == "__main__":
         prompt=entry_of_rule("prompts", PromptEntry, settings.entry.prompt, snakemake.params.prompt),
         examples=[NamedPath(name, files[shown]) for name, shown in snakemake.params.example_sets.items()],
         read_at=snakemake.params.read_at,
+        budget=snakemake.params.budgets,
         store=Path(snakemake.params.store),
         scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
         gpus=snakemake.resources.gpu,

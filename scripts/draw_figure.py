@@ -25,9 +25,11 @@ def main(
 ) -> None:
     """Draw a figure as interactive HTML (nothing is loaded from elsewhere), SVG and PNG."""
     module = importlib.import_module(figure_module(figure, "--figure"))
-    rows = rows_read_at(read_table(table, TABLE))  # figures show the responses as they were decoded
+    rows = read_table(table, TABLE)
     if lacking := module.needs(drawn(rows)):
         raise UserError(f"{table}: figure '{figure}': {lacking}")
+    if not getattr(module, "SHOWS_READINGS", False):
+        rows = rows_read_at(rows)  # the responses as they were decoded
     save_chart(module.chart(rows, read_metadata(table)["title"]), out)
     print(f"{out}.html, .svg, .png")
 

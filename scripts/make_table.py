@@ -13,7 +13,15 @@ from typing import Annotated
 import typer
 
 from l2s.analysis.paper_table import layout_note, wide_frame
-from l2s.analysis.render_table import caption, display_frame, write_csv, write_html, write_latex, write_markdown
+from l2s.analysis.render_table import (
+    budgets_frame,
+    caption,
+    display_frame,
+    write_csv,
+    write_html,
+    write_latex,
+    write_markdown,
+)
 from l2s.analysis.spec import Spec, read_spec
 from l2s.analysis.table import make_table
 from l2s.config import validate
@@ -37,6 +45,8 @@ def main(
     compared = read_table(comparisons, COMPARISONS)
     note = caption(summary, compared, spec.reference, spec.counting, spec.limits)
     tables = [display_frame(summary, compared)]
+    if not (budgets := budgets_frame(summary)).empty:
+        tables.append(budgets)
     if spec.cell:
         tables.insert(0, wide_frame(summary, spec.cell, compared))
         note = layout_note(spec.cell) + note

@@ -9,10 +9,10 @@ NONE = COMPARISONS.empty_table()
 """Comparisons of a table that is not about them."""
 
 
-def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None):
+def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=None, budget=None):
     responses, grades = [], []
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
-        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at}
+        key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at, "budget": budget}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
         filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})

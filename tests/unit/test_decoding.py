@@ -9,7 +9,7 @@ from support import DEMO
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
-from l2s.contracts.responses import RESPONSES
+from l2s.contracts.responses import RESPONSES, readings
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.prompts import Prompt
@@ -38,13 +38,13 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, read_at=()):
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, cuts=readings()):
         model = read_model(folder, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
         begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
-        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, read_at)
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, cuts)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
@@ -161,6 +161,30 @@ def test_stop_string_on_the_last_token_of_the_budget_ends_the_response_by_itself
     ((cut,), _) = decode(settings(max_new_tokens=row["output_tokens"] - 1), [questions(1)], prompt=stopping)
     assert (again["finish_reason"], again["output_ids"]) == ("stop", row["output_ids"])
     assert (cut["finish_reason"], cut["output_ids"]) == ("length", row["output_ids"][:-1])
+
+
+@pytest.mark.parametrize("stop", [(), ("Wait",)], ids=["no stop string", "a stop string"])
+def test_a_response_cut_at_a_budget_is_what_decoding_with_that_budget_gives(decode, stop):
+    prompt, budgets = PROMPT.model_copy(update={"stop": stop}), (4, 16, 32, 64)
+    cut, _ = decode(settings(), [questions()], prompt=prompt, cuts=readings(budgets=budgets))
+    for budget in budgets:
+        anew, _ = decode(settings(max_new_tokens=budget), [questions()], store=f"{budget}", prompt=prompt)
+        read = [row | {"budget": None} for row in cut if row["budget"] == budget]
+        assert read == anew, budget
+    assert {row["finish_reason"] for row in cut if row["budget"] == 4} == {"length"}
+
+
+def test_a_drawn_response_cut_at_a_budget_is_what_decoding_with_that_budget_gives(decode):
+    drawn = {"sampling": {"temperature": 0.7, "samples": 2, "seed": 3}}
+    cut, _ = decode(settings(**drawn), [questions(3)], cuts=readings(budgets=[16]))
+    anew, _ = decode(settings(**drawn, max_new_tokens=16), [questions(3)], store="anew")
+    assert [row | {"budget": None} for row in cut if row["budget"] == 16] == anew
+
+
+def test_other_budgets_are_read_from_the_store_without_an_engine(decode):
+    decode(settings(), [questions()])
+    rows, _ = decode(settings(), [questions()], start=must_not_start, cuts=readings(read_at=[30], budgets=[8]))
+    assert {(row["read_at"], row["budget"]) for row in rows} == {(None, None), (30, None), (None, 8)}
 
 
 class Scripted:

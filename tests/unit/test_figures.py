@@ -127,7 +127,7 @@ def test_radar_closes_every_models_line_and_needs_three_benchmarks():
 def test_what_figures_may_ask_is_the_same_before_and_after_decoding():
     lines = [TableLine("p", "m", {"scale": scale, "of": {"k": 1}}) for scale in (0.5, 0.7)]
     known = drawn(swept([line.hyper_parameters for line in lines]))
-    assert known == ({"b": False}, lines)
+    assert known == ({"b": False}, lines, [])
     assert drawn(summary_with_levels()).benchmarks == {"b": True}
 
 

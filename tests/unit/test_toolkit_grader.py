@@ -156,8 +156,10 @@ def test_poisoned_answer_costs_its_own_outcome_only(grader, name):
 @pytest.mark.parametrize("grader", ["toolkit", "math_verify"])
 def test_poisoned_gold_answer_costs_its_own_outcome_only(grader):
     cases = [Case("\\boxed{8}", "9^{9^{9}}", "math500"), Case("\\boxed{8}", "8", "math500")]
-    verdicts = grade_cases(cases, f"l2s.grading.graders.{grader}", 1, IMPATIENT)
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.TIMEOUT, Outcome.CORRECT]
+    poisoned, sound = grade_cases(cases, f"l2s.grading.graders.{grader}", 1, IMPATIENT)
+    # That 8 is not 9^{9^{9}} can be seen from their size, which not every grader looks at.
+    assert poisoned.outcome in (Outcome.TIMEOUT, Outcome.WRONG)
+    assert sound.outcome is Outcome.CORRECT
 
 
 @pytest.mark.parametrize("grader", ["toolkit", "math_verify"])

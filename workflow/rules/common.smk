@@ -17,7 +17,7 @@ from l2s.analysis.figures import figure_module
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
-from l2s.experiment.context_lengths import read_at
+from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
 from l2s.config import read_entry
 from l2s.errors import UserError

@@ -32,6 +32,7 @@ rule decode:
         prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
         read_at=lambda wildcards: read_at(experiment, wildcards.checkpoint, wildcards.decoding),
+        budgets=lambda wildcards: budgets(experiment, wildcards.checkpoint, wildcards.decoding),
         store=layout.store,
     message:
         "decode with {wildcards.checkpoint}, {wildcards.decoding}"

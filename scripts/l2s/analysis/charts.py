@@ -39,10 +39,12 @@ class Drawn(NamedTuple):
     Attributes:
         benchmarks: Its benchmarks, and for each whether its questions have levels.
         lines: The lines of its table.
+        budgets: The budgets at which its responses are read, in generated tokens.
     """
 
     benchmarks: dict[str, bool]
     lines: Sequence[Line]
+    budgets: Sequence[int]
 
 
 class TableLine(NamedTuple):
@@ -55,11 +57,12 @@ class TableLine(NamedTuple):
 
 def drawn(table: pa.Table) -> Drawn:
     """Return what figures may ask of a study from its table, schema TABLE."""
-    rows = table.select(["pair", "method", "recipe", "hyper_parameters", "benchmark", "level"]).to_pylist()
+    rows = table.select(["pair", "method", "recipe", "hyper_parameters", "benchmark", "level", "budget"]).to_pylist()
     benchmarks = {row["benchmark"]: False for row in rows if row["benchmark"] != MEAN}
     benchmarks.update((row["benchmark"], True) for row in rows if row["level"] is not None)
     lines = dict.fromkeys((row["pair"], row["method"], row["recipe"], row["hyper_parameters"]) for row in rows)
-    return Drawn(benchmarks, [TableLine(pair, method, json.loads(text)) for pair, method, _, text in lines])
+    budgets = sorted({row["budget"] for row in rows if row["budget"] is not None})
+    return Drawn(benchmarks, [TableLine(pair, method, json.loads(text)) for pair, method, _, text in lines], budgets)
 
 
 def dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Marks:
 
         A response that is read otherwise than it was decoded is not compared.
         """
-        if not pd.isna(line.read_at) or line.pair not in self.pairs_with_best:
+        if _cut(line) or line.pair not in self.pairs_with_best:
             return ""
         compared = self.best.get((line.pair, line.checkpoint, line.benchmark))
         if compared is None:
@@ -49,7 +49,7 @@ class Marks:
     def against_reference(self, line: Any) -> Any | None:
         """Return the comparison of a line with its reference; None for the reference itself and for other readings."""
         found = self.references.get((line.pair, line.checkpoint, line.benchmark))
-        return found if pd.isna(line.read_at) else None
+        return None if _cut(line) else found
 
     def sentences(self) -> list[str]:
         """Say in words what the tests are, and which differences the questions could have shown."""
@@ -75,6 +75,11 @@ class Marks:
             f"{100 * POWER:.0f} % power (median of the lines): {', '.join(limits)}."
         )
         return said
+
+
+def _cut(line: Any) -> bool:
+    """Say whether a line is of responses that were cut after they had been decoded."""
+    return not (pd.isna(line.read_at) and pd.isna(line.budget))
 
 
 def _chosen(comparisons: pa.Table, grader: str, against_is: str) -> Compared:

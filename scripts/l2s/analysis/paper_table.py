@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from l2s.analysis.marks import Marks
-from l2s.analysis.table import model_names, overall
+from l2s.analysis.table import as_decoded, model_names, overall
 from l2s.contracts.table import MEAN
 
 Cell = Literal["length", "reflection", "reflective"]
@@ -40,7 +40,7 @@ def wide_frame(summary: pa.Table, cell: Cell, comparisons: pa.Table) -> pd.DataF
         cell: What a cell says, see CELLS.
         comparisons: The same study's, schema COMPARISONS: accuracies are marked by them.
     """
-    frame, marks = overall(summary), Marks(comparisons)
+    frame, marks = as_decoded(overall(summary)), Marks(comparisons)
     _, write = CELLS[cell]
 
     def marked(text: str, line: Any) -> str:

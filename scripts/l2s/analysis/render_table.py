@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 from l2s.analysis.lengths import NOTES as LENGTHS
 from l2s.analysis.marks import Marks
 from l2s.analysis.reflection import NOTES as REFLECTIONS
-from l2s.analysis.table import Counting, graders_of, model_names, overall
+from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
 
@@ -31,6 +31,11 @@ READ_AT = (
     "response together, would have ended them."
 )
 
+BUDGETS = (
+    "Budgets: accuracy in % (mean length) of the same responses, cut after so many generated tokens, which is what the "
+    "models would have said with that budget."
+)
+
 
 def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     """Return the table as text cells, one row for each checkpoint and benchmark.
@@ -39,13 +44,13 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
         summary: A table with the schema TABLE.
         comparisons: The same study's, schema COMPARISONS.
     """
-    frame, marks = overall(summary), Marks(comparisons)
+    frame, marks = as_decoded(overall(summary)), Marks(comparisons)
     lines = list(frame.itertuples())
     against = [marks.against_reference(line) for line in lines]
     shown = pd.DataFrame({"Pair": frame["pair"], "Model": model_names(frame), "Benchmark": frame["benchmark"]})
     shown["Accuracy %"] = [f"{_accuracy_text(line)} {marks.mark(line)}".strip() for line in lines]
     for grader in graders_of(summary)[1:]:
-        shown[f"{grader} %"] = (100 * overall(summary, grader)["accuracy"].to_numpy()).round(1).astype(str)
+        shown[f"{grader} %"] = (100 * as_decoded(overall(summary, grader))["accuracy"].to_numpy()).round(1).astype(str)
     shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
     shown["Change"] = [
         change_text(line.length_change) + _limits_text(one) for line, one in zip(lines, against, strict=True)
@@ -60,6 +65,28 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     ]
     # A column that says the same in every row says it better in the title.
     return shown.drop(columns=[name for name in ("Pair", "Benchmark") if shown[name].nunique() == 1])
+
+
+def budgets_frame(summary: pa.Table) -> pd.DataFrame:
+    """Return accuracy and mean length at each budget as text cells, a row for each model; empty without budgets.
+
+    Args:
+        summary: A table with the schema TABLE. Of several benchmarks their mean is shown.
+    """
+    frame = overall(summary)
+    several = (frame["benchmark"] == MEAN).any()
+    frame = frame[frame["read_at"].isna() & ((frame["benchmark"] == MEAN) | (not several))]
+    if frame["budget"].isna().all():
+        return pd.DataFrame()
+    cells = [f"{100 * line.accuracy:.1f} ({line.mean_tokens:.1f})" for line in frame.itertuples()]
+    column = frame["budget"].map(lambda budget: "As decoded" if pd.isna(budget) else f"Budget {budget:,.0f}")
+    shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "At": column, "Cell": cells})
+    order = [*sorted(frame["budget"].dropna().unique()), None]
+    columns = ["As decoded" if budget is None else f"Budget {budget:,.0f}" for budget in order]
+    wide = shown.pivot(index=["Pair", "Model"], columns="At", values="Cell")[columns].fillna("")
+    rows = shown[["Pair", "Model"]].drop_duplicates()
+    wide = rows.merge(wide.reset_index(), on=["Pair", "Model"])
+    return wide.drop(columns=["Pair"] if wide["Pair"].nunique() == 1 else [])
 
 
 def _accuracy_text(line: Any) -> str:
@@ -101,6 +128,7 @@ def caption(
     counted = {"length": LENGTHS[counting.length], "reflection": REFLECTIONS[counting.reflection]}
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
+    readings += [] if frame["budget"].isna().all() else [BUDGETS]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
     return " ".join([f"{asked}. {note}", *filter(None, [graded]), *Marks(comparisons).sentences(), *readings, *limits])
 

@@ -12,11 +12,11 @@ from l2s.config import StrictModel, read_yaml, validate
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table
 from l2s.contracts.questions import QUESTIONS
-from l2s.contracts.responses import RESPONSES
+from l2s.contracts.responses import RESPONSES, Reading
 from l2s.contracts.table import QUESTION
 
 # Token ids, which are most of a file, are not.
-COLUMNS_READ = [*QUESTION, "read_at", "text", "output_tokens", "retokenized", "finish_reason"]
+COLUMNS_READ = [*QUESTION, *Reading._fields, "text", "output_tokens", "retokenized", "finish_reason", "repetition"]
 
 
 class Files(StrictModel):

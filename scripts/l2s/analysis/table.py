@@ -13,12 +13,14 @@ from l2s.analysis.lengths import COLUMNS, Length
 from l2s.analysis.reflection import Reflection, count_keywords
 from l2s.config import StrictModel
 from l2s.contracts.parquet import table_of
-from l2s.contracts.responses import rows_read_at
+from l2s.contracts.responses import AS_DECODED, Reading, readings, rows_read_at
 from l2s.contracts.table import MEAN, QUESTION, TABLE
 from l2s.errors import UserError
 from l2s.files import canonical_json
 
 WITH_LIMITS = ("accuracy", "mean_tokens")
+MAY_BE_NULL = ("length_change", "mean_tokens_right", "mean_tokens_wrong")
+MEANS = ("median_tokens", "truncated", "looping", "no_answer", "reflective", "reflection_keywords")
 
 Graded = tuple[pa.Table, Mapping[str, pa.Table]]
 """A checkpoint's responses, and by grader their grades; the study's own grader comes first."""
@@ -36,6 +38,12 @@ class Row(StrictModel):
     checkpoint: str
     reference: str | None = Field(None, description="checkpoint that lengths are compared with")
     read_at: tuple[int, ...] = Field((), description="context lengths at which the responses are read besides")
+    budgets: tuple[int, ...] = Field((), description="budgets at which the responses are read besides")
+
+    @property
+    def readings(self) -> list[Reading]:
+        """How the responses are read, as decoded first."""
+        return readings(self.read_at, self.budgets)
 
 
 class Counting(StrictModel):
@@ -76,27 +84,32 @@ def make_table(
     """
     for name in {name for row in rows for name in (row.checkpoint, row.reference) if name} - read.keys():
         raise UserError(f"study {study}: no responses and grades are given for checkpoint {name}")
-    readings = {(row.reference, None) for row in rows if row.reference}
-    readings |= {(row.checkpoint, read_at) for row in rows for read_at in (None, *row.read_at)}
-    counted = {name: _counted(read[name][0], counting) for name in {name for name, _ in readings}}
+    wanted = {(row.checkpoint, reading) for row in rows for reading in row.readings}
+    wanted |= {(row.reference, _compared_with(row, reading, read)) for row in rows for reading in row.readings}
+    wanted = {(name, reading) for name, reading in wanted if name and reading}
+    counted = {name: _counted(read[name][0], counting) for name in {name for name, _ in wanted}}
     lines = []
     for grader in next(iter(read.values()))[1]:
         measured = {
-            (name, read_at): {
+            (name, reading): {
                 key: part
                 for benchmark in benchmarks
                 for key, part in _measure(
-                    _joined(name, benchmark, read_at, counted[name], read[name][1][grader]), benchmark, levels or {}
+                    _joined(name, benchmark, reading, counted[name], read[name][1][grader]), benchmark, levels or {}
                 )
             }
-            for name, read_at in readings
+            for name, reading in wanted
         }
-        lines += _lines_of(study, grader, rows, measured)
+        lines += _lines_of(study, grader, rows, read, measured)
     return table_of(map(_with_limits, lines), TABLE)
 
 
 def _lines_of(
-    study: str, grader: str, rows: Sequence[Row], measured: Mapping[tuple[str, int | None], _Numbers]
+    study: str,
+    grader: str,
+    rows: Sequence[Row],
+    read: Mapping[str, Graded],
+    measured: Mapping[tuple[str, Reading], _Numbers],
 ) -> list[dict[str, Any]]:
     """Return the lines of one grader, those of single levels last."""
     lines = []
@@ -104,11 +117,16 @@ def _lines_of(
         head = {"study": study, "grader": grader}
         head |= row.model_dump(include={"pair", "method", "recipe", "checkpoint"})
         head["hyper_parameters"] = canonical_json(row.hyper_parameters)
-        reference = measured[row.reference, None] if row.reference else {}
-        for read_at in (None, *row.read_at):
-            parts = _with_mean(measured[row.checkpoint, read_at], reference)
-            lines += [{**head, "read_at": read_at, **part} for part in parts]
+        for reading in row.readings:
+            reference = measured.get((row.reference, _compared_with(row, reading, read)), {})
+            parts = _with_mean(measured[row.checkpoint, reading], reference)
+            lines += [{**head, **reading._asdict(), **part} for part in parts]
     return sorted(lines, key=lambda line: line["level"] is not None)
+
+
+def as_decoded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines that are not of responses cut at a budget; those at a context length stay."""
+    return frame[frame["budget"].isna()]
 
 
 def graders_of(summary: pa.Table) -> list[str]:
@@ -130,30 +148,38 @@ def by_grader(summary: pa.Table, grader: str | None = None) -> pd.DataFrame:
 def model_names(frame: pd.DataFrame) -> pd.Series:
     """Return how tables name the model of each line: its recipe, and the context length if it was read at one."""
     read_at = frame["read_at"].map(lambda length: "" if pd.isna(length) else f", context length {length:,.0f}")
-    return frame["recipe"] + read_at
+    budget = frame["budget"].map(lambda tokens: "" if pd.isna(tokens) else f", budget {tokens:,.0f}")
+    return frame["recipe"] + read_at + budget
 
 
 def _counted(responses: pa.Table, counting: Counting) -> pa.Table:
     """Return responses with their length and number of keywords in place of their text, which is read once."""
     keywords = [count_keywords(text, counting.reflection) for text in responses["text"].to_pylist()]
-    kept = responses.select([*QUESTION, "read_at", "finish_reason"])
+    kept = responses.select([*QUESTION, *Reading._fields, "finish_reason", "repetition"])
     return kept.append_column("length", responses[COLUMNS[counting.length]]).append_column(
         "keywords", pa.array(keywords, pa.int32())
     )
 
 
-def _joined(
-    checkpoint: str, benchmark: str, read_at: int | None, responses: pa.Table, grades: pa.Table
-) -> pd.DataFrame:
-    """Return the graded responses to a benchmark, as decoded or read at a context length."""
+def _compared_with(row: Row, reading: Reading, read: Mapping[str, Graded]) -> Reading | None:
+    """Return how the reference is read that a line is compared with: at the same budget; None if it is not."""
+    if row.reference is None or reading.budget is None:
+        return AS_DECODED
+    budgets = pc.unique(read[row.reference][0]["budget"]).to_pylist()
+    return Reading(budget=reading.budget) if reading.budget in budgets else None
+
+
+def _joined(checkpoint: str, benchmark: str, reading: Reading, responses: pa.Table, grades: pa.Table) -> pd.DataFrame:
+    """Return the graded responses to a benchmark in one reading."""
     answered, graded = (
-        rows_read_at(table, read_at).filter(pc.field("benchmark") == benchmark).drop_columns(["read_at"])
-        for table in (responses, grades.select([*QUESTION, "read_at", "outcome"]))
+        rows_read_at(table, reading).filter(pc.field("benchmark") == benchmark).drop_columns(list(reading._fields))
+        for table in (responses, grades.select([*QUESTION, *Reading._fields, "outcome"]))
     )
     both = answered.to_pandas().merge(graded.to_pandas(), on=QUESTION, validate="one_to_one")
     if both.empty:
-        reading = "" if read_at is None else f" read at a context length of {read_at}"
-        raise UserError(f"checkpoint {checkpoint}: there are no graded responses to benchmark '{benchmark}'{reading}")
+        at = "" if reading.read_at is None else f" read at a context length of {reading.read_at}"
+        at += "" if reading.budget is None else f" read at a budget of {reading.budget}"
+        raise UserError(f"checkpoint {checkpoint}: there are no graded responses to benchmark '{benchmark}'{at}")
     return both
 
 
@@ -169,7 +195,8 @@ def _measure(
 
 def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str, Any]:
     keywords, lengths = both["keywords"], both["length"]
-    right = (both["outcome"] == "correct").groupby(both["question_id"]).mean()
+    correct = both["outcome"] == "correct"
+    right = correct.groupby(both["question_id"]).mean()
     return {
         "benchmark": benchmark,
         "level": level,
@@ -177,6 +204,10 @@ def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str,
         "responses": len(both),
         "accuracy": wilson(float(right.sum()), len(right)),
         "mean_tokens": mean_of(lengths.groupby(both["question_id"]).mean()),
+        "median_tokens": float(lengths.median()),
+        "mean_tokens_right": float(lengths[correct].mean()) if correct.any() else None,
+        "mean_tokens_wrong": None if correct.all() else float(lengths[~correct].mean()),
+        "looping": float(both["repetition"].notna().mean()),
         "truncated": float((both["finish_reason"] != "stop").mean()),
         "no_answer": float((both["outcome"] == "no_answer").mean()),
         "grader_failures": int(both["outcome"].isin(["timeout", "error"]).sum()),
@@ -200,16 +231,15 @@ def _with_change(part: dict[str, Any], reference: dict[str, Any] | None) -> dict
 
 def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
     frame = pd.DataFrame([{key: value for key, value in part.items() if key not in WITH_LIMITS} for part in parts])
-    changes = frame["length_change"]
     return {
         "benchmark": MEAN,
         "level": None,
         "questions": int(frame["questions"].sum()),
         "responses": int(frame["responses"].sum()),
         **{key: mean_of_intervals([part[key] for part in parts]) for key in WITH_LIMITS},
-        "length_change": None if changes.isna().any() else float(changes.mean()),
+        **{key: None if frame[key].isna().any() else float(frame[key].mean()) for key in MAY_BE_NULL},
         "grader_failures": int(frame["grader_failures"].sum()),
-        **frame[["truncated", "no_answer", "reflective", "reflection_keywords"]].mean().to_dict(),
+        **frame[list(MEANS)].mean().to_dict(),
     }
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from l2s.contracts.parquet import Column, schema_of
-from l2s.contracts.responses import READ_AT
+from l2s.contracts.responses import BUDGET, READ_AT
 
 
 class Outcome(StrEnum):
@@ -24,6 +24,7 @@ GRADES = schema_of(
         Column("question_id", pa.string(), "identifier of the question in its benchmark"),
         Column("sample", pa.int32(), "index of the sample, from 0"),
         READ_AT,
+        BUDGET,
         Column("outcome", pa.string(), "correct; wrong; no_answer: none found; timeout, error: the grader failed"),
         Column(
             "answer", pa.string(), "the answer that the grader found in the response, as it compared it", nullable=True

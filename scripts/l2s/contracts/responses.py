@@ -1,5 +1,8 @@
 """The schema of responses: what every decode job writes, whatever the engine."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -8,9 +11,12 @@ from l2s.contracts.parquet import Column, schema_of
 READ_AT = Column(
     "read_at",
     pa.int32(),
-    "null: the response as it was decoded, these rows come first; a number: the same response, cut where a context "
-    "length of so many tokens (prompt and response together) would have ended it",
+    "a number: the response, cut where a context length of so many tokens (prompt and response together) would have "
+    "ended it; null: not cut so. Rows with neither this nor a budget are as decoded, and come first",
     nullable=True,
+)
+BUDGET = Column(
+    "budget", pa.int32(), "a number: the response, cut after so many generated tokens; null: not cut so", nullable=True
 )
 FINISH_REASONS = ("stop", "length", "context_length", "prompt_too_long")
 CUT = ("length", "context_length")
@@ -21,6 +27,7 @@ RESPONSES = schema_of(
         Column("question_id", pa.string(), "identifier of the question in its benchmark"),
         Column("sample", pa.int32(), "index of the sample, from 0"),
         READ_AT,
+        BUDGET,
         Column("prompt_sha256", pa.string(), "sha256 of the prompt's token ids, as little-endian int32"),
         Column("prompt_tokens", pa.int32(), "length of the prompt in tokens"),
         Column("text", pa.string(), "the response, special tokens left out, cut before the stop string that ended it"),
@@ -60,7 +67,28 @@ RESPONSES = schema_of(
 )
 
 
-def rows_read_at(table: pa.Table, context_length: int | None = None) -> pa.Table:
-    """Return the rows of a table with the column ``read_at`` that are of one reading; None: as decoded."""
-    column = table["read_at"]
-    return table.filter(pc.is_null(column) if context_length is None else pc.equal(column, context_length))
+class Reading(NamedTuple):
+    """How a response is read: as it was decoded, or cut where a shorter context length or budget would have ended it.
+
+    Attributes:
+        read_at: The context length, prompt and response together, in tokens; None: the one it was decoded with.
+        budget: The number of generated tokens; None: the one it was decoded with.
+    """
+
+    read_at: int | None = None
+    budget: int | None = None
+
+
+AS_DECODED = Reading()
+
+
+def readings(read_at: Iterable[int] = (), budgets: Iterable[int] = ()) -> list[Reading]:
+    """Return the reading as decoded, then those at context lengths, then those at budgets."""
+    return [AS_DECODED, *(Reading(length) for length in read_at), *(Reading(budget=budget) for budget in budgets)]
+
+
+def rows_read_at(table: pa.Table, reading: Reading = AS_DECODED) -> pa.Table:
+    """Return the rows of a table with the columns ``read_at`` and ``budget`` that are of one reading."""
+    for name, value in reading._asdict().items():
+        table = table.filter(pc.is_null(table[name]) if value is None else pc.equal(table[name], value))
+    return table

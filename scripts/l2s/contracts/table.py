@@ -25,6 +25,12 @@ TABLE = schema_of(
             "the responses, cut where a context length of so many tokens would have ended them; null: as decoded",
             nullable=True,
         ),
+        Column(
+            "budget",
+            pa.int32(),
+            "the responses, cut after so many generated tokens; null: at the budget that they were decoded with",
+            nullable=True,
+        ),
         Column("questions", pa.int32(), "number of questions (for the mean: of all benchmarks together)"),
         Column("responses", pa.int32(), "number of responses: questions times samples"),
         Column("accuracy", pa.float64(), "share of responses graded correct, in [0, 1]"),
@@ -33,10 +39,19 @@ TABLE = schema_of(
         Column("mean_tokens", pa.float64(), "mean response length, in tokens, counted as the study says"),
         Column("mean_tokens_low", pa.float64(), "lower limit of its 95 % interval"),
         Column("mean_tokens_high", pa.float64(), "upper limit of its 95 % interval"),
+        Column("median_tokens", pa.float64(), "median response length; for the mean: mean of the benchmarks' medians"),
+        Column(
+            "mean_tokens_right",
+            pa.float64(),
+            "mean length of the responses graded correct; null: there are none (for the mean: in a benchmark)",
+            nullable=True,
+        ),
+        Column("mean_tokens_wrong", pa.float64(), "the same of all other responses", nullable=True),
         Column(
             "length_change",
             pa.float64(),
-            "mean response length over the reference's, minus 1; for the mean: mean of the benchmarks' changes",
+            "mean response length over the reference's (at a budget: the reference's at the same one), minus 1; for "
+            "the mean: mean of the benchmarks' changes",
             nullable=True,
         ),
         Column(
@@ -44,6 +59,7 @@ TABLE = schema_of(
             pa.float64(),
             "share of responses cut by budget or context_length, or whose prompt was too long",
         ),
+        Column("looping", pa.float64(), "share of responses that were cut in a loop, as symptoms.py finds it"),
         Column("no_answer", pa.float64(), "share of responses in which the grader found no answer"),
         Column("grader_failures", pa.int32(), "number of responses on which the grader timed out or failed"),
         Column("reflective", pa.float64(), "share of responses with at least one of the study's reflection keywords"),

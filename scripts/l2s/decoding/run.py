@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from l2s.checkpoints.manifest import GET_AGAIN, TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint
 from l2s.contracts.parquet import write_table
+from l2s.contracts.responses import readings
 from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
 from l2s.decoding.prompts import Example, Prompt
@@ -33,6 +34,7 @@ def decode(
     granted: int | None = None,
     scratch: Path | None = None,
     read_at: Sequence[int] = (),
+    budgets: Sequence[int] = (),
 ) -> None:
     """Decode questions with a checkpoint, and write the responses and a JSON sidecar beside them.
 
@@ -47,6 +49,7 @@ def decode(
         granted: How many GPUs Snakemake granted; None outside Snakemake.
         scratch: Folder for merged weights that are not kept; None: they are.
         read_at: Context lengths at which the responses are read besides.
+        budgets: Budgets at which they are read besides, in generated tokens.
 
     Raises:
         UserError: A benchmark is given twice or lacks examples, or engine, prompt, context length or GPUs do not fit
@@ -66,7 +69,7 @@ def decode(
         def start() -> Engine:
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
 
-        session = Session(model.context_length, settings, rendered, stops, responses, start, read_at)
+        session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
         table = session.run([_questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,

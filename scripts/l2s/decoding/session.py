@@ -18,7 +18,7 @@ import pyarrow as pa
 from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.contracts.parquet import table_of
-from l2s.contracts.responses import CUT, RESPONSES
+from l2s.contracts.responses import AS_DECODED, CUT, RESPONSES, Reading
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import DecodingEntry
@@ -121,7 +121,7 @@ class Session:
         stops: What ends a response.
         store: Where completions are kept.
         start_engine: Starts the engine; called at most once, only if something is missing.
-        read_at: Context lengths at which the responses are read besides: what has been decoded, cut.
+        readings: How the responses are read: as decoded, and cut.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Session:
         stops: Stops,
         store: ResponseStore,
         start_engine: Callable[[], Engine],
-        read_at: Sequence[int] = (),
+        readings: Sequence[Reading] = (AS_DECODED,),
     ) -> None:
         self.context_length, self.settings, self.prompt, self.stops, self.store = (
             context_length,
@@ -142,15 +142,15 @@ class Session:
             store,
         )
         self.start_engine = start_engine
-        self.read_at = read_at
+        self.readings = readings
         self.facts: dict[str, Any] = {}
 
     def run(self, benchmarks: list[list[Question]]) -> pa.Table:
         """Decode what the store lacks, and return every response in the order of the questions.
 
         Returns:
-            A table with the schema ``RESPONSES``: benchmarks, questions, samples in order, as decoded; then all of
-            them again for each context length that they are read at.
+            A table with the schema ``RESPONSES``: benchmarks, questions, samples in order, once for each reading,
+            of which the one as decoded comes first.
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         rows = [one for part in asked for one in part]
@@ -166,8 +166,7 @@ class Session:
             if missing:
                 self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
         self.facts["first_prompt"] = rows[0].prompt
-        readings = (None, *self.read_at)
-        return table_of([self._row(one, read_at) for read_at in readings for one in rows], RESPONSES)
+        return table_of([self._row(one, reading) for reading in self.readings for one in rows], RESPONSES)
 
     def _tell_too_long(self, requests: list[Request]) -> None:
         count = sum(request.budget <= 0 for request in requests)
@@ -183,13 +182,13 @@ class Session:
     def _ask(self, question: Question, sample: int) -> Asked:
         text = self.prompt.text(question.benchmark, question.text)
         ids = self.prompt.ids(text)
-        request = Request(request_key(ids, sample), ids, *self._limit(len(ids), self.context_length))
+        request = Request(request_key(ids, sample), ids, *self._limit(len(ids)))
         return Asked(question, sample, text, request)
 
-    def _limit(self, prompt_tokens: int, context_length: int) -> tuple[int, str]:
+    def _limit(self, prompt_tokens: int, reading: Reading = AS_DECODED) -> tuple[int, str]:
         """Return how many tokens a response may have, and the finish reason if it is cut there."""
-        room = context_length - prompt_tokens
-        budget = self.settings.max_new_tokens
+        room = min(self.context_length, reading.read_at or self.context_length) - prompt_tokens
+        budget = min(self.settings.max_new_tokens, reading.budget or self.settings.max_new_tokens)
         return min(room, budget), "context_length" if room < budget else "length"
 
     def _batches(self, requests: list[Request]) -> list[list[Request]]:
@@ -221,28 +220,30 @@ class Session:
             output_tokens=tokens,
         )
 
-    def _completion(self, request: Request, read_at: int | None) -> Completion:
-        """Return what came of a request, as decoded or cut where a context length would have ended it."""
-        too_long = Completion(request.key, (), "prompt_too_long")
-        whole = self.store.known[request.key] if request.budget > 0 else too_long
-        if read_at is None or read_at >= self.context_length:
-            return whole
-        allowed, cut_reason = self._limit(len(request.prompt_ids), read_at)
-        if allowed <= 0:
-            return too_long
-        cut = Completion(request.key, whole.output_ids[:allowed], cut_reason)
-        return cut if len(whole.output_ids) > allowed else whole
+    def _completion(self, request: Request, reading: Reading) -> Completion:
+        """Return what came of a request, as decoded or cut where a shorter context length or budget would end it.
 
-    def _row(self, asked: Asked, read_at: int | None) -> dict[str, Any]:
+        Tokens come one after the other, and none depends on how many may follow, drawn ones included. So what is left
+        is the response that decoding with that context length or budget would have given.
+        """
+        allowed, cut_reason = self._limit(len(request.prompt_ids), reading)
+        if allowed <= 0:
+            return Completion(request.key, (), "prompt_too_long")
+        whole = self.store.known[request.key]
+        if reading == AS_DECODED or (whole.finish_reason not in CUT and len(whole.output_ids) <= allowed):
+            return whole
+        return Completion(request.key, whole.output_ids[:allowed], cut_reason)
+
+    def _row(self, asked: Asked, reading: Reading) -> dict[str, Any]:
         question, sample, prompt, request = asked
-        completion = self._completion(request, read_at)
+        completion = self._completion(request, reading)
         ids = list(completion.output_ids)
         text = self.stops.text(ids)
         return {
             "benchmark": question.benchmark,
             "question_id": question.question_id,
             "sample": sample,
-            "read_at": read_at,
+            **reading._asdict(),
             "prompt_sha256": hashlib.sha256(ids_bytes(request.prompt_ids)).hexdigest(),
             "prompt_tokens": len(request.prompt_ids),
             "text": text,

@@ -1,4 +1,4 @@
-"""Context lengths: at which ones responses are read, and where one is shorter than the budget."""
+"""Context lengths and budgets: at which ones responses are read, and where the one rules out the other."""
 
 from __future__ import annotations
 
@@ -28,14 +28,36 @@ def readings(experiment: Experiment, checkpoint: str, decoding: str, lengths: It
 
 def read_at(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]:
     """Return the context lengths at which the studies read a checkpoint's responses besides; none if not merged."""
+    return readings(experiment, checkpoint, decoding, _asked(experiment, checkpoint, decoding, "read_at"))
+
+
+def within_budget(experiment: Experiment, checkpoint: str, decoding: str, budgets: Iterable[int]) -> list[int]:
+    """Return at which of these budgets a checkpoint's responses can be read: those no larger than its own.
+
+    Args:
+        experiment: The experiment.
+        checkpoint: A checkpoint that is decoded in it.
+        decoding: The decode settings.
+        budgets: The budgets that a study asks for, in generated tokens.
+    """
+    own = experiment.decoding_of(checkpoint, decoding).max_new_tokens
+    return [budget for budget in budgets if budget <= own]
+
+
+def budgets(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]:
+    """Return the budgets at which the studies read a checkpoint's responses besides."""
+    return within_budget(experiment, checkpoint, decoding, _asked(experiment, checkpoint, decoding, "budgets"))
+
+
+def _asked(experiment: Experiment, checkpoint: str, decoding: str, key: str) -> list[int]:
+    """Return what the studies say under a key that have a checkpoint as a line or as a reference, in order."""
     studies = [
         experiment.studies[name]
         for name, lines in experiment.lines.items()
-        if any(line.checkpoint == checkpoint for line in lines)
+        if any(checkpoint in (line.checkpoint, line.reference) for line in lines)
     ]
     # Only studies with a table have readings.
-    asked = [getattr(study, "read_at", ()) for study in studies if decoding in study.decodings]
-    return readings(experiment, checkpoint, decoding, sorted(set().union(*asked)))
+    return sorted(set().union(*(getattr(study, key, ()) for study in studies if decoding in study.decodings)))
 
 
 def unreachable_budget(experiment: Experiment, checkpoint: str, decoding: str) -> str | None:

@@ -38,7 +38,7 @@ def grade_responses(
     workers: int | None = None,
     store: Path | None = None,
 ) -> pa.Table:
-    """Grade every response, at every context length that it is read at.
+    """Grade every response, at every context length and budget that it is read at.
 
     Args:
         responses: Table of responses.
@@ -55,13 +55,13 @@ def grade_responses(
     """
     gold = {(row["benchmark"], row["question_id"]): row["gold"] for table in questions for row in table.to_pylist()}
     rows, cases = [], []
-    for response in responses.select(["benchmark", "question_id", "sample", "read_at", "text"]).to_pylist():
+    for response in responses.select(["benchmark", "question_id", "sample", "read_at", "budget", "text"]).to_pylist():
         question = response["benchmark"], response["question_id"]
         if question not in gold:
             raise UserError(f"response to question {question[1]!r} of '{question[0]}': there is no such question")
         cases.append(Case(response.pop("text"), gold[question], question[0]))
         rows.append({**response, "gold": gold[question]})
-    # Where a context length cuts nothing, the text is the same, and equal cases have one verdict.
+    # Where a reading cuts nothing, the text is the same, and equal cases have one verdict.
     verdicts = _verdicts(cases, grader_module(grader, "grader"), workers or len(os.sched_getaffinity(0)), store)
     for row, verdict in zip(rows, verdicts, strict=True):
         answer, start, end = verdict.found or (None, None, None)

@@ -12,7 +12,7 @@ from l2s.analysis.figures import figure_module
 from l2s.analysis.lengths import Length
 from l2s.analysis.reflection import Reflection
 from l2s.errors import UserError
-from l2s.experiment.context_lengths import readings, unreachable_budgets
+from l2s.experiment.context_lengths import readings, unreachable_budgets, within_budget
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.grading.grades import grader_names
@@ -52,6 +52,11 @@ class TableStudy(MeasuredStudy):
         description="context lengths, in tokens, at which the responses of merged checkpoints are read besides, each "
         "on a line of its own: the same responses, cut, without decoding; not where a checkpoint has no longer one",
     )
+    budgets: tuple[PositiveInt, ...] = Field(
+        (),
+        description="budgets, in generated tokens, at which the responses of every checkpoint are read besides: the "
+        "same responses, cut, without decoding; not where a checkpoint's own budget is smaller",
+    )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
     @property
@@ -63,7 +68,7 @@ class TableStudy(MeasuredStudy):
         """Check the study and its figures, and return its lines."""
         made = super().build(where, registry)
         levels = {name: registry.benchmark(name).level is not None for name in self.benchmarks}
-        drawn = Drawn(levels, [line for line, _ in made])
+        drawn = Drawn(levels, [line for line, _ in made], self.budgets)
         for figure in self.figures:
             module = importlib.import_module(figure_module(figure, where))
             if lacking := module.needs(drawn):
@@ -98,7 +103,11 @@ class TableStudy(MeasuredStudy):
             "limits": unreachable_budgets(experiment, name),
             "questions": list(map(layout.questions, self.benchmarks)),
             "rows": [
-                {**line._asdict(), "read_at": readings(experiment, line.checkpoint, self.decoding, self.read_at)}
+                {
+                    **line._asdict(),
+                    "read_at": readings(experiment, line.checkpoint, self.decoding, self.read_at),
+                    "budgets": within_budget(experiment, line.checkpoint, self.decoding, self.budgets),
+                }
                 for line in lines
             ],
             "checkpoints": {
