@@ -14,7 +14,7 @@ def tables(outcomes, lengths, text="so", finish="stop", benchmark="b", read_at=N
     for number, (outcome, length) in enumerate(zip(outcomes, lengths, strict=True)):
         key = {"benchmark": benchmark, "question_id": str(number), "sample": 0, "read_at": read_at, "budget": budget}
         filler = {"prompt_sha256": "0" * 64, "prompt_tokens": 1, "output_ids": [1] * length, "output_tokens": length}
-        filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None}
+        filler |= {"retokenized": length + 1, "thinking_closed": None, "repetition": None, "imported_score": None}
         responses.append({**key, **filler, "text": text, "finish_reason": finish})
         found = {"answer": "1", "answer_start": 0, "answer_end": 1, "gold_parsed": "1"}
         grades.append({**key, "outcome": outcome, "gold": "1", **found})

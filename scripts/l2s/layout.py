@@ -26,6 +26,10 @@ from l2s.checkpoints.manifest import MANIFEST_NAME
 
 MODELS = "models"
 """In place of a pair: fetched models lie by model (``checkpoints/models/<model>/``)."""
+IMPORTS = "imports"
+"""In place of a pair: responses that other tools generated (``responses/imports/<import>/imported.parquet``)."""
+IMPORTED = "imported"
+"""In place of decode settings, likewise."""
 TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
 VERDICTS = "verdicts"
@@ -42,9 +46,19 @@ def is_fetched(checkpoint: str) -> bool:
     return checkpoint.startswith(f"{MODELS}/")
 
 
+def imported(name: str) -> str:
+    """Return the name under which an import takes part in studies, in place of a checkpoint's."""
+    return f"{IMPORTS}/{name}"
+
+
+def is_imported(checkpoint: str) -> bool:
+    """Say whether what is named like a checkpoint is an import."""
+    return checkpoint.startswith(f"{IMPORTS}/")
+
+
 def model_of(checkpoint: str) -> str:
-    """Return the model whose checkpoint this is, a fetched one's."""
-    return checkpoint.removeprefix(f"{MODELS}/")
+    """Return the entry of the model whose checkpoint this is, a fetched one's, or the entry of an import."""
+    return checkpoint.removeprefix(f"{MODELS}/").removeprefix(f"{IMPORTS}/")
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,15 @@ def thinking(asked: list[dict], draw: random.Random) -> str:
 
 def response(row: dict, text: str) -> dict:
     """Return a row of RESPONSES."""
-    key = {"benchmark": row["benchmark"], "question_id": row["question_id"], "sample": 0, "read_at": None}
+    key = {
+        "benchmark": row["benchmark"],
+        "question_id": row["question_id"],
+        "sample": 0,
+        "read_at": None,
+        "budget": None,
+    }
     counts = {"prompt_tokens": 1, "output_ids": [1], "output_tokens": 1, "retokenized": 1}
-    ended = {"finish_reason": "stop", "thinking_closed": True, "repetition": None}
+    ended = {"finish_reason": "stop", "thinking_closed": True, "repetition": None, "imported_score": None}
     return {**key, "prompt_sha256": "0" * 64, "text": text, **counts, **ended}
 
 

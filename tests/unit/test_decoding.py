@@ -9,7 +9,7 @@ from support import DEMO
 from transformers import AutoModelForCausalLM
 
 from l2s.config import validate
-from l2s.contracts.responses import RESPONSES, readings
+from l2s.contracts.responses import AS_DECODED, RESPONSES, readings
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
 from l2s.decoding.prompts import Prompt
@@ -38,7 +38,7 @@ def settings(**changed):
 def decode(tmp_path):
     """Run a session on the slow demo model: decode(settings, benchmarks) -> (rows, session)."""
 
-    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, cuts=readings()):
+    def run(chosen, benchmarks, store="store", start=None, prompt=PROMPT, folder=SLOW, cuts=(AS_DECODED,)):
         model = read_model(folder, chosen)
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)

@@ -79,7 +79,7 @@ def response(question, text, read_at=None):
         "benchmark": "b", "question_id": question, "sample": 0, "read_at": read_at, "budget": None,
         "prompt_sha256": "0" * 64, "prompt_tokens": 1, "text": text, "output_ids": [1], "output_tokens": 1,
         "retokenized": 1,
-        "finish_reason": "stop", "thinking_closed": None, "repetition": None,
+        "finish_reason": "stop", "thinking_closed": None, "repetition": None, "imported_score": None,
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import pytest
 from test_decoding import PROMPT, SLOW, Scripted, decode, must_not_start, questions, settings
 from tokenizers.processors import TemplateProcessing
 
+from l2s.contracts.responses import readings
 from l2s.decoding import session
 from l2s.decoding.session import read_model
 
@@ -18,7 +19,7 @@ def test_reading_at_a_context_length_gives_what_decoding_with_it_gives(decode, s
     shortest = min(row["prompt_tokens"] for row in free)
     # One that leaves no room for some prompts, ones that cut most, some and one response, and one that cuts none.
     lengths = [shortest + 1, ends[0] - 1, ends[0], ends[4], ends[-1] - 1, ends[-1], 5000]
-    rows, _ = decode(settings(), [questions()], prompt=prompt, read_at=lengths, start=must_not_start)
+    rows, _ = decode(settings(), [questions()], prompt=prompt, cuts=readings(lengths), start=must_not_start)
     assert rows[: len(free)] == free
     reasons = set()
     for number, length in enumerate(lengths, start=1):
@@ -33,7 +34,7 @@ def test_reading_at_a_context_length_gives_what_decoding_with_it_gives(decode, s
 
 
 def test_reading_at_a_context_length_leaves_the_budget_in_force(decode):
-    (_, row), _ = decode(settings(max_new_tokens=5), [questions(1)], read_at=[2000])
+    (_, row), _ = decode(settings(max_new_tokens=5), [questions(1)], cuts=readings([2000]))
     assert (row["finish_reason"], row["output_tokens"]) == ("length", 5)
 
 

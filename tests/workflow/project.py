@@ -103,10 +103,13 @@ def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[s
     again = {study: [one for one in experiment.compared(study) if one[0] in checkpoints] for study in experiment.lines}
     tables = [experiment.studies[study] for study, decoded in again.items() if decoded]
     decoded = set().union(*again.values())
+    graded = {(one, grader) for study in again for one in again[study] for grader in experiment.studies[study].graders}
     counted = {
         "decode": len(decoded),
-        "grade": len(decoded),
-        "make_table": sum(study.kind == "table" for study in tables),
+        "grade": len(graded),
+        **dict.fromkeys(
+            ("compare", "list_disagreements", "make_table"), sum(study.kind == "table" for study in tables)
+        ),
         "draw_figure": sum(len(study.figures) for study in tables if study.kind == "table"),
         "measure_noise": sum(study.kind == "noise" for study in tables),
     }

@@ -22,7 +22,8 @@ from l2s.plan.costs import Costs
 from l2s.config import read_entry
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
-from l2s.layout import Layout, fetched
+from l2s.layout import IMPORTED, Layout, fetched, imported
+from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.provenance import code_digest
@@ -46,6 +47,10 @@ layout = Layout(experiment.config.results)
 config["scratch"] = config["scratch"] or layout.scratch
 
 
+# What is decoded: a fetched model, or a merged or trained checkpoint.
+CHECKPOINT = fetched(r"[^/]+") + r"|[^/]+/[^/]+/[^/]+"
+
+
 wildcard_constraints:
     model=r"[^/]+",
     base=r"[^/]+",
@@ -64,8 +69,9 @@ wildcard_constraints:
     examples=r"[^/]+",
     set_name=r"[^/]+",
     figure=r"[^/]+",
-    # a fetched model (models/<model>), or a merged or trained checkpoint (<pair>/<method>/<recipe>)
-    checkpoint=fetched(r"[^/]+") + r"|[^/]+/[^/]+/[^/]+",
+    # a fetched model (models/<model>), an import (imports/<import>), or a merged or trained checkpoint
+    # (<pair>/<method>/<recipe>)
+    checkpoint="|".join([CHECKPOINT, imported(r"[^/]+")]),
 
 
 def merge_of(wildcards):
@@ -79,8 +85,8 @@ def training_of(wildcards):
 
 
 def questions_asked(wildcards):
-    """Return the question tables of all benchmarks that the studies ask of this checkpoint."""
-    benchmarks = experiment.asked[wildcards.checkpoint, wildcards.decoding]
+    """Return the question tables of all benchmarks that the studies ask of this checkpoint, or that an import has."""
+    benchmarks = experiment.benchmarks_of(wildcards.checkpoint, wildcards.decoding)
     return [layout.questions(benchmark) for benchmark in benchmarks]
 
 
@@ -113,6 +119,11 @@ def responses_compared(wildcards):
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
     return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
+
+
+def generation_files(wildcards):
+    """Return the files of an import."""
+    return [path for part in experiment.registry.imported(wildcards.imported).files for path in part.paths]
 
 
 def grades_compared(wildcards):

@@ -13,6 +13,8 @@ rule decode:
         layout.log("decode", "{checkpoint}/{decoding}"),
     benchmark:
         layout.timing("decode", "{checkpoint}/{decoding}")
+    wildcard_constraints:
+        checkpoint=CHECKPOINT,
     # The longest jobs first, so that several GPUs finish together.
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
@@ -38,3 +40,26 @@ rule decode:
         "decode with {wildcards.checkpoint}, {wildcards.decoding}"
     script:
         "../../scripts/decode.py"
+
+
+rule import_generations:
+    input:
+        files=generation_files,
+        questions=lambda wildcards: map(layout.questions, experiment.registry.imported(wildcards.imported).benchmarks),
+    output:
+        responses=layout.responses(imported("{imported}"), IMPORTED),
+    log:
+        layout.log("import_generations", "{imported}"),
+    benchmark:
+        layout.timing("import_generations", "{imported}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("import_generations.py", [f"{FORMATS}.{name}" for name in generation_formats()]),
+        entry=lambda wildcards: experiment.registry.imported(wildcards.imported).model_dump(
+            mode="json", exclude={"label"}
+        ),
+    message:
+        "import the generations {wildcards.imported}"
+    script:
+        "../../scripts/import_generations.py"

@@ -31,6 +31,7 @@ READ_AT = (
     "response together, would have ended them."
 )
 
+IMPORTED = "Imported: accuracy as the tool says that generated the responses; ?: its files do not tell what was cut."
 BUDGETS = (
     "Budgets: accuracy in % (mean length) of the same responses, cut after so many generated tokens, which is what the "
     "models would have said with that budget."
@@ -51,6 +52,9 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     shown["Accuracy %"] = [f"{_accuracy_text(line)} {marks.mark(line)}".strip() for line in lines]
     for grader in graders_of(summary)[1:]:
         shown[f"{grader} %"] = (100 * as_decoded(overall(summary, grader))["accuracy"].to_numpy()).round(1).astype(str)
+    if frame["imported_accuracy"].notna().any():
+        scores = 100 * frame["imported_accuracy"]
+        shown["Imported %"] = scores.map("{:.1f}".format).where(scores.notna(), "")
     shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
     shown["Change"] = [
         change_text(line.length_change) + _limits_text(one) for line, one in zip(lines, against, strict=True)
@@ -58,7 +62,7 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     if any(against):
         allowed = 100 * next(filter(None, against)).allowed_loss
         shown[f"At most {allowed:g} points worse"] = [one.verdict if one else "" for one in against]
-    shown["Truncated"] = frame["truncated"].map("{:.1%}".format)
+    shown["Truncated"] = frame["truncated"].map(lambda share: "?" if pd.isna(share) else f"{share:.1%}")
     shown["Reflective"] = [
         f"{share:.1%} ({count:.1f})"
         for share, count in zip(frame["reflective"], frame["reflection_keywords"], strict=True)
@@ -128,6 +132,7 @@ def caption(
     counted = {"length": LENGTHS[counting.length], "reflection": REFLECTIONS[counting.reflection]}
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
+    readings += [] if frame["imported_accuracy"].isna().all() else [IMPORTED]
     readings += [] if frame["budget"].isna().all() else [BUDGETS]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
     return " ".join([f"{asked}. {note}", *filter(None, [graded]), *Marks(comparisons).sentences(), *readings, *limits])

@@ -16,7 +16,9 @@ from l2s.contracts.responses import RESPONSES, Reading
 from l2s.contracts.table import QUESTION
 
 # Token ids, which are most of a file, are not.
-COLUMNS_READ = [*QUESTION, *Reading._fields, "text", "output_tokens", "retokenized", "finish_reason", "repetition"]
+COLUMNS_READ = [
+    *QUESTION, *Reading._fields, "text", "output_tokens", "retokenized", "finish_reason", "repetition", "imported_score"
+]  # fmt: skip
 
 
 class Files(StrictModel):

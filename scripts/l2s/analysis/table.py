@@ -13,14 +13,14 @@ from l2s.analysis.lengths import COLUMNS, Length
 from l2s.analysis.reflection import Reflection, count_keywords
 from l2s.config import StrictModel
 from l2s.contracts.parquet import table_of
-from l2s.contracts.responses import AS_DECODED, Reading, readings, rows_read_at
+from l2s.contracts.responses import AS_DECODED, UNKNOWN, Reading, readings, rows_read_at
 from l2s.contracts.table import MEAN, QUESTION, TABLE
 from l2s.errors import UserError
 from l2s.files import canonical_json
 
 WITH_LIMITS = ("accuracy", "mean_tokens")
-MAY_BE_NULL = ("length_change", "mean_tokens_right", "mean_tokens_wrong")
-MEANS = ("median_tokens", "truncated", "looping", "no_answer", "reflective", "reflection_keywords")
+MAY_BE_NULL = ("length_change", "mean_tokens_right", "mean_tokens_wrong", "truncated", "imported_accuracy")
+MEANS = ("median_tokens", "looping", "no_answer", "reflective", "reflection_keywords")
 
 Graded = tuple[pa.Table, Mapping[str, pa.Table]]
 """A checkpoint's responses, and by grader their grades; the study's own grader comes first."""
@@ -155,7 +155,7 @@ def model_names(frame: pd.DataFrame) -> pd.Series:
 def _counted(responses: pa.Table, counting: Counting) -> pa.Table:
     """Return responses with their length and number of keywords in place of their text, which is read once."""
     keywords = [count_keywords(text, counting.reflection) for text in responses["text"].to_pylist()]
-    kept = responses.select([*QUESTION, *Reading._fields, "finish_reason", "repetition"])
+    kept = responses.select([*QUESTION, *Reading._fields, "finish_reason", "repetition", "imported_score"])
     return kept.append_column("length", responses[COLUMNS[counting.length]]).append_column(
         "keywords", pa.array(keywords, pa.int32())
     )
@@ -195,6 +195,7 @@ def _measure(
 
 def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str, Any]:
     keywords, lengths = both["keywords"], both["length"]
+    ended, scores = both["finish_reason"], both["imported_score"]
     correct = both["outcome"] == "correct"
     right = correct.groupby(both["question_id"]).mean()
     return {
@@ -208,7 +209,8 @@ def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str,
         "mean_tokens_right": float(lengths[correct].mean()) if correct.any() else None,
         "mean_tokens_wrong": None if correct.all() else float(lengths[~correct].mean()),
         "looping": float(both["repetition"].notna().mean()),
-        "truncated": float((both["finish_reason"] != "stop").mean()),
+        "truncated": None if (ended == UNKNOWN).any() else float((ended != "stop").mean()),
+        "imported_accuracy": None if scores.isna().any() else float(scores.mean()),
         "no_answer": float((both["outcome"] == "no_answer").mean()),
         "grader_failures": int(both["outcome"].isin(["timeout", "error"]).sum()),
         "reflective": float((keywords > 0).mean()),

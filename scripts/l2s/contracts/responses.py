@@ -18,7 +18,8 @@ READ_AT = Column(
 BUDGET = Column(
     "budget", pa.int32(), "a number: the response, cut after so many generated tokens; null: not cut so", nullable=True
 )
-FINISH_REASONS = ("stop", "length", "context_length", "prompt_too_long")
+UNKNOWN = "unknown"  # of imported responses
+FINISH_REASONS = ("stop", "length", "context_length", "prompt_too_long", UNKNOWN)
 CUT = ("length", "context_length")
 
 RESPONSES = schema_of(
@@ -28,15 +29,28 @@ RESPONSES = schema_of(
         Column("sample", pa.int32(), "index of the sample, from 0"),
         READ_AT,
         BUDGET,
-        Column("prompt_sha256", pa.string(), "sha256 of the prompt's token ids, as little-endian int32"),
-        Column("prompt_tokens", pa.int32(), "length of the prompt in tokens"),
+        Column(
+            "prompt_sha256",
+            pa.string(),
+            "sha256 of the prompt's token ids, as little-endian int32; null: an imported response",
+            nullable=True,
+        ),
+        Column(
+            "prompt_tokens", pa.int32(), "length of the prompt in tokens; null: an imported response", nullable=True
+        ),
         Column("text", pa.string(), "the response, special tokens left out, cut before the stop string that ended it"),
         Column(
             "output_ids",
             pa.list_(pa.int32()),
-            "token ids exactly as generated, the closing stop token or the tokens of the stop string included",
+            "token ids exactly as generated, the closing stop token or the tokens of the stop string included; null: "
+            "an imported response, of which they are not known",
+            nullable=True,
         ),
-        Column("output_tokens", pa.int32(), "number of output_ids"),
+        Column(
+            "output_tokens",
+            pa.int32(),
+            "number of output_ids; if these are null, of the tokens that the import's tokenizer makes of the text",
+        ),
         Column(
             "retokenized",
             pa.int32(),
@@ -48,7 +62,8 @@ RESPONSES = schema_of(
             pa.string(),
             "stop: ended by a stop token or stop string; length: cut by the budget; context_length: cut by the "
             "context length; "
-            "prompt_too_long: the context length leaves no room for a single token, nothing was generated",
+            "prompt_too_long: the context length leaves no room for a single token, nothing was generated; unknown: an "
+            "imported response, whose file does not say",
         ),
         Column(
             "thinking_closed",
@@ -61,6 +76,12 @@ RESPONSES = schema_of(
             pa.int32(),
             "period, in tokens, of the loop that a cut response (length, context_length) ends in; null: not cut, or "
             "no loop",
+            nullable=True,
+        ),
+        Column(
+            "imported_score",
+            pa.float64(),
+            "of an imported response: what the tool that generated it made of it, 0 to 1; null: none is known",
             nullable=True,
         ),
     ]

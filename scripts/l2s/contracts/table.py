@@ -57,11 +57,19 @@ TABLE = schema_of(
         Column(
             "truncated",
             pa.float64(),
-            "share of responses cut by budget or context_length, or whose prompt was too long",
+            "share of responses cut by budget or context_length, or whose prompt was too long; null: imported "
+            "responses, of which it is not known",
+            nullable=True,
         ),
         Column("looping", pa.float64(), "share of responses that were cut in a loop, as symptoms.py finds it"),
         Column("no_answer", pa.float64(), "share of responses in which the grader found no answer"),
         Column("grader_failures", pa.int32(), "number of responses on which the grader timed out or failed"),
+        Column(
+            "imported_accuracy",
+            pa.float64(),
+            "of imported responses: mean score of the tool that generated them; null: none is known",
+            nullable=True,
+        ),
         Column("reflective", pa.float64(), "share of responses with at least one of the study's reflection keywords"),
         Column("reflection_keywords", pa.float64(), "mean number of keywords in reflective responses; 0 if none is"),
     ]

@@ -253,4 +253,5 @@ class Session:
             "finish_reason": completion.finish_reason,
             "thinking_closed": thinking_closed(prompt, self.stops.spell(ids, special=True)),
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
+            "imported_score": None,
         }

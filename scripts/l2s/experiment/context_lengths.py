@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from l2s.layout import model_of
+from l2s.layout import is_imported, model_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -85,7 +85,8 @@ def unreachable_budget(experiment: Experiment, checkpoint: str, decoding: str) -
 def unreachable_budgets(experiment: Experiment, study: str) -> list[str]:
     """Return what ``unreachable_budget`` says of a study's lines, each sentence once."""
     decoding = experiment.studies[study].decoding
-    said = [unreachable_budget(experiment, line.checkpoint, decoding) for line in experiment.lines[study]]
+    decoded = [line.checkpoint for line in experiment.lines[study] if not is_imported(line.checkpoint)]
+    said = [unreachable_budget(experiment, checkpoint, decoding) for checkpoint in decoded]
     return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 

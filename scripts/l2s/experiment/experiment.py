@@ -1,8 +1,8 @@
 """The configured studies, and what follows from them."""
 
+import itertools
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from l2s.experiment.registry import Registry
 from l2s.experiment.schema import MainConfig
 from l2s.experiment.study import Line, Study
 from l2s.experiment.trainings import TrainedCheckpoint
-from l2s.layout import Layout, fetched, is_fetched, model_of
+from l2s.layout import Layout, fetched, is_fetched, is_imported, model_of
 
 
 class Experiment:
@@ -84,12 +84,12 @@ class Experiment:
 
     @cached_property
     def checkpoints(self) -> list[str]:
-        """Every checkpoint that a study uses, the models that others are made of included."""
+        """Every checkpoint that a study uses, the models that others are made of included; imports are none."""
         models = {model for merge in self.merges.values() for model in merge.models.values()}
         models.update(trained.model for trained in self.trainings.values())
         models.update(model for study in self.studies.values() for model in study.models_read(self.registry))
         used = [set(map(fetched, models)), *map(checkpoints_of, self.lines.values())]
-        return sorted(set().union(*used))
+        return sorted(itertools.filterfalse(is_imported, set().union(*used)))
 
     @cached_property
     def calibrations(self) -> list[str]:
@@ -102,14 +102,21 @@ class Experiment:
         asked: dict[tuple[str, str], set[str]] = {}
         for name, lines in self.lines.items():
             study = self.studies[name]
-            for checkpoint, decoding in product(checkpoints_of(lines), study.decodings):
+            decoded = itertools.filterfalse(is_imported, checkpoints_of(lines))
+            for checkpoint, decoding in itertools.product(decoded, study.decodings):
                 asked.setdefault((checkpoint, decoding), set()).update(study.benchmarks)
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
+
+    def benchmarks_of(self, checkpoint: str, decoding: str) -> list[str]:
+        """Return the benchmarks that there are responses to, of a checkpoint that is decoded or of an import."""
+        if is_imported(checkpoint):
+            return self.registry.imported(model_of(checkpoint)).benchmarks
+        return self.asked[checkpoint, decoding]
 
     @cached_property
     def roles(self) -> dict[str, set[Role]]:
         """What each checkpoint is, over all configured studies; a reference that is no line of any table is slow."""
-        lines = [line for lines in self.lines.values() for line in lines]
+        lines = [line for lines in self.lines.values() for line in lines if not is_imported(line.checkpoint)]
         roles: dict[str, set[Role]] = {}
         for line in lines:
             role = Role(line.method) if is_fetched(line.checkpoint) else Role.MERGED

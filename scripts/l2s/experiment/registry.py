@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from l2s.checkpoints.model_entry import ModelEntry
+from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
 from l2s.decoding.settings import DecodingEntry, PromptEntry
@@ -15,11 +15,12 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
-from l2s.layout import MODELS
+from l2s.layout import IMPORTS, MODELS
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
 from l2s.sources.examples import ExamplesEntry
+from l2s.sources.imports import ImportEntry
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -87,7 +88,7 @@ class Registry:
 
     def pair(self, name: str, asked_by: str) -> PairEntry:
         """Return a pair's entry, its models checked."""
-        if name == MODELS:
+        if name in (MODELS, IMPORTS):
             raise UserError(f"{asked_by}: a pair cannot be called '{name}': other results lie under that name")
         entry = self._entry("pairs", name, PairEntry, asked_by)
         for model in entry.models:
@@ -144,6 +145,19 @@ class Registry:
         """Return a source of examples; a local file must exist."""
         entry = self._entry("examples", name, ExamplesEntry, asked_by)
         self._check_file(entry.path, "examples", name, "path")
+        return entry
+
+    def imported(self, name: str, asked_by: str = "imports") -> ImportEntry:
+        """Return an import's entry, its tokenizer as the source of a model; its benchmarks and files must exist."""
+        entry = self._entry("imports", name, ImportEntry, asked_by)
+        file = str(self.file("imports", name))
+        for part in entry.files:
+            self.benchmark(part.benchmark, file)
+            if not part.paths:
+                raise UserError(f"{file}: key 'files': there is no file {part.file}; put it there or correct it")
+        if not Path(entry.tokenizer).exists() and isinstance(split_source(entry.tokenizer), Path):
+            model = self._entry("models", entry.tokenizer, ModelEntry, f"{file}: key 'tokenizer'")
+            entry = entry.model_copy(update={"tokenizer": model.source})
         return entry
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:

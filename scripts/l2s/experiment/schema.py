@@ -7,7 +7,16 @@ from pydantic import Field
 from l2s.config import StrictModel
 
 Folder = Literal[
-    "models", "pairs", "recipes", "benchmarks", "examples", "calibration_data", "prompts", "decoding", "studies"
+    "models",
+    "pairs",
+    "recipes",
+    "benchmarks",
+    "examples",
+    "calibration_data",
+    "prompts",
+    "decoding",
+    "imports",
+    "studies",
 ]
 """A folder of entries in ``config/``."""
 

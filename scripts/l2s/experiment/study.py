@@ -48,7 +48,9 @@ class Study(StrictModel, ABC):
     kind: str = Field(description="module of scripts/l2s/experiment/studies")
     title: str = Field(description="title of the study's pages")
 
-    @field_validator("pairs", "models", "benchmarks", "figures", "studies", "read_at", "budgets", check_fields=False)
+    @field_validator(
+        "pairs", "imports", "models", "benchmarks", "figures", "studies", "read_at", "budgets", check_fields=False
+    )
     @classmethod
     def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if twice := sorted({value for value in values if values.count(value) > 1}):

@@ -22,6 +22,7 @@ from l2s.plan.estimates import Estimates
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
 from l2s.sources.examples import ExamplesEntry
+from l2s.sources.imports import ImportEntry
 from l2s.training.engine.contract import Training
 
 GIVEN_BY_PAIRS = ("base", "models")
@@ -44,6 +45,7 @@ def models_of(folder: Folder) -> list[type[BaseModel]]:
         "calibration_data": CalibrationDataEntry,
         "prompts": PromptEntry,
         "decoding": DecodingEntry,
+        "imports": ImportEntry,
     }
     return [one[folder]]
 

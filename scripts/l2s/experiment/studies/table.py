@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from l2s.analysis.charts import Drawn
 from l2s.analysis.figures import figure_module
@@ -16,7 +17,7 @@ from l2s.experiment.context_lengths import readings, unreachable_budgets, within
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.grading.grades import grader_names
-from l2s.layout import model_of
+from l2s.layout import IMPORTED, IMPORTS, imported, is_imported, model_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -28,6 +29,19 @@ class TableStudy(MeasuredStudy):
     """A table with a line for each model and recipe, its figures, and a figure of each merge."""
 
     kind: Literal["table"] = Field("table", description="table: accuracy and length of each recipe")
+    pairs: tuple[str, ...] = Field((), description="entries of config/pairs; may be absent where there are imports")
+    recipes: tuple[str | dict[str, Any], ...] = Field(
+        (), description="entries of config/recipes, or recipes written out, where a list stands for each of its values"
+    )
+    imports: tuple[str, ...] = Field(
+        (), description="entries of config/imports, a line each: responses that other tools generated"
+    )
+    reference: str | None = Field(
+        None, description="the import that imports are compared with; absent: the first one of the study"
+    )
+    decoding: str | None = Field(
+        None, description="entry of config/decoding; may be absent where there are only imports"
+    )
     cell: Literal["length", "reflection", "reflective"] | None = Field(
         None, description="what a cell of a table in the paper's layout holds, see analysis/paper_table.py"
     )
@@ -59,6 +73,19 @@ class TableStudy(MeasuredStudy):
     )
     figures: tuple[str, ...] = Field((), description="modules of scripts/l2s/analysis/figures")
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.pairs and not self.imports:
+            raise ValueError("name at least one of 'pairs' or 'imports'")
+        if self.pairs and self.decoding is None:
+            raise ValueError("'decoding' is missing: with which decode settings are the pairs' models asked?")
+        return self
+
+    @property
+    def decodings(self) -> tuple[str, ...]:
+        """The decode settings that every checkpoint is asked with; none if there are only imports."""
+        return (self.decoding,) if self.pairs else ()
+
     @property
     def graders(self) -> tuple[str, ...]:
         """All graders, the study's own first."""
@@ -75,9 +102,19 @@ class TableStudy(MeasuredStudy):
                 raise UserError(f"{where}: figure '{figure}': {lacking}")
         return made
 
+    def _lines(self, where: str, registry: Registry) -> Iterator[MadeLine]:
+        yield from super()._lines(where, registry)
+        for name in dict.fromkeys([*self.imports, *filter(None, [self.reference])]):
+            entry = registry.imported(name, where)
+            if lacking := set(self.benchmarks) - set(entry.benchmarks):
+                raise UserError(f"{where}: import '{name}' has no responses to {', '.join(sorted(lacking))}")
+            if name in self.imports:
+                reference = imported(self.reference or self.imports[0])
+                yield MadeLine(Line(IMPORTS, IMPORTED, entry.label or name, {}, imported(name), reference), None)
+
     def compared(self, lines: list[Line]) -> list[tuple[str, str]]:
         """Return the responses of every checkpoint of the table, references included."""
-        return [(checkpoint, self.decoding) for checkpoint in sorted(checkpoints_of(lines))]
+        return [(name, IMPORTED if is_imported(name) else self.decoding) for name in sorted(checkpoints_of(lines))]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
         """Return the table, its figures, what graders differ on, and a figure of each merge."""
@@ -88,6 +125,15 @@ class TableStudy(MeasuredStudy):
             *(layout.figure(name, figure) for figure in self.figures),
             *map(layout.merge_figure, merges),
         ]
+
+    def _readings(self, checkpoint: str, experiment: Experiment) -> dict[str, list[int]]:
+        """Return how a checkpoint's responses are read besides; imported ones only as they are."""
+        if is_imported(checkpoint):
+            return {}
+        return {
+            "read_at": readings(experiment, checkpoint, self.decoding, self.read_at),
+            "budgets": within_budget(experiment, checkpoint, self.decoding, self.budgets),
+        }
 
     def spec(self, name: str, experiment: Experiment, layout: Layout) -> dict[str, Any]:
         """Return what the table is made from, as scripts/make_table.py reads it."""
@@ -102,14 +148,7 @@ class TableStudy(MeasuredStudy):
             "allowed_loss": self.allowed_loss,
             "limits": unreachable_budgets(experiment, name),
             "questions": list(map(layout.questions, self.benchmarks)),
-            "rows": [
-                {
-                    **line._asdict(),
-                    "read_at": readings(experiment, line.checkpoint, self.decoding, self.read_at),
-                    "budgets": within_budget(experiment, line.checkpoint, self.decoding, self.budgets),
-                }
-                for line in lines
-            ],
+            "rows": [{**line._asdict(), **self._readings(line.checkpoint, experiment)} for line in lines],
             "checkpoints": {
                 checkpoint: {
                     "responses": layout.responses(checkpoint, decoding),
@@ -126,4 +165,5 @@ def _reference_name(lines: list[Line], registry: Registry) -> str:
     if len(references) > 1:
         return "the pair's reference"
     (name,) = references
-    return registry.model(name).label or name
+    entry = registry.imported(name) if is_imported(lines[0].reference) else registry.model(name)
+    return entry.label or name
