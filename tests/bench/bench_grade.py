@@ -61,7 +61,9 @@ def thinking(asked: list[dict], draw: random.Random) -> str:
     """Return text with the benchmark's own formulas, closed as thinking is."""
     length, parts = draw.randint(*CHARACTERS), []
     while sum(map(len, parts)) < length:
-        parts.append(f"Wait, let me check that again. {draw.choice(asked)['question']} So it is ${draw.randint(2, 999)}$.")
+        parts.append(
+            f"Wait, let me check that again. {draw.choice(asked)['question']} So it is ${draw.randint(2, 999)}$."
+        )
     return "\n".join(parts)[:length] + "\n</think>\n\n"
 
 
