@@ -19,7 +19,8 @@ benchmarks: [demo_validation]
 decoding: demo
 grader: math_verify
 """
-JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 3, "make_table": 1}
+JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 6}
+JOBS |= {"compare": 1, "list_disagreements": 1, "make_table": 1}
 COMPARED = ("checkpoints/**/manifest.json", "questions/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
 
 

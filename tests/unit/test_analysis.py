@@ -1,5 +1,6 @@
 """Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
 
+import pandas as pd
 import pytest
 from tables import NONE, read, tables
 
@@ -147,6 +148,12 @@ def test_latex_escapes_what_it_must(summary, tmp_path):
     assert "100 \\% of a\\_b" in text
     assert "-50.0 \\%" in text
     assert "\\toprule" in text
+
+
+def test_latex_has_the_marks_as_tex_can_set_them(tmp_path):
+    write_latex(pd.DataFrame({"Accuracy %": ["62.5 ▲", "62.0 ≈"]}), "T", tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text()
+    assert r"62.5 $\triangle$" in text and r"62.0 $\approx$" in text and "≈" not in text
 
 
 def test_reference_need_not_be_a_line_of_the_table_but_must_be_read():

@@ -82,7 +82,7 @@ def test_the_best_is_the_shortest_of_the_most_accurate(make_spec):
     table = make_table("s", spec.rows, ["b"], graded)
     cells = display_frame(table, comparisons)["Accuracy %"].tolist()
     assert cells[0].endswith(ALIKE_MARK) and cells[1].endswith(BEST_MARK) and cells[2].endswith("]")
-    assert "b (40): " in " ".join(Marks(comparisons).sentences())
+    assert "b has 40 questions: differences below about" in " ".join(Marks(comparisons).sentences())
 
 
 def test_several_benchmarks_have_a_mean_and_two_families_of_tests(make_spec):

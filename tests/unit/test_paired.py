@@ -4,13 +4,15 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap, t
 
 from l2s.analysis.intervals import Interval
 from l2s.analysis.paired import (
     FLIPS,
     NOT_SHOWN,
     REFUTED,
+    RESAMPLES,
+    SEED,
     SHOWN,
     detectable,
     difference,
@@ -87,6 +89,34 @@ def test_a_length_change_is_the_ratio_of_means_with_an_interval_from_five_questi
     assert length_change(np.array([1.0, 2.0]), np.array([2.0, 2.0])) == (-0.25, None, None)
     assert length_change(np.zeros(0), np.zeros(0)).value is None
     assert mean_change([change, length_change(np.zeros(0), np.zeros(0))]).value is None
+
+
+@pytest.mark.parametrize(("won", "lost", "alike"), [(1, 7, 13), (30, 52, 1237)])
+def test_limits_of_a_difference_are_those_of_bonett_and_price_with_students_quantiles(won, lost, alike):
+    # Their formula: one question more on each side, of n + 2.
+    count = won + lost + alike + 2
+    shift, share = (won - lost) / count, (won + lost + 2) / count
+    half = t.isf(0.025, count - 1) * np.sqrt((share - shift**2) / (count - 1))
+    found = difference(signs(won, lost, alike))
+    assert found.interval == pytest.approx(((won - lost) / (count - 2), shift - half, shift + half))
+    assert found.interval.low < found.bounds.low < found.bounds.high < found.interval.high
+
+
+def test_interval_of_few_lengths_is_wider_than_a_plain_bootstraps():
+    rng = np.random.default_rng(5)
+    others = rng.lognormal(8, 0.7, 10)
+    ours = others * rng.lognormal(-0.8, 0.5, 10)
+    plain = bootstrap(
+        (ours, others),
+        lambda one, other, axis: one.mean(axis=axis) / other.mean(axis=axis) - 1,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    found = length_change(ours, others)
+    assert found.low < plain.low < found.value < plain.high < found.high
 
 
 @pytest.mark.parametrize("questions", [30, 300])

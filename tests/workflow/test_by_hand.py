@@ -54,10 +54,13 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
     row = {"pair": "demo", "method": "ties", "recipe": "ties", "checkpoint": "merged", "reference": "merged"}
     spec = {"study": "mine", "title": "Mine", "reference": "itself", "benchmarks": ["demo_arithmetic"]}
     spec["rows"] = [row]
-    spec["checkpoints"] = {"merged": {"responses": str(responses), "grades": str(grades)}}
+    spec["checkpoints"] = {"merged": {"responses": str(responses), "grades": {"math_verify": str(grades)}}}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
     table = tmp_path / "results" / "tables" / "mine.v2"
-    done = script("make_table.py", "--spec", tmp_path / "spec.yaml", "--out", table)
+    comparisons = tmp_path / "comparisons.parquet"
+    done = script("compare.py", "--spec", tmp_path / "spec.yaml", "--out", comparisons)
+    assert done.returncode == 0, done.stderr
+    done = script("make_table.py", "--spec", tmp_path / "spec.yaml", "--comparisons", comparisons, "--out", table)
     assert done.returncode == 0, done.stderr
     figure = tmp_path / "results" / "figures" / "mine.v2" / "accuracy_length"
     done = script(

@@ -11,6 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from l2s.checkpoints.weights import Checkpoint
 from l2s.contracts.calibration_data import CALIBRATION_DATA
+from l2s.contracts.comparisons import COMPARISONS
+from l2s.contracts.disagreements import DISAGREEMENTS
 from l2s.contracts.grades import GRADES
 from l2s.contracts.noise import NOISE
 from l2s.contracts.parquet import read_table
@@ -66,16 +68,24 @@ def test_every_stage_writes_its_declared_schema(finished_demo, results):
     experiment, layout = finished_demo.experiment(), Layout(str(results))
     responses = {one for study in experiment.lines for one in experiment.compared(study)}
     assert files[RESPONSES] == {Path(layout.responses(*one)) for one in responses}
-    assert len(files[GRADES]) == len(responses)
+    graded = {
+        layout.grades(*one, grader)
+        for study in experiment.lines
+        for one in experiment.compared(study)
+        for grader in experiment.studies[study].graders
+    }
+    assert files[GRADES] == {Path(path) for path in graded}
     benchmarks = {name for study in experiment.lines for name in experiment.studies[study].benchmarks}
     assert files[QUESTIONS] == {Path(layout.questions(name)) for name in benchmarks}
     with chdir(finished_demo.folder):
         made = {Path(path) for study in experiment.studies for path in experiment.outputs(study, layout)}
-    assert files[TABLE] | files[NOISE] == {path for path in made if path.suffix == ".parquet"}
+    assert files[TABLE] | files[NOISE] | files[DISAGREEMENTS] == {path for path in made if path.suffix == ".parquet"}
+    assert {path.name for path in files[COMPARISONS]} == {path.name for path in files[TABLE]}
     assert len(files[SPECTRA]) == len({path for path in made if "spectra" in path.parts}) > 0
     for schema, found in files.items():
         for path in found:
-            assert len(read_table(path, schema)) > 0
+            # Graders may agree on every response.
+            assert len(read_table(path, schema)) > 0 or schema is DISAGREEMENTS
 
 
 PATTERNS = [
@@ -84,6 +94,8 @@ PATTERNS = [
     ("responses/**/*.parquet", RESPONSES),
     ("grades/**/*.parquet", GRADES),
     ("tables/*.parquet", TABLE),
+    ("comparisons/*.parquet", COMPARISONS),
+    ("disagreements/*.parquet", DISAGREEMENTS),
     ("noise/*.parquet", NOISE),
     ("spectra/**/*.parquet", SPECTRA),
 ]

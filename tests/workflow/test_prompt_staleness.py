@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from project import by_rule
+from project import AFTER_GRADES, by_rule
 
 from l2s.sources.pinning import rows_digest
 
@@ -81,7 +81,7 @@ def test_examples_are_in_the_prompt_and_nothing_is_stale_after(project):
 def test_changed_prompt_decodes_again_what_it_asks_and_nothing_else(project, old, new):
     project.edit("config/prompts/shots.yaml", old, new)
     assert sorted(decoded(project)) == ["models/demo-quick", "models/demo-slow"]
-    assert by_rule(stale(project)) == {"decode": 2, "grade": 2, "make_table": 2}
+    assert by_rule(stale(project)) == {"decode": 2, "grade": 4, **dict.fromkeys(AFTER_GRADES, 2)}
 
 
 def test_changed_examples_decode_again_the_checkpoints_that_are_shown_them(project):

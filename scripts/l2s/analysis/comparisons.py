@@ -59,22 +59,33 @@ class Answers:
         self.numbers: dict[str, pd.DataFrame] = {}
         self.kept: dict[tuple[str, str], pd.Series] = {}
         references = dict.fromkeys(row.reference for row in spec.rows if row.reference)
-        points = {name: self._points(self._read(name)) for name in references}
+        points = {name: self._points(name) for name in references}
         for name in dict.fromkeys(row.checkpoint for row in spec.rows):
             answers = self._read(name)
             for reference in {row.reference for row in spec.rows if row.checkpoint == name} - {None, name}:
-                self.kept[name, reference] = _shares(points[reference], answers["text"])
+                both = self._right(name) & self._right(reference).reindex(answers.index, fill_value=False)
+                self.kept[name, reference] = _shares(points[reference], answers.loc[both, "text"])
 
     def _read(self, name: str) -> pd.DataFrame:
         """Return a checkpoint's first responses to its questions, and keep the numbers of all."""
         frame = _by_question(self.spec.checkpoints[name].read(), COLUMNS[self.spec.counting.length])
         frame = frame[frame.index.get_level_values(0).isin(self.spec.benchmarks)]
+        # Ids are most of what is kept, and the same for all: one copy of them serves hundreds of checkpoints.
+        shared = next(iter(self.numbers.values()), frame).index
+        if frame.index.equals(shared):
+            frame.index = shared
         self.numbers[name] = frame.drop(columns="text")
         return frame
 
-    def _points(self, frame: pd.DataFrame) -> pd.Series:
-        found = [key_points(text, self.asked.get(key)) for key, text in frame["text"].items()]
-        return pd.Series(found, index=frame.index, dtype=object)
+    def _points(self, name: str) -> pd.Series:
+        frame = self._read(name)
+        texts = frame.loc[self._right(name), "text"]
+        found = [key_points(text, self.asked.get(key)) for key, text in texts.items()]
+        return pd.Series(found, index=texts.index, dtype=object)
+
+    def _right(self, name: str) -> pd.Series:
+        """Return by question whether a grader finds a response right: only there are key points looked at."""
+        return (self.numbers[name][[f"right_{grader}" for grader in self.graders]] > 0).any(axis=1)
 
     def accuracy(self, name: str, grader: str) -> float:
         """Return the unweighted mean over the benchmarks of a checkpoint's accuracy."""

@@ -67,13 +67,11 @@ class Marks:
             if line.benchmark != MEAN:
                 single.setdefault(line.benchmark, []).append(line)
         limits = [
-            f"{benchmark} ({lines[0].questions:,}): {100 * median(line.detectable for line in lines):.1f}"
+            f"{benchmark} has {lines[0].questions:,} questions: differences below about "
+            f"{100 * median(line.detectable for line in lines):.1f} points cannot be shown"
             for benchmark, lines in single.items()
         ]
-        said.append(
-            "Smallest difference in points that a benchmark's questions would have shown with "
-            f"{100 * POWER:.0f} % power (median of the lines): {', '.join(limits)}."
-        )
+        said.append(f"{'; '.join(limits)} (with {100 * POWER:.0f} % power, median of the lines).")
         return said
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 from l2s.analysis.lengths import NOTES as LENGTHS
-from l2s.analysis.marks import Marks
+from l2s.analysis.marks import ALIKE_MARK, BEST_MARK, Marks
 from l2s.analysis.reflection import NOTES as REFLECTIONS
 from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
@@ -163,7 +163,9 @@ def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path
 def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write a table of text cells as LaTeX (package booktabs)."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
-    write_text(path, _styled(plain).tab_header(title).as_latex())
+    text = _styled(plain).tab_header(title).as_latex()
+    # TeX's own fonts lack the marks of comparisons.
+    write_text(path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$"))
 
 
 def _styled(table: pd.DataFrame) -> "GT":
