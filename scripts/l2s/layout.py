@@ -13,6 +13,7 @@ scripts and commands that look into a results folder call them with names.
     grades/             <checkpoint>/<decode settings>/<grader>.parquet
     comparisons/        <study>.parquet
     disagreements/      <study>.parquet and its page
+    drift/              <study>.txt, if no tolerance is broken
     tables/, noise/     <study>.parquet and its pages
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
@@ -122,6 +123,10 @@ class Layout:
     def disagreements(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of responses on which graders differ, or its page."""
         return f"{self.results}/disagreements/{study}.{suffix}"
+
+    def drift(self, study: str) -> str:
+        """Return the file that says that a drift study's lines are within its tolerances."""
+        return f"{self.results}/drift/{study}.txt"
 
     def noise(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of a noise study, or one of its pages."""

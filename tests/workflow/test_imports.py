@@ -1,5 +1,7 @@
 """What another tool generated, from its file to a table: 800 real responses of the Qwen2.5-Math toolkit."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,31 @@ def test_the_table_shows_both_graders_and_the_imported_score_and_no_share_of_tru
     assert own["accuracy"] == pytest.approx(own["imported_accuracy"], abs=0.005)
     text = Path(layout.table(NAME, "md")).read_text()
     assert "Imported %" in text and "Qwen2.5-Math, eight samples" in text and "| ?" in text
+
+
+def test_a_new_run_within_its_tolerances_passes_and_one_beyond_them_fails_with_what_is_broken(project):
+    """The stored run is a responses file of this project; the new one is what it was imported from, in part altered."""
+    config, files = project.folder / "config", project.folder / "files"
+    stored = {**IMPORT, "label": "stored", "files": [{**IMPORT["files"][0], "format": "l2s"}]}
+    stored["files"][0]["file"] = f"results/audit/responses/imports/{NAME}/imported.parquet"
+    (config / "imports" / "stored.yaml").write_text(yaml.safe_dump(stored))
+    rows = [json.loads(line) for line in (files / "cot_100.jsonl").read_text().splitlines()]
+    for row in rows[:30]:
+        row["code"] = ["I do not know." for _ in row["code"]]
+    (files / "worse.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    worse = {**IMPORT, "label": "worse", "files": [{**IMPORT["files"][0], "file": "files/worse.jsonl"}]}
+    (config / "imports" / "worse.yaml").write_text(yaml.safe_dump(worse))
+    drift = {**STUDY, "kind": "drift", "reference": "stored", "tolerances": {"accuracy": 1, "length": 1}}
+    (config / "studies" / "same.yaml").write_text(yaml.safe_dump(drift))
+    (config / "studies" / "broken.yaml").write_text(yaml.safe_dump({**drift, "imports": ["worse"]}))
+    (config / "drift.yaml").write_text(yaml.safe_dump({"results": "results/drift", "studies": ["same", "broken"]}))
+    project.run("--", "same", config="config/drift.yaml")
+    assert "within all tolerances: accuracy 1" in (project.folder / "results/drift/drift/same.txt").read_text()
+    failed = project.snakemake("--", "broken", config="config/drift.yaml")
+    assert failed.returncode == 1
+    assert "2 tolerances are broken" in failed.stdout
+    assert re.search(r"worse, cot_100: accuracy is 2\d\.\d points lower \[.*allowed are 1", failed.stdout)
+    assert (project.folder / "results/drift/tables/broken.html").is_file(), "the report stays"
 
 
 def test_a_second_run_does_nothing_and_another_file_is_imported_again(project):

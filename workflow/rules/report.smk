@@ -78,6 +78,27 @@ rule make_table:
         "../../scripts/make_table.py"
 
 
+rule check_drift:
+    input:
+        table=layout.table("{study}"),
+        comparisons=layout.comparisons("{study}"),
+    output:
+        drift=layout.drift("{study}"),
+    log:
+        layout.log("check_drift", "{study}"),
+    benchmark:
+        layout.timing("check_drift", "{study}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("check_drift.py"),
+        tolerances=lambda wildcards: experiment.studies[wildcards.study].tolerances.model_dump(),
+    message:
+        "check that {wildcards.study} is within its tolerances"
+    script:
+        "../../scripts/check_drift.py"
+
+
 rule draw_figure:
     input:
         table=layout.table("{study}"),
