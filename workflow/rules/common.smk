@@ -20,6 +20,7 @@ from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
 from l2s.config import read_entry
+from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.layout import IMPORTED, Layout, fetched, imported
@@ -157,3 +158,9 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+
+
+def record_run(succeeded):
+    """Write the results folder's crate when a run has ended, unless its jobs were only commands such as plan."""
+    if any(job.output for job in workflow.dag.needrun_jobs(exclude_finished=False)):
+        write_crate(experiment, layout, workflow.persistence.metadata, succeeded)

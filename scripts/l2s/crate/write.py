@@ -1,0 +1,163 @@
+"""Write the RO-Crate of a results folder, by the profile Provenance Run Crate 0.5.
+
+https://w3id.org/ro/wfrun/provenance/0.5: one CreateAction for the run and one for each job; one HowToStep for each
+rule, which a ControlAction for each job refers to; an OrganizeAction for Snakemake, which carried them out.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from l2s.config import PROJECT
+from l2s.crate.covered import Covered, covered_files, digests
+from l2s.crate.entities import Graph, source_entities
+from l2s.crate.records import Job, Lookup, jobs_of, moment
+from l2s.crate.surroundings import code, configuration, installed, locks, machine, published
+from l2s.experiment import Experiment
+from l2s.files import pretty_json, write_text
+from l2s.layout import CRATE_DIGEST, Layout
+
+CONFIGURATION, INSTALLED, WORKFLOW = "configuration.yaml", "installed.txt", "Snakefile"
+RUN, ENGINE, SNAKEMAKE = "#run", "#snakemake-run", "#snakemake"
+
+
+def write_crate(experiment: Experiment, layout: Layout, lookup: Lookup, succeeded: bool = True) -> Path:
+    """Write the crate of a results folder as it is now, and return its path.
+
+    Args:
+        experiment: The configured studies.
+        layout: The results folder's.
+        lookup: Snakemake's records of outputs.
+        succeeded: Whether the run that has just ended did.
+    """
+    results = Path(layout.results)
+    write_text(Path(layout.run_file(CONFIGURATION)), yaml.safe_dump(configuration(experiment), allow_unicode=True))
+    write_text(Path(layout.run_file(INSTALLED)), installed())
+    write_text(Path(layout.run_file(WORKFLOW)), (PROJECT / "Snakefile").read_text(encoding="utf-8"))
+    files = covered_files(results)
+    found = digests(results, files)
+    jobs = jobs_of(layout, [file.path for file in files], lookup)
+    graph = Graph(f"Long-to-short reasoning by model merging: {results.name}")
+    _add_files(graph, files, found)
+    _add_workflow(graph, layout, jobs)
+    sources = source_entities(graph, experiment, results)
+    for job in jobs:
+        _add_job(graph, layout, job, sources)
+    _add_run(graph, layout, jobs, sources, succeeded)
+    text = pretty_json(graph.crate.metadata.generate())
+    write_text(Path(layout.crate), text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_text(results / CRATE_DIGEST, f"{digest}  {Path(layout.crate).name}\n")
+    return Path(layout.crate)
+
+
+def _add_files(graph: Graph, files: list[Covered], found: dict[str, str]) -> None:
+    for file in files:
+        key = "headerSha256" if file.weights else "sha256"
+        graph.file(file.path, {"contentSize": str(file.bytes), key: found[file.path]})
+
+
+def _add_workflow(graph: Graph, layout: Layout, jobs: list[Job]) -> None:
+    """Add the workflow, with a tool and a step for each rule that made something."""
+    rules = sorted({job.rule for job in jobs})
+    known = code()
+    for position, rule in enumerate(rules):
+        script = PROJECT / "scripts" / f"{rule}.py"
+        version = {"sha256": hashlib.sha256(script.read_bytes()).hexdigest()} if script.is_file() else {}
+        graph.add(_tool(rule), "SoftwareApplication", name=f"scripts/{rule}.py", **version)
+        example = graph.to(_tool(rule))
+        graph.add(_step(rule), "HowToStep", name=rule, position=str(position), workExample=example)
+    graph.workflow(
+        _in_results(layout, layout.run_file(WORKFLOW)),
+        {
+            "name": "long2short",
+            "version": known.get("commit", known["sha256"]),
+            "description": f"sha256 over the paths and contents of all rules and scripts: {known['sha256']}",
+            "hasPart": graph.to(*map(_tool, rules)),
+            "step": graph.to(*map(_step, rules)),
+        },
+    )
+
+
+def _add_job(graph: Graph, layout: Layout, job: Job, sources: dict[str, str]) -> None:
+    read = [_in_results(layout, path) for path in job.inputs]
+    inputs = [name for name in read if name in graph.files]
+    if job.name in sources:
+        inputs.append(sources[job.name])
+    used: dict[str, Any] = {}
+    if job.peak_mb:
+        memory = f"#memory/{job.name}"
+        graph.add(memory, "PropertyValue", name="peak resident memory", value=job.peak_mb, unitText="MB")
+        used["resourceUsage"] = graph.to(memory)
+    graph.add(
+        _action(job),
+        "CreateAction",
+        name=job.name,
+        instrument=graph.to(_tool(job.rule)),
+        startTime=moment(job.started),
+        endTime=moment(job.ended),
+        actionStatus="http://schema.org/CompletedActionStatus",
+        object=graph.to(*inputs),
+        result=graph.to(*job.results),
+        **used,
+    )
+    of = {"instrument": graph.to(_step(job.rule)), "object": graph.to(_action(job))}
+    graph.add(_control(job), "ControlAction", name=f"start {job.name}", **of)
+
+
+def _add_run(graph: Graph, layout: Layout, jobs: list[Job], sources: dict[str, str], succeeded: bool) -> None:
+    """Add the run as a whole: what it read, and what it made that no job of it reads."""
+    read = {_in_results(layout, path) for job in jobs for path in job.inputs}
+    made = [path for job in jobs for path in job.results if path not in read]
+    config = _in_results(layout, layout.run_file(CONFIGURATION))
+    files = {**locks(), **published()}
+    for path, digest in files.items():
+        graph.add(f"#{path}", "CreativeWork", name=path, sha256=digest)
+    hardware = machine()
+    for name, value in hardware.items():
+        graph.add(f"#machine/{name}", "PropertyValue", name=name, value=value)
+    inputs = [config, _in_results(layout, layout.run_file(INSTALLED)), *sorted(sources.values())]
+    times = {}
+    if jobs:
+        started, ended = min(job.started for job in jobs), max(job.ended for job in jobs)
+        times = {"startTime": moment(started), "endTime": moment(ended)}
+    status = "CompletedActionStatus" if succeeded else "FailedActionStatus"
+    graph.add(
+        RUN,
+        "CreateAction",
+        name=f"run of the workflow into {Path(layout.results).name}",
+        instrument=graph.to(graph.crate.mainEntity.id),
+        object=graph.to(*inputs, *(f"#{path}" for path in files)),
+        result=graph.to(*made),
+        additionalProperty=graph.to(*(f"#machine/{name}" for name in hardware)),
+        actionStatus=f"http://schema.org/{status}",
+        **times,
+    )
+    version = next(line.split("==")[1] for line in installed().splitlines() if line.startswith("snakemake=="))
+    graph.add(SNAKEMAKE, "SoftwareApplication", name="Snakemake", version=version, url="https://snakemake.github.io")
+    controls = graph.to(config, *map(_control, jobs))
+    of = {"instrument": graph.to(SNAKEMAKE), "object": controls, "result": graph.to(RUN)}
+    graph.add(ENGINE, "OrganizeAction", name=f"run of Snakemake {version}", **of, **times)
+    graph.crate.root_dataset["mentions"] = graph.to(RUN, ENGINE, *map(_action, jobs))
+
+
+def _in_results(layout: Layout, path: str) -> str:
+    return path.removeprefix(f"{layout.results}/")
+
+
+def _tool(rule: str) -> str:
+    return f"#tool/{rule}"
+
+
+def _step(rule: str) -> str:
+    return f"#step/{rule}"
+
+
+def _action(job: Job) -> str:
+    return f"#job/{job.name}"
+
+
+def _control(job: Job) -> str:
+    return f"#start/{job.name}"
