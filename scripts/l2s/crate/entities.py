@@ -19,6 +19,7 @@ PROFILES = [
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
 ]
 LICENCE = "#licence"
+WORKFLOW_TYPES = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
 
 
 class Graph:
@@ -39,7 +40,7 @@ class Graph:
         # The profile is written for version 1.1 of the format.
         self.crate = ROCrate(version="1.1")
         self.crate.metadata.extra_contexts.append(f"{WORKFLOW_RUN}/context")
-        self.crate.metadata.extra_terms["headerSha256"] = f"{WORKFLOW_RUN}#sha256"
+        self.crate.metadata.extra_terms["headerSha256"] = "https://w3id.org/ro/terms/long2short#headerSha256"
         self.files: dict[str, Entity] = {}
         for profile in PROFILES:
             self.add(profile, "CreativeWork", name=profile.split("org/", 1)[1], version=profile.rsplit("/", 1)[1])
@@ -56,21 +57,20 @@ class Graph:
         root["license"] = self.to(LICENCE)
         root["conformsTo"] = self.to(*PROFILES)
 
-    def add(self, identifier: str, kind: str, **properties: Any) -> None:
+    def add(self, name_in_graph: str, kind: str, /, **properties: Any) -> None:
         """Add an entity that is no file of the crate; empty properties are left out."""
         from rocrate.model import ContextEntity
 
         given = {key: value for key, value in properties.items() if value not in (None, [], "")}
-        self.crate.add(ContextEntity(self.crate, identifier, {"@type": kind, **given}))
+        self.crate.add(ContextEntity(self.crate, name_in_graph, {"@type": kind, **given}))
 
     def file(self, path: str, properties: dict[str, Any]) -> None:
         """Add a file of the results folder."""
         self.files[path] = self.crate.add_file(dest_path=path, properties=properties)
 
     def workflow(self, path: str, properties: dict[str, Any]) -> None:
-        """Say of a file that was added that it is the workflow."""
+        """Say of a file that was added with WORKFLOW_TYPES that it is the workflow."""
         file = self.files[path]
-        file["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
         self.add("#language", "ComputerLanguage", name="Snakemake", url="https://snakemake.github.io")
         for key, value in {**properties, "programmingLanguage": self.to("#language")}.items():
             file[key] = value

@@ -5,6 +5,7 @@ rule, which a ControlAction for each job refers to; an OrganizeAction for Snakem
 """
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import yaml
 
 from l2s.config import PROJECT
 from l2s.crate.covered import Covered, covered_files, digests
-from l2s.crate.entities import Graph, source_entities
+from l2s.crate.entities import WORKFLOW_TYPES, Graph, source_entities
 from l2s.crate.records import Job, Lookup, jobs_of, moment
 from l2s.crate.surroundings import code, configuration, installed, locks, machine, published
 from l2s.experiment import Experiment
-from l2s.files import pretty_json, write_text
+from l2s.files import pretty_json, sha256_file, write_text
 from l2s.layout import CRATE_DIGEST, Layout
 
 CONFIGURATION, INSTALLED, WORKFLOW = "configuration.yaml", "installed.txt", "Snakefile"
+BENCHMARKS = "https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules"
+"""Where Snakemake says what the numbers in timings/ are."""
 RUN, ENGINE, SNAKEMAKE = "#run", "#snakemake-run", "#snakemake"
 
 
@@ -40,7 +43,7 @@ def write_crate(experiment: Experiment, layout: Layout, lookup: Lookup, succeede
     found = digests(results, files)
     jobs = jobs_of(layout, [file.path for file in files], lookup)
     graph = Graph(f"Long-to-short reasoning by model merging: {results.name}")
-    _add_files(graph, files, found)
+    _add_files(graph, files, found, _in_results(layout, layout.run_file(WORKFLOW)))
     _add_workflow(graph, layout, jobs)
     sources = source_entities(graph, experiment, results)
     for job in jobs:
@@ -53,10 +56,11 @@ def write_crate(experiment: Experiment, layout: Layout, lookup: Lookup, succeede
     return Path(layout.crate)
 
 
-def _add_files(graph: Graph, files: list[Covered], found: dict[str, str]) -> None:
+def _add_files(graph: Graph, files: list[Covered], found: dict[str, str], workflow: str) -> None:
     for file in files:
         key = "headerSha256" if file.weights else "sha256"
-        graph.file(file.path, {"contentSize": str(file.bytes), key: found[file.path]})
+        types = {"@type": WORKFLOW_TYPES} if file.path == workflow else {}
+        graph.file(file.path, {"contentSize": str(file.bytes), key: found[file.path], **types})
 
 
 def _add_workflow(graph: Graph, layout: Layout, jobs: list[Job]) -> None:
@@ -65,8 +69,8 @@ def _add_workflow(graph: Graph, layout: Layout, jobs: list[Job]) -> None:
     known = code()
     for position, rule in enumerate(rules):
         script = PROJECT / "scripts" / f"{rule}.py"
-        version = {"sha256": hashlib.sha256(script.read_bytes()).hexdigest()} if script.is_file() else {}
-        graph.add(_tool(rule), "SoftwareApplication", name=f"scripts/{rule}.py", **version)
+        digest = sha256_file(script) if script.is_file() else None
+        graph.add(_tool(rule), "SoftwareApplication", name=f"scripts/{rule}.py", sha256=digest)
         example = graph.to(_tool(rule))
         graph.add(_step(rule), "HowToStep", name=rule, position=str(position), workExample=example)
     graph.workflow(
@@ -89,7 +93,7 @@ def _add_job(graph: Graph, layout: Layout, job: Job, sources: dict[str, str]) ->
     used: dict[str, Any] = {}
     if job.peak_mb:
         memory = f"#memory/{job.name}"
-        graph.add(memory, "PropertyValue", name="peak resident memory", value=job.peak_mb, unitText="MB")
+        graph.add(memory, "PropertyValue", name="max_rss", value=job.peak_mb, unitText="MB", propertyID=BENCHMARKS)
         used["resourceUsage"] = graph.to(memory)
     graph.add(
         _action(job),
@@ -135,12 +139,19 @@ def _add_run(graph: Graph, layout: Layout, jobs: list[Job], sources: dict[str, s
         actionStatus=f"http://schema.org/{status}",
         **times,
     )
-    version = next(line.split("==")[1] for line in installed().splitlines() if line.startswith("snakemake=="))
-    graph.add(SNAKEMAKE, "SoftwareApplication", name="Snakemake", version=version, url="https://snakemake.github.io")
-    controls = graph.to(config, *map(_control, jobs))
-    of = {"instrument": graph.to(SNAKEMAKE), "object": controls, "result": graph.to(RUN)}
-    graph.add(ENGINE, "OrganizeAction", name=f"run of Snakemake {version}", **of, **times)
-    graph.crate.root_dataset["mentions"] = graph.to(RUN, ENGINE, *map(_action, jobs))
+    mentioned = [RUN, *map(_action, jobs)]
+    if jobs:
+        _add_engine(graph, jobs, times)
+        mentioned.append(ENGINE)
+    graph.crate.root_dataset["mentions"] = graph.to(*mentioned)
+
+
+def _add_engine(graph: Graph, jobs: list[Job], times: dict[str, str]) -> None:
+    """Add Snakemake, and that it started the jobs."""
+    known = version("snakemake")
+    graph.add(SNAKEMAKE, "SoftwareApplication", name="Snakemake", version=known, url="https://snakemake.github.io")
+    of = {"instrument": graph.to(SNAKEMAKE), "object": graph.to(*map(_control, jobs)), "result": graph.to(RUN)}
+    graph.add(ENGINE, "OrganizeAction", name=f"run of Snakemake {known}", **of, **times)
 
 
 def _in_results(layout: Layout, path: str) -> str:
