@@ -7,6 +7,7 @@ import zipfile
 from contextlib import chdir
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from project import new_project
@@ -159,7 +160,8 @@ def test_its_crate_names_every_file_and_finds_one_flipped_byte(demo):
         path.write_bytes(content)
     assert verify(results).changed == sorted(str(path.relative_to(results)) for path in flipped)
     jobs = [one for one in crate_graph(results) if one["@id"].startswith("#job/")]
-    made = {one["@id"] for job in jobs for one in [job["result"]] * isinstance(job["result"], dict) or job["result"]}
+    results_of = [one if isinstance(one := job["result"], list) else [one] for job in jobs]
+    made = {unquote(one["@id"]) for written in results_of for one in written}
     undeclared = {path for path in read_files(results / "ro-crate-metadata.json") if path not in made}
     assert {path.split("/")[0] for path in undeclared} == {"store", "run"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -163,4 +164,4 @@ def stop_without_gpus(dag):
 def record_run(succeeded):
     """Write the results folder's crate when a run has ended, unless its jobs were only commands such as plan."""
     if any(job.output for job in workflow.dag.needrun_jobs(exclude_finished=False)):
-        write_crate(experiment, layout, workflow.persistence.metadata, succeeded)
+        write_crate(experiment, layout, lambda path: workflow.persistence.metadata(IOFile(path)), succeeded)
