@@ -17,6 +17,7 @@ scripts and commands that look into a results folder call them with names.
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
     scratch/            what exists only while a job runs
+    cards/              <study>/<checkpoint>.md: model cards with what a study measured
     logs/, timings/     <rule>/<name of the output>
     run/                what the run was: configuration.yaml, installed.txt, Snakefile
     ro-crate-metadata.json   every file with its digest, and the jobs that made them
@@ -144,6 +145,10 @@ class Layout:
     def spectra_figure(self, base: str, model: str, suffix: str = "html") -> str:
         """Return the figure of a task vector's spectra."""
         return f"{self.results}/figures/spectra/{base}/{model}.{suffix}"
+
+    def card(self, study: str, checkpoint: str) -> str:
+        """Return the model card of a checkpoint with what a study measured of it."""
+        return f"{self.results}/cards/{study}/{checkpoint}.md"
 
     @property
     def crate(self) -> str:

@@ -118,6 +118,20 @@ def responses_compared(wildcards):
     return [layout.responses(*one) for one in experiment.compared(wildcards.study)]
 
 
+def decoding_carded(wildcards):
+    """Return what is known of the decoding of a checkpoint whose card is asked for."""
+    decodings = [decoding for name, decoding in experiment.compared(wildcards.study) if name == wildcards.checkpoint]
+    return layout.responses(wildcards.checkpoint, decodings[0], "json") if decodings else []
+
+
+def datasets_of(wildcards):
+    """Return the hub's data set of each benchmark of a study that has one."""
+    sources = {
+        name: experiment.registry.benchmark(name).source for name in experiment.studies[wildcards.study].benchmarks
+    }
+    return {name: source.repo for name, source in sources.items() if source.repo}
+
+
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
     return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
