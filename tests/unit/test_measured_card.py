@@ -38,7 +38,16 @@ def table():
         ]
     ]
     other = {**lines[2], "accuracy": 0.1}
-    return table_of([*lines, {**other, "grader": "lenient"}, {**other, "read_at": 64}, {**other, "level": 3}], TABLE)
+    return table_of(
+        [
+            *lines,
+            {**other, "grader": "lenient"},
+            {**other, "read_at": 64},
+            {**other, "budget": 64},
+            {**other, "level": 3},
+        ],
+        TABLE,
+    )
 
 
 @pytest.fixture

@@ -44,8 +44,7 @@ def measured_of(
         UserError: The study has no line of it.
     """
     frame = overall(table)
-    cuts = [column for column in ("read_at", "budget") if column in frame]
-    lines = frame[frame[cuts].isna().all(axis=1)].to_dict("records")
+    lines = frame[frame["read_at"].isna() & frame["budget"].isna()].to_dict("records")
     own = [line for line in lines if line["checkpoint"] == checkpoint]
     # One pair's: another that shares the checkpoint says the same of it.
     own = [line for line in own if line["pair"] == own[0]["pair"]]
