@@ -77,7 +77,8 @@ def _row(line: dict[str, Any]) -> str:
     change = "" if isnan(line["length_change"]) else f"{line['length_change']:+.1%}"
     accuracy = f"{line['accuracy']:.1%} [{line['accuracy_low']:.1%}, {line['accuracy_high']:.1%}]"
     tokens = f"{line['mean_tokens']:,.1f} [{line['mean_tokens_low']:,.1f}, {line['mean_tokens_high']:,.1f}]"
-    cells = [line["benchmark"], line["recipe"], line["questions"], accuracy, tokens, change, f"{line['truncated']:.1%}"]
+    truncated = "" if isnan(line["truncated"]) else f"{line['truncated']:.1%}"
+    cells = [line["benchmark"], line["recipe"], line["questions"], accuracy, tokens, change, truncated]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
