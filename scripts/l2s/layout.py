@@ -18,7 +18,10 @@ scripts and commands that look into a results folder call them with names.
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
     scratch/            what exists only while a job runs
+    cards/              <study>/<checkpoint>.md: model cards with what a study measured
     logs/, timings/     <rule>/<name of the output>
+    run/                what the run was: configuration.yaml, installed.txt, Snakefile
+    ro-crate-metadata.json   every file with its digest, and the jobs that made them
 """
 
 from dataclasses import dataclass
@@ -35,6 +38,10 @@ TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
 VERDICTS = "verdicts"
 """In the store: what graders have said of responses."""
+CRATE = "ro-crate-metadata.json"
+"""The RO-Crate of a results folder; the format gives its name."""
+CRATE_DIGEST = f"{CRATE}.sha256"
+"""Beside it: its sha256, as sha256sum writes it."""
 
 
 def fetched(model: str) -> str:
@@ -143,6 +150,19 @@ class Layout:
     def spectra_figure(self, base: str, model: str, suffix: str = "html") -> str:
         """Return the figure of a task vector's spectra."""
         return f"{self.results}/figures/spectra/{base}/{model}.{suffix}"
+
+    def card(self, study: str, checkpoint: str) -> str:
+        """Return the model card of a checkpoint with what a study measured of it."""
+        return f"{self.results}/cards/{study}/{checkpoint}.md"
+
+    @property
+    def crate(self) -> str:
+        """The RO-Crate: every file of the folder with its digest, and the jobs that made them."""
+        return f"{self.results}/{CRATE}"
+
+    def run_file(self, name: str) -> str:
+        """Return a file that says what the run was: configuration, installed packages, workflow."""
+        return f"{self.results}/run/{name}"
 
     @property
     def store(self) -> str:

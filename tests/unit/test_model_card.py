@@ -13,7 +13,7 @@ RECIPE = {"method": "ties", "scale": {"*": 0.5}, "base": "modèles/quick"}
 
 def card(kind, *parents):
     values = {"content_id": "c" * 64, "recipe": RECIPE, "tensors": {}, "files": {}, "policies": {"tokenizer": "quick"}}
-    return ModelCard(model_card(Manifest(kind=kind, parents=parents, **values), "nice"))
+    return ModelCard(model_card(Manifest(kind=kind, parents=parents, **values)))
 
 
 @pytest.mark.parametrize(("kind", "relation"), [("merged", "merge"), ("trained", "finetune")])
@@ -21,6 +21,7 @@ def test_a_card_tells_the_hub_the_parents_and_what_was_made_of_them(kind, relati
     parents = [Parent(used_as="base", source=QUICK, licence="MIT"), Parent(used_as="model", source=SLOW, licence="MIT")]
     assert card(kind, *parents).data.to_dict() == {
         "library_name": "transformers",
+        "pipeline_tag": "text-generation",
         "tags": [relation, "ties"],
         "base_model": ["team/quick", "team/slow"],
         "base_model_relation": relation,
@@ -34,7 +35,7 @@ def test_a_card_of_local_parents_names_none_on_the_hub_and_no_licence_that_they_
         Parent(used_as="base", source="a", licence="MIT"),
         Parent(used_as="model", source="b", licence="Apache-2.0"),
     ]
-    assert card(kind, *parents).data.to_dict().keys() == {"library_name", "tags"}
+    assert card(kind, *parents).data.to_dict().keys() == {"library_name", "pipeline_tag", "tags"}
 
 
 @pytest.mark.parametrize("kind", ["merged", "trained"])

@@ -1,11 +1,16 @@
 """The demo shows the paper's phenomenon, and every stage's files have the declared schema."""
 
 import json
+import subprocess
+import sys
+import zipfile
 from contextlib import chdir
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from project import new_project
 from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -20,6 +25,7 @@ from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
 from l2s.contracts.spectra import SPECTRA
 from l2s.contracts.table import TABLE
+from l2s.crate.verify import read_files, verify
 from l2s.layout import Layout
 
 
@@ -135,6 +141,54 @@ def test_merged_checkpoint_loads_in_transformers_as_it_is(results):
 def test_a_second_run_has_nothing_to_do(finished_demo):
     """Not in another file: only here, where one process runs all tests, may the finished demo itself be touched."""
     assert "Nothing to be done" in finished_demo.run()
+
+
+def test_its_crate_names_every_file_and_finds_one_flipped_byte(demo):
+    results = demo.folder / "results" / "demo"
+    findings = verify(results)
+    assert findings.sound and not findings.new
+    samples = [
+        "checkpoints/demo/ties/*/model.safetensors",
+        "checkpoints/demo/dpo/*/adapter/*",
+        "calibrations/**/*.safe*",
+    ]
+    samples += ["responses/**/*.parquet", "tables/demo.html", "figures/demo/*.png", "store/*/*/*.parquet", "run/*.yaml"]
+    flipped = [next(results.glob(sample)) for sample in samples]
+    for path in flipped:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    assert verify(results).changed == sorted(str(path.relative_to(results)) for path in flipped)
+    jobs = [one for one in crate_graph(results) if one["@id"].startswith("#job/")]
+    results_of = [one if isinstance(one := job["result"], list) else [one] for job in jobs]
+    made = {unquote(one["@id"]) for written in results_of for one in written}
+    undeclared = {path for path in read_files(results / "ro-crate-metadata.json") if path not in made}
+    assert {path.split("/")[0] for path in undeclared} == {"store", "run"}
+
+
+def crate_graph(results):
+    return json.loads((results / "ro-crate-metadata.json").read_text())["@graph"]
+
+
+def test_its_archive_is_sound_elsewhere_where_it_is_graded_again_without_weights(finished_demo, tmp_path):
+    there = new_project(tmp_path / "there")
+    script = [sys.executable, "scripts/archive.py", "--results", "results/demo", "--out", str(tmp_path / "demo.zip")]
+    subprocess.run(script, cwd=finished_demo.folder, check=True)
+    with zipfile.ZipFile(tmp_path / "demo.zip") as file:
+        file.extractall(there.folder)
+    results = there.folder / "results" / "demo"
+    assert not list(results.glob("checkpoints/**/model.safetensors"))
+    findings = verify(results)
+    assert findings.sound and not findings.new
+    assert there.stale() == []
+    layout = Layout("results/demo")
+    table, graded = there.folder / layout.table("demo"), [*results.glob("grades/models/demo-slow/demo/*.parquet")]
+    before = {path: path.read_bytes() for path in [table, *graded]}
+    for path in before:
+        path.unlink()
+    there.run("--", layout.table("demo"))
+    assert {path: path.read_bytes() for path in before} == before
+    assert verify(results).sound
 
 
 def test_access_token_is_in_nothing_that_a_run_or_its_report_writes(finished_demo, demo):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -20,6 +21,7 @@ from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
 from l2s.config import read_entry
+from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.layout import IMPORTED, Layout, fetched, imported
@@ -116,6 +118,20 @@ def responses_compared(wildcards):
     return [layout.responses(*one) for one in experiment.compared(wildcards.study)]
 
 
+def decoding_carded(wildcards):
+    """Return what is known of the decoding of a checkpoint whose card is asked for."""
+    decodings = [decoding for name, decoding in experiment.compared(wildcards.study) if name == wildcards.checkpoint]
+    return layout.responses(wildcards.checkpoint, decodings[0], "json") if decodings else []
+
+
+def datasets_of(wildcards):
+    """Return the hub's data set of each benchmark of a study that has one."""
+    sources = {
+        name: experiment.registry.benchmark(name).source for name in experiment.studies[wildcards.study].benchmarks
+    }
+    return {name: source.repo for name, source in sources.items() if source.repo}
+
+
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
     return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
@@ -157,3 +173,9 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+
+
+def record_run(succeeded):
+    """Write the results folder's crate when a run has ended, unless its jobs were only commands such as plan."""
+    if any(job.output for job in workflow.dag.needrun_jobs(exclude_finished=False)):
+        write_crate(experiment, layout, lambda path: workflow.persistence.metadata(IOFile(path)), succeeded)

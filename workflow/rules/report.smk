@@ -152,3 +152,27 @@ rule measure_noise:
         "measure the noise of decoding: {wildcards.study}"
     script:
         "../../scripts/measure_noise.py"
+
+
+# By name only: cards are for checkpoints that are to be published.
+rule write_card:
+    input:
+        manifest=layout.manifest("{checkpoint}"),
+        table=layout.table("{study}"),
+        comparisons=layout.comparisons("{study}"),
+        decoding=decoding_carded,
+    output:
+        card=layout.card("{study}", "{checkpoint}"),
+    log:
+        layout.log("write_card", "{study}/{checkpoint}"),
+    benchmark:
+        layout.timing("write_card", "{study}/{checkpoint}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("write_card.py"),
+        datasets=datasets_of,
+    message:
+        "write the model card of {wildcards.checkpoint} from {wildcards.study}"
+    script:
+        "../../scripts/write_card.py"

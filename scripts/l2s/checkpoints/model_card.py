@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import yaml
 
 from l2s.checkpoints.manifest import Manifest
 from l2s.checkpoints.model_entry import split_source
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 CARD_NAME = "README.md"
 MERGED = """\
-# {name}
+# {title}
 
 Made by merging, without training: method `{method}`.
+{measured}
 
 {parents}
 
@@ -33,9 +41,10 @@ the content_id `{content_id}` (in `manifest.json`, with the digest of every tens
 tensor the size of the task vector and of what was kept of it.
 """
 TRAINED = """\
-# {name}
+# {title}
 
 Made by training with `{method}`: a LoRA adapter, merged into the weights.
+{measured}
 
 {parents}
 
@@ -56,28 +65,60 @@ weights here are the model's with the adapter merged into them. If they are dele
 """
 
 
-def model_card(manifest: Manifest, name: str) -> str:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a checkpoint, for its card.
+
+    Attributes:
+        text: The card's section, as Markdown.
+        results: The same for the hub's ``model-index``: EvalResult of huggingface_hub.
+    """
+
+    text: str
+    results: list[EvalResult]
+
+
+def model_card(manifest: Manifest, measured: Measured | None = None) -> str:
     """Return the card's text: metadata as YAML, then parents, recipe, and how to make the checkpoint again.
 
     Args:
         manifest: The checkpoint's.
-        name: What to call it.
+        measured: What was measured of it, if anything was.
     """
     # Imported here, as it takes a third of a second.
     from huggingface_hub import ModelCard
 
     text = (MERGED if manifest.kind == "merged" else TRAINED).format(
-        name=name,
+        title=title_of(manifest),
         method=manifest.recipe["method"],
+        measured=f"\n{measured.text}" if measured else "",
         parents=_parents_table(manifest),
-        recipe=yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True),
+        recipe=yaml.safe_dump(_public_recipe(manifest.recipe), sort_keys=False, allow_unicode=True),
         policies="\n".join(f"- **{key}**: {policy}" for key, policy in manifest.policies.items()),
         content_id=manifest.content_id,
     )
-    return str(ModelCard(f"---\n{_metadata(manifest)}\n---\n\n{text}"))
+    return str(ModelCard(f"---\n{_metadata(manifest, measured)}\n---\n\n{text}"))
 
 
-def _metadata(manifest: Manifest) -> str:
+def title_of(manifest: Manifest) -> str:
+    """Return what a card calls a checkpoint: the models that it is made of, and how."""
+    names = dict.fromkeys(public_name(parent.source).split("@")[0].split("/")[-1] for parent in manifest.parents)
+    return f"{' + '.join(names)} ({manifest.recipe['method']})"
+
+
+def public_name(source: str) -> str:
+    """Return a source as others may read it: of a folder outside the project only its name."""
+    place = split_source(source)
+    return place.name if isinstance(place, Path) and place.is_absolute() else source
+
+
+def _public_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    named = {key: public_name(value) for key, value in recipe.items() if key in ("base", "model") and value}
+    models = {"models": [public_name(source) for source in recipe["models"]]} if "models" in recipe else {}
+    return {**recipe, **named, **models}
+
+
+def _metadata(manifest: Manifest, measured: Measured | None) -> str:
     """Return what the hub reads: the parents that it has, what was made of them, and the licence if they share one."""
     from huggingface_hub import ModelCardData
 
@@ -87,17 +128,20 @@ def _metadata(manifest: Manifest) -> str:
     licences = {parent.licence for parent in manifest.parents if parent.licence}
     data = ModelCardData(
         library_name="transformers",
+        pipeline_tag="text-generation",
         tags=[relation, manifest.recipe["method"]],
         base_model=hub or None,
         base_model_relation=relation if hub else None,
         license=licences.pop().lower() if len(licences) == 1 else None,
+        model_name=title_of(manifest) if measured else None,
+        eval_results=measured.results if measured else None,
     )
     return data.to_yaml()
 
 
 def _parents_table(manifest: Manifest) -> str:
-    rows = [
-        f"| {parent.used_as} | {parent.source} | {parent.licence or 'not stated'} | {(parent.content_id or '')[:16]} |"
-        for parent in manifest.parents
-    ]
+    rows = []
+    for parent in manifest.parents:
+        cells = [parent.used_as, public_name(parent.source), parent.licence or "not stated"]
+        rows.append(f"| {' | '.join(cells)} | {(parent.content_id or '')[:16]} |")
     return "\n".join(["| used as | model | licence | content_id |", "|---|---|---|---|", *rows])

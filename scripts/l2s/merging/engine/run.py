@@ -100,7 +100,7 @@ def merge_checkpoint(
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
         if expected is None:
             write_table(merge.statistics(), folder / STATISTICS_NAME)
-            (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
+            (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
             (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
             if not workers.keep:

@@ -96,7 +96,7 @@ def train_checkpoint(job: Job, out: Path, store: Path) -> Manifest:
             for file in (folder / ADAPTER_FOLDER).iterdir():
                 sync(file)
             manifest = _describe(job.described(), job.parent, job.material.model, folder / ADAPTER_FOLDER, folder)
-            (folder / CARD_NAME).write_text(model_card(manifest, out.name), encoding="utf-8")
+            (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
             (folder / SIDECAR_NAME).write_text(pretty_json(trained.facts), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
     return manifest
