@@ -57,7 +57,7 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
     spec["checkpoints"] = {"merged": {"responses": str(responses), "grades": {"math_verify": str(grades)}}}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
     table = tmp_path / "results" / "tables" / "mine.v2"
-    comparisons = tmp_path / "comparisons.parquet"
+    comparisons = tmp_path / "results" / "comparisons" / "mine.v2.parquet"
     done = script("compare.py", "--spec", tmp_path / "spec.yaml", "--out", comparisons)
     assert done.returncode == 0, done.stderr
     done = script("make_table.py", "--spec", tmp_path / "spec.yaml", "--comparisons", comparisons, "--out", table)
