@@ -7,7 +7,7 @@ from support import ROOT
 from l2s.config import read_values
 from l2s.contracts.table import MEAN
 
-FOLDER = ROOT / "config" / "published"
+FOLDER = ROOT / "config" / "published" / "paper"
 KEY = ["table", "pair", "method", "label", "benchmark", "metric"]
 METHODS = {"quick", "slow", "dpo", "average", "task_arithmetic", "ties", "dare", "dare_ta", "dare_ties"}
 METHODS |= {"lore", "twin", "aim", "sens"}
