@@ -28,7 +28,7 @@ FLOORS = [
     STAGES,
     ["l2s.pages"],
     ["l2s.experiment"],
-    ["l2s.crate", "l2s.plan", "l2s.unused", "l2s.reference", "l2s.steps"],
+    ["l2s.audit", "l2s.crate", "l2s.plan", "l2s.unused", "l2s.reference", "l2s.steps"],
 ]
 HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor}
 
