@@ -16,6 +16,7 @@ include: "workflow/rules/common.smk"
 rule all:
     input:
         [path for study in experiment.studies for path in experiment.outputs(study, layout)],
+        [layout.audit("index", "html")] if in_all(audited) else [],
     message:
         "all studies of the configuration are there"
 
@@ -28,6 +29,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/housekeeping.smk"
 
 

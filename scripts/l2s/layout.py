@@ -15,6 +15,7 @@ scripts and commands that look into a results folder call them with names.
     disagreements/      <study>.parquet and its page
     drift/              <study>.txt, if no tolerance is broken
     tables/, noise/     <study>.parquet and its pages
+    audit/              index.html; <published table>.parquet, .csv and .html
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
     scratch/            what exists only while a job runs
@@ -138,6 +139,10 @@ class Layout:
     def noise(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of a noise study, or one of its pages."""
         return f"{self.results}/noise/{study}.{suffix}"
+
+    def audit(self, table: str, suffix: str = "parquet") -> str:
+        """Return the audit of a published table, or its page; the page ``index`` leads to all."""
+        return f"{self.results}/audit/{table}.{suffix}"
 
     def figure(self, study: str, figure: str, suffix: str = "html") -> str:
         """Return a study's figure."""

@@ -53,7 +53,10 @@ def test_studies_that_measure_assumptions_belong_to_the_paper():
     ("changes", "message"),
     [
         ({"study": "table_0"}, r"key 'assumptions.bos.study'.*'table_0' is unknown.*did you mean 'table_"),
-        ({"reaches": {"table": ["7"]}}, r"key 'assumptions.bos.reaches.table': no row of .*published has 7; correct"),
+        (
+            {"reaches": {"table": ["7"]}},
+            r"key 'assumptions.bos.reaches.table': no row of .*paper has 7; correct",
+        ),
         ({"reaches": {"table": ["2"], "pair": ["7b"]}}, r"key 'assumptions.bos.reaches': no row .* fits all"),
         ({"reaches": {"tables": ["2"]}}, r"unknown key 'assumptions.bos.reaches.tables'"),
         ({"alternatives": []}, r"key 'assumptions.bos.alternatives'"),

@@ -1,4 +1,4 @@
-"""The paper's studies have the rows and columns of its tables, whose numbers are in config/published."""
+"""The paper's studies have the rows and columns of its tables, whose numbers are in config/published/paper."""
 
 import pandas as pd
 import pytest
@@ -25,7 +25,7 @@ def experiment():
 
 @pytest.fixture(scope="module")
 def published():
-    return pd.read_csv(ROOT / "config" / "published" / "cells.csv", dtype={"table": str})
+    return pd.read_csv(ROOT / "config" / "published" / "paper" / "cells.csv", dtype={"table": str})
 
 
 @pytest.mark.parametrize("table", STUDY_OF_TABLE)
@@ -96,7 +96,7 @@ def test_every_study_of_the_paper_is_graded_as_the_paper_was(experiment):
 
 
 def test_hyper_parameters_are_those_of_table_7(experiment):
-    printed = pd.read_csv(ROOT / "config" / "published" / "hyper_parameters.csv")
+    printed = pd.read_csv(ROOT / "config" / "published" / "paper" / "hyper_parameters.csv")
     names = {"alpha": "scale", "omega": "omega", "T": "temperature", "p": "drop_rate", "k": "keep_fraction"}
     merges = [line for study in ("table_1", "table_2", "table_3", "table_4") for line in experiment.lines[study]]
     compared = 0

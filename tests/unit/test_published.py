@@ -1,13 +1,23 @@
 """The paper's numbers parse, are all there, name what the project has, and agree with each other where they must."""
 
+import importlib
+import json
+import re
+from collections import Counter
+
 import pandas as pd
 import pytest
 from support import ROOT
 
+from l2s.audit.findings import find_all
+from l2s.audit.findings.averages import recomputed
+from l2s.audit.findings.impossible_shares import is_share
+from l2s.audit.published import Published
 from l2s.config import read_values
 from l2s.contracts.table import MEAN
 
-FOLDER = ROOT / "config" / "published"
+FOLDER = ROOT / "config" / "published" / "paper"
+PAPER, DEMO = Published(FOLDER), Published(FOLDER.with_name("demo"))
 KEY = ["table", "pair", "method", "label", "benchmark", "metric"]
 METHODS = {"quick", "slow", "dpo", "average", "task_arithmetic", "ties", "dare", "dare_ta", "dare_ties"}
 METHODS |= {"lore", "twin", "aim", "sens"}
@@ -15,14 +25,6 @@ METHODS |= {"lore", "twin", "aim", "sens"}
 CELLS = {"1": 13 * 6 * 2 + 13 + 11, "2": 7 * 3 * 3, "3": 7 * 3 * 4 + 7, "4": 5 * 3 * 4 + 5, "5": 7 * 3 * 2, "6": 8 * 7}
 CELLS |= {"readme": 4}
 ROWS = {"1": 13, "2": 7, "3": 7, "4": 5, "5": 7, "6": 8, "readme": 2}
-# Printed averages that the cells do not give (method at 7B -> what they give).
-ODD_LENGTH_CHANGES = {"dare_ta": -46.98, "lore": -41.69, "dare_ties": -50.48}
-ODD_CLAIMS = {"slow_reflective": 99.1}
-# Figure 2(b): how many questions each level of MATH-500 has, shares that no number of them gives (method -> levels),
-# and shares of all levels together that are not those of table 6 (method -> what the levels give).
-LEVELS = {1: 43, 2: 90, 3: 105, 4: 128, 5: 134}
-IMPOSSIBLE = {"sens": [1, 2, 3, 4, 5]}
-ODD_POOLED = {"aim": 14.6, "sens": 87.4}
 QUESTIONS = {"gsm8k": 1319, "math500": 500, "minerva_math": 272, "olympiadbench": 675, "college_math": 2818}
 QUESTIONS |= {"aime24": 30}
 
@@ -34,13 +36,6 @@ def read(name):
 @pytest.fixture(scope="module")
 def cells():
     return read("cells.csv")
-
-
-@pytest.fixture(scope="module")
-def value(cells):
-    """Return the value of a cell: value(pair, method, benchmark, metric)."""
-    values = cells.drop_duplicates(["pair", "method", "benchmark", "metric"])
-    return values.set_index(["pair", "method", "benchmark", "metric"])["value"].to_dict().__getitem__
 
 
 def test_every_cell_of_the_papers_tables_is_there_once(cells):
@@ -77,90 +72,93 @@ def test_counts_fit_their_benchmarks(cells):
     assert shares.loc[shares["metric"] != "length_change", "value"].between(0, 100).all()
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "reflective"])
-def test_printed_averages_follow_from_the_cells(cells, metric):
-    rows = cells[(cells["metric"] == metric) & cells["table"].isin(["1", "6"])]
-    wide = rows.pivot(index="method", columns="benchmark", values="value")
-    assert wide.shape == ({"accuracy": 13, "reflective": 8}[metric], 7)
-    assert (wide.drop(columns=MEAN).mean(axis=1) - wide[MEAN]).abs().max() <= 0.0501
+def found(kind):
+    """Return the findings of a kind: [(title, arithmetic, {(method, benchmark, level)})]."""
+    module = importlib.import_module(f"l2s.audit.findings.{kind}")
+    return [(one.title, one.arithmetic, names(one.cells)) for one in module.find(PAPER)]
 
 
-@pytest.mark.parametrize(("table", "printed"), [("1", 11), ("3", 7), ("4", 5)])
-def test_printed_length_change_is_the_mean_of_the_changes_of_the_benchmarks(cells, table, printed):
-    rows = cells[cells["table"] == table]
-    tokens = rows[rows["metric"] == "mean_tokens"].pivot(index="method", columns="benchmark", values="value")
-    computed = 100 * (tokens / tokens.loc["slow"] - 1).mean(axis=1)
-    changes = rows[rows["metric"] == "length_change"].set_index("method")["value"]
-    assert len(changes) == printed
-    odd = {method: computed[method] for method in changes.index if abs(computed[method] - changes[method]) > 0.0501}
-    assert odd == (pytest.approx(ODD_LENGTH_CHANGES, abs=0.01) if table == "1" else {})
+def names(keys):
+    return {(method, benchmark, level) for _, _, method, _, benchmark, level, _ in keys}
 
 
-def printed(value, of):
-    """Say whether a whole number of responses is such a percentage of ``of``, rounded."""
-    return any(abs(100 * number / of - value) <= 0.0501 for number in range(of + 1))
+def test_numbers_of_responses_are_those_of_the_benchmarks(real_data):
+    entries = {name: read_values(ROOT / "config" / "benchmarks" / f"{name}.yaml")["rows"] for name in QUESTIONS}
+    assert {name: PAPER.responses_of("1", name) for name in QUESTIONS} == QUESTIONS == entries
+    rows = map(json.loads, (real_data / "benchmarks" / "math500.jsonl").read_text().splitlines())
+    levels = Counter(row["level"] for row in rows)
+    assert {level: PAPER.responses_of("2b", "math500", level) for level in range(1, 6)} == levels
+    assert PAPER.responses_of("readme", "aime24") == 30 * 16
 
 
-def test_shares_of_figure_2b_are_possible_but_those_of_sens():
-    bars = read("figure_2b.csv")
-    assert bars.groupby("method").size().to_dict() == {"average": 5, "sens": 5, "ties": 5, "aim": 5}
-    impossible = bars[[not printed(row.value, LEVELS[row.level]) for row in bars.itertuples()]]
-    assert impossible.groupby("method")["level"].apply(list).to_dict() == IMPOSSIBLE
-
-
-def test_figure_2b_and_table_6_agree_for_averaging_and_ties_alone(value):
-    bars = read("figure_2b.csv")
-    weighted = bars.assign(share=bars["value"] * bars["level"].map(LEVELS) / sum(LEVELS.values()))
-    pooled = weighted.groupby("method")["share"].sum()
-    odd = {
-        method: share
-        for method, share in pooled.items()
-        if abs(share - value(("7b", method, "math500", "reflective"))) > 0.0501
+def test_printed_averages_follow_from_the_cells_but_three():
+    odd = found("averages")
+    assert {cell for _, _, cells in odd for cell in cells} == {
+        (m, "mean", None) for m in ("dare_ta", "dare_ties", "lore")
     }
-    assert odd == pytest.approx(ODD_POOLED, abs=0.05)
+    (dare_ta,) = [one for one in odd if "DARE-TA " in one[0]]
+    assert "−46.0 %, is not what its row gives" in dare_ta[0]
+    assert "is −46.98, and −46.0 is printed" in dare_ta[1]
+    assert all("cut off instead of rounded" in title for title, _, _ in odd if "DARE-TA " not in title)
+    averages = list(recomputed(PAPER))
+    assert len(averages) == 13 + 11 + 7 + 5 + 8
+    assert {(cell.table, cell.metric) for cell, _ in averages} == {
+        ("1", "accuracy"), ("1", "length_change"), ("3", "length_change"), ("4", "length_change"), ("6", "reflective"),
+    }  # fmt: skip
 
 
-def test_one_share_of_table_6_is_impossible(cells):
-    rows = cells[(cells["table"] == "6") & cells["benchmark"].isin(["math500", "aime24"])]
-    odd = rows[[not printed(row.value, QUESTIONS[row.benchmark]) for row in rows.itertuples()]]
-    assert odd[["method", "benchmark", "value"]].to_numpy().tolist() == [["aim", "math500", 40.3]]
+def test_shares_that_no_number_of_responses_gives_are_one_of_table_6_and_those_of_sens_in_figure_2b():
+    table, figure = found("impossible_shares")
+    assert table[2] == {("aim", "math500", None)}
+    assert "Of 500 responses, 201 are 40.20 % and 202 are 40.40 %; 40.3 % is printed." in table[1]
+    assert figure[2] == {("sens", "math500", level) for level in range(1, 6)}
 
 
-def test_means_of_keywords_over_reflective_and_over_all_responses_are_both_printed(cells):
-    """A mean over reflective responses is at least 1; over all 1,319 it cannot be 1.0 with 2 reflective ones."""
-    few = cells[(cells["benchmark"] == "gsm8k") & (cells["method"] == "quick") & cells["table"].isin(["3", "4"])]
-    wide = few.pivot(index="pair", columns="metric", values="value")
-    assert wide["reflective_responses"].to_dict() == {"14b": 2, "32b": 3}
-    assert wide["reflection_keywords"].to_dict() == {"14b": 1.0, "32b": 0.0}
+@pytest.mark.parametrize(
+    ("percent", "total", "possible"),
+    [(40.3, 500, False), (40.2, 500, True), (3.3, 30, True), (3.4, 30, False), (0, 30, True), (100, 30, True)],
+)
+def test_shares_are_possible_if_a_whole_number_rounds_to_them(percent, total, possible):
+    assert is_share(percent, total, 0.05) == possible
 
 
-def test_claims_of_the_text_follow_from_the_cells(value, cells):
-    claims = read("claims.csv").set_index("claim")
-    assert claims.index.is_unique
-    computed = {name: claimed(row, value, cells) for name, row in claims.iterrows()}
-    computed = {name: number for name, number in computed.items() if number is not None}
-    assert len(computed) == 17
-    wrong = {
-        name: number
-        for name, number in computed.items()
-        if not (claims["low"].fillna(-1e9)[name] - 0.01 <= number <= claims["high"].fillna(1e9)[name] + 0.01)
-    }
-    assert wrong == pytest.approx(ODD_CLAIMS, abs=0.05)
+def test_figure_2b_and_table_6_agree_for_averaging_and_ties_alone():
+    sens, aim = sorted((title for title, _, _ in found("figure_2b_and_table_6")), reverse=True)
+    assert sens == "Sens-Merging: on math500, figure 2(b) gives 87.4 % reflective responses and table 6 83.6 %"
+    assert aim == "AIM-TIES: on math500, figure 2(b) gives 14.6 % reflective responses and table 6 40.3 %"
 
 
-def claimed(claim, value, cells):
-    """Return what a claim says, recomputed from the cells; None where they do not hold it."""
-    if not pd.isna(claim["setting"]):
-        return None
-    if claim["metric"] == "accuracy_difference":
-        ours, theirs = (value((claim["pair"], who, "mean", "accuracy")) for who in (claim["method"], claim["against"]))
-        return ours - theirs
-    if claim["metric"] == "length_change":
-        return value((claim["pair"], claim["method"], "mean", "length_change"))
-    if claim["metric"] == "reflective":
-        shares = {name: value((claim["pair"], claim["method"], name, "reflective")) for name in QUESTIONS}
-        return sum(share * QUESTIONS[name] for name, share in shares.items()) / sum(QUESTIONS.values())
-    return None
+def test_means_of_keywords_over_reflective_and_over_all_responses_are_both_printed():
+    (one,) = found("keyword_means")
+    assert "each of the 2 would hold 659.5 keywords, and a response has 138.5 tokens" in one[1]
+    assert "3 responses are reflective, each with at least one keyword, and the mean is 0.0" in one[1]
+
+
+def test_two_rows_have_the_same_counts_of_reflection():
+    (one,) = found("repeated_entries")
+    assert one[0].startswith("TIES-Merging at 14B (table 3) and Task Arithmetic at 32B (table 4)")
+    assert "All 6 numbers" in one[1]
+
+
+def test_merges_end_below_the_context_length_of_their_base():
+    (one,) = found("merged_lengths")
+    assert one[0].startswith("14 of 15 mean lengths of merges on AIME24")
+    assert "above are: Average Merging at 7B 5964.8" in one[1]
+
+
+def test_claims_of_the_text_follow_from_the_cells_but_one():
+    (one,) = found("claims")
+    assert one[0].startswith("Section 6 says 99.3 percent, table 6 gives 99.1")
+    assert "Of the 17 claims that the tables hold the numbers of, 16 follow" in one[1]
+    assert read("claims.csv")["claim"].is_unique
+
+
+def test_findings_that_prove_a_number_impossible_name_it():
+    impossible = {key for one in find_all(PAPER) for key in one.impossible}
+    assert {(table, method) for table, _, method, *_ in impossible} == {
+        ("1", "dare_ta"), ("2b", "sens"), ("4", "quick"), ("6", "aim"),
+    }  # fmt: skip
+    assert len(impossible) == 8
 
 
 def test_recipes_have_the_hyper_parameters_of_table_7():
@@ -188,3 +186,23 @@ def recipe_for(method, pair):
     folder = ROOT / "config" / "recipes"
     own = folder / f"{method}-{pair}.yaml"
     return read_values(own if own.is_file() else folder / f"{method}.yaml")
+
+
+def test_the_demos_published_numbers_are_those_of_the_readme():
+    cells = DEMO.cells.set_index(["label", "metric"])["printed"].to_dict()
+    table = [line.strip("|").split("|") for line in (ROOT / "README.md").read_text().splitlines() if "[" in line[:80]]
+    rows = [[part.strip() for part in row] for row in table if len(row) == 6]
+    shown = {}
+    for label, accuracy, length, change, truncated, reflective in rows:
+        name = label.replace("**", "").removesuffix(" (the paper's)")
+        share, keywords = re.fullmatch(r"([\d.]+)% \(([\d.]+)\)", reflective).groups()
+        numbers = {"accuracy": accuracy.split()[0], "mean_tokens": length, "truncated": truncated.rstrip("%")}
+        numbers["length_change"] = change.removesuffix(" %").replace("−", "-").removeprefix("+")
+        numbers |= {"reflective": share, "reflection_keywords": keywords}
+        shown |= {(name, metric): value for metric, value in numbers.items()}
+    assert len(rows) == 15
+    assert shown == cells
+
+
+def test_the_demos_numbers_agree_with_each_other():
+    assert find_all(DEMO) == []

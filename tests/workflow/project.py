@@ -114,6 +114,7 @@ def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[s
         **dict.fromkeys(AFTER_GRADES, sum(study.kind == "table" for study in tables)),
         "draw_figure": sum(len(study.figures) for study in tables if study.kind == "table"),
         "measure_noise": sum(study.kind == "noise" for study in tables),
+        "audit": bool(tables) and any(getattr(study, "audits", None) for study in experiment.studies.values()),
     }
     return +Counter(counted)
 

@@ -15,6 +15,7 @@ from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from l2s.checkpoints.weights import Checkpoint
+from l2s.contracts.audit import AUDIT
 from l2s.contracts.calibration_data import CALIBRATION_DATA
 from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.disagreements import DISAGREEMENTS
@@ -103,6 +104,7 @@ PATTERNS = [
     ("comparisons/*.parquet", COMPARISONS),
     ("disagreements/*.parquet", DISAGREEMENTS),
     ("noise/*.parquet", NOISE),
+    ("audit/*.parquet", AUDIT),
     ("spectra/**/*.parquet", SPECTRA),
 ]
 
@@ -119,6 +121,13 @@ def test_responses_cover_every_question_with_ids_and_endings(results):
         if "average" not in str(path) and "scale=0.5" not in str(path):
             assert sidecar["decoded_now"] == 600
             assert sidecar["engine"]["device"] == "cpu"
+
+
+def test_every_number_of_the_readmes_table_is_reproduced(results):
+    rows = read_table(results / "audit" / "demo.parquet", AUDIT).to_pylist()
+    assert len(rows) == 15 * 6
+    assert [row for row in rows if row["verdict"] != "reproduced"] == []
+    assert {row["noise"] for row in rows if (row["method"], row["metric"]) == ("slow", "accuracy")} == {0.0}
 
 
 def test_figure_and_tables_come_in_every_format(results):

@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from l2s import gpus
 from l2s.analysis.figures import figure_module
+from l2s.audit.spec import audit_spec, in_all, published_tables
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
@@ -28,24 +29,29 @@ from l2s.layout import IMPORTED, Layout, fetched, imported
 from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
+from l2s.modules import module_names
 from l2s.provenance import code_digest
 
 
 def load_experiment():
-    """Return the experiment; a mistake in the configuration stops the run with one line, before anything runs."""
+    """Return the experiment, the layout of its results, and what its audit is made from.
+
+    A mistake in the configuration stops the run with one line, before anything runs.
+    """
     if Path.cwd() != ROOT:
         raise WorkflowError(f"run Snakemake in {ROOT}; the configuration's 'results' says where results go")
     try:
-        return Experiment(config, Path("config"))
+        experiment = Experiment(config, Path("config"))
+        layout = Layout(experiment.config.results)
+        return experiment, layout, audit_spec(experiment, layout)
     except UserError as error:
         raise WorkflowError(str(error))
 
 
-experiment = load_experiment()
+experiment, layout, audited = load_experiment()
 # Scripts see the configuration with its defaults.
 config.update(experiment.config.model_dump(mode="json"))
 costs = Costs(experiment, read_entry(Path("config/estimates.yaml"), Estimates))
-layout = Layout(experiment.config.results)
 config["scratch"] = config["scratch"] or layout.scratch
 
 

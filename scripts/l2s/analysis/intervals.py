@@ -51,3 +51,11 @@ def mean_of_intervals(intervals: Sequence[Interval]) -> Interval:
     below = sqrt(sum((part.value - part.low) ** 2 for part in intervals)) / count
     above = sqrt(sum((part.high - part.value) ** 2 for part in intervals)) / count
     return Interval(mean, mean - below, mean + above)
+
+
+def difference_of_intervals(one: Interval, other: Interval) -> Interval:
+    """Return the difference of two independent shares or means with its interval, by the same method."""
+    difference = one.value - other.value
+    below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
+    above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
+    return Interval(difference, difference - below, difference + above)

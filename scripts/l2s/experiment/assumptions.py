@@ -14,12 +14,13 @@ from l2s.config import StrictModel, find_entry, read_entry
 from l2s.errors import UserError
 from l2s.experiment.experiment import Experiment
 
+PAPER = "published/paper"
 NUMBERS = ("cells.csv", "figure_2b.csv")
-"""The files of ``config/published`` whose rows are numbers that the paper prints."""
+"""The files of ``config/published/paper`` whose rows are numbers that the paper prints."""
 
 
 class Reached(StrictModel):
-    """Numbers of the paper, by columns of ``config/published``; a column that is not named may say anything."""
+    """Numbers of the paper, by columns of ``config/published/paper``; a column that is not named may say anything."""
 
     table: tuple[str, ...] = Field(min_length=1, description="tables 1 to 6, 2b for figure 2(b), or readme")
     pair: tuple[str, ...] | None = Field(None, description="entries of config/pairs")
@@ -56,18 +57,17 @@ def read_assumptions(config: Path) -> dict[str, Assumption]:
     """
     path = config / "assumptions.yaml"
     assumptions = read_entry(path, Assumptions).assumptions
-    numbers = list(_numbers(config / "published"))
+    folder = config / PAPER
+    numbers = list(_numbers(folder))
     for name, assumption in assumptions.items():
         where = f"{path}: key 'assumptions.{name}"
         if assumption.study is not None:
             find_entry(config / "studies", assumption.study, f"{where}.study'")
         for column, values in assumption.reaches.model_dump(exclude_none=True).items():
             if wrong := sorted(set(values) - {row[column] for row in numbers}):
-                raise UserError(
-                    f"{where}.reaches.{column}': no row of {config / 'published'} has {', '.join(wrong)}; correct it"
-                )
+                raise UserError(f"{where}.reaches.{column}': no row of {folder} has {', '.join(wrong)}; correct it")
         if not reached(assumption, numbers):
-            raise UserError(f"{where}.reaches': no row of {config / 'published'} fits all of its columns; correct them")
+            raise UserError(f"{where}.reaches': no row of {folder} fits all of its columns; correct them")
     return assumptions
 
 
@@ -76,7 +76,7 @@ def assumptions_of(experiment: Experiment) -> Iterator[tuple[str, Assumption, in
     paper's numbers it reaches there."""
     folder = experiment.registry.folder
     lines = {(line.pair, line.method) for lines in experiment.lines.values() for line in lines}
-    compared = [row for row in _numbers(folder / "published") if (row["pair"], row["method"]) in lines]
+    compared = [row for row in _numbers(folder / PAPER) if (row["pair"], row["method"]) in lines]
     for name, assumption in read_assumptions(folder).items():
         if count := len(reached(assumption, compared)):
             yield name, assumption, count

@@ -31,6 +31,9 @@ class MainConfig(StrictModel):
     scratch: str | None = Field(
         None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
     )
+    published: str | None = Field(
+        None, description="folder of config/published whose numbers the studies are compared with; absent: no audit"
+    )
     decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
     stand_ins: dict[Folder, dict[str, str]] = Field(
         {}, description="by folder: entry → entry that takes its place wherever it is named, e.g. in a rehearsal"

@@ -55,6 +55,11 @@ class TableStudy(MeasuredStudy):
         description="which reflection keywords count: those of the authors' script (released), those of the paper's "
         "footnote, or the footnote's as whole words",
     )
+    audits: str | None = Field(
+        None,
+        description="table of the published numbers (config/published) whose rows and columns the study measures; the "
+        "audit puts its numbers beside them",
+    )
     allowed_loss: float = Field(
         1.0,
         ge=0,

@@ -1,0 +1,33 @@
+# Published numbers beside ours.
+
+if audited:
+
+    rule audit:
+        input:
+            tables=[path for files in audited.tables.values() for path in (files.table, files.comparisons)],
+            noise=list(audited.noise.values()),
+            published=sorted(map(str, Path("config/published", audited.published).glob("*.csv"))),
+            assumptions="config/assumptions.yaml",
+            pages=sorted(
+                str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*")
+            ),
+        output:
+            index=layout.audit("index", "html"),
+            tables=[
+                layout.audit(table, suffix)
+                for table in published_tables(audited.published)
+                for suffix in ("parquet", "csv", "html")
+            ],
+        log:
+            layout.log("audit"),
+        benchmark:
+            layout.timing("audit", audited.published)
+        conda:
+            "../../envs/cpu.yaml"
+        params:
+            code=code_digest("audit.py", [f"l2s.audit.findings.{name}" for name in module_names("l2s.audit.findings")]),
+            spec=audited.model_dump(mode="json"),
+        message:
+            "audit: published numbers beside ours"
+        script:
+            "../../scripts/audit.py"
