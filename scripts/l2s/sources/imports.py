@@ -60,7 +60,17 @@ class ImportEntry(StrictModel):
     tokenizer: str = Field(
         description="entry of config/models, folder of a model, or tokenizer.json: counts how long responses are"
     )
-    files: tuple[ImportedFile, ...] = Field(min_length=1, description="what is imported")
+    files: tuple[ImportedFile, ...] = Field(min_length=1, description="what is imported, a benchmark once")
+
+    @field_validator("files")
+    @classmethod
+    def _each_benchmark_once(cls, files: tuple[ImportedFile, ...]) -> tuple[ImportedFile, ...]:
+        names = [part.benchmark for part in files]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"several items have benchmark {', '.join(twice)}: give one, whose 'file' is a pattern (*)"
+            )
+        return files
 
     @property
     def benchmarks(self) -> list[str]:

@@ -72,7 +72,7 @@ def _packed_log(file: Path) -> Iterator[tuple[str, Any]]:
             for name in names:
                 place = f"{file}, {name}"
                 yield place, _parsed(_unpacked(file, packed, packed.getinfo(name)), place)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, struct.error, pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file}: not a log of Inspect ({error}); copy it again") from None
 
 

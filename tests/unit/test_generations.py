@@ -2,14 +2,19 @@
 
 import io
 import json
+import struct
 import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from l2s.config import validate
+from l2s.contracts.parquet import table_of, write_table
+from l2s.contracts.responses import RESPONSES
 from l2s.errors import UserError
-from l2s.sources.imports import ImportedFile, Question, read_generations
+from l2s.sources.imports import ImportedFile, ImportEntry, Question, read_generations
+from l2s.sources.records import ZSTD
 
 QUESTIONS = [Question("a", "What is 1+1?"), Question("b", "What is\n2 + 2?"), Question("c", "What is 3*3?")]
 
@@ -40,6 +45,24 @@ def packed(samples):
         for sample in samples:
             archive.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", json.dumps(sample))
     return buffer.getvalue()
+
+
+def packed_as_inspect_does_now(samples):
+    """Pack a log with zstd. Python writes that from 3.14 on only: entries are stored, and their number is changed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for sample in samples:
+            data = pa.compress(json.dumps(sample).encode(), "zstd", asbytes=True)
+            archive.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", data)
+        places = [entry.header_offset + 8 for entry in archive.infolist()]
+        start = archive.start_dir
+    data = bytearray(buffer.getvalue())
+    while data[start : start + 4] == b"PK\1\2":
+        places.append(start + 10)
+        start += 46 + sum(struct.unpack_from("<3H", data, start + 28))
+    for place in places:
+        struct.pack_into("<H", data, place, ZSTD)
+    return bytes(data)
 
 
 def asked(number):
@@ -103,6 +126,39 @@ def test_reasoning_that_a_log_keeps_apart_comes_before_the_answer(imported):
     content = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "2"}]
     samples = [inspect_sample(question.question_id, content) for question in QUESTIONS]
     assert imported("log.eval", packed(samples), "inspect")[0].generation.text == "<think>\nhm\n</think>\n\n2"
+
+
+def test_a_log_packed_with_zstd_is_read_and_a_damaged_one_is_named(imported):
+    data = packed_as_inspect_does_now(INSPECT)
+    assert [one.generation.text for one in imported("log.eval", data, "inspect")] == ["r0", "r1", "r2"]
+    damaged = data.replace(b"\x28\xb5\x2f\xfd", b"\0\0\0\0", 1)
+    with pytest.raises(UserError, match=r"log.eval: not a log of Inspect"):
+        imported("log.eval", damaged, "inspect")
+
+
+def test_the_names_of_columns_that_lightevals_documentation_gives_are_read_too(imported):
+    rows = [{f"__{name}__": value for name, value in row.items()} for row in LIGHTEVAL]
+    assert len(imported("details.parquet", parquet(rows), "lighteval")) == 3
+
+
+def test_of_this_projects_responses_those_are_read_that_were_not_cut(imported, tmp_path):
+    empty = dict.fromkeys(RESPONSES.names)
+    known = {"sample": 0, "output_tokens": 5, "retokenized": 4, "finish_reason": "length"}
+    rows = [
+        {**empty, **known, "benchmark": benchmark, "question_id": one.question_id, "text": f"r{n}", "budget": budget}
+        for n, one in enumerate(QUESTIONS)
+        for benchmark, budget in (("b", None), ("b", 3), ("other", None))
+    ]
+    write_table(table_of(rows, RESPONSES), tmp_path / "source.parquet")
+    found = imported("r.parquet", (tmp_path / "source.parquet").read_bytes(), "l2s")
+    assert [(one.question_id, one.generation.text) for one in found] == [("a", "r0"), ("b", "r1"), ("c", "r2")]
+    assert {one.generation.response["finish_reason"] for one in found} == {"length"}
+
+
+def test_an_entry_that_names_a_benchmark_twice_is_refused():
+    part = {"file": "x.jsonl", "format": "plain", "benchmark": "b"}
+    with pytest.raises(UserError, match=r"mine.yaml: key 'files': several items have benchmark b: give one"):
+        validate(ImportEntry, {"tokenizer": "t", "files": [part, {**part, "file": "y.jsonl"}]}, "mine.yaml")
 
 
 @pytest.mark.parametrize(
