@@ -115,7 +115,12 @@ def test_a_run_names_its_inputs_configuration_packages_and_machine(run):
     entities = graph(run)
     whole = entities["#run"]
     inputs = names(whole, "object")
-    assert {"run/configuration.yaml", "run/installed.txt", "#envs/cpu.txt", "#config/published/cells.csv"} <= inputs
+    assert {
+        "run/configuration.yaml",
+        "run/installed.txt",
+        "#envs/cpu.txt",
+        "#config/published/paper/cells.csv",
+    } <= inputs
     assert {"#models/demo-quick", "#models/demo-slow", "#benchmarks/demo_arithmetic"} <= inputs
     manifest = json.loads((run.results / "checkpoints/models/demo-quick/manifest.json").read_text())
     assert entities["#models/demo-quick"]["identifier"] == f"sha256:{manifest['content_id']}"

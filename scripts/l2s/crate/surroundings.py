@@ -58,8 +58,8 @@ def locks() -> dict[str, str]:
 
 def published() -> dict[str, str]:
     """Return the sha256 of each file of the paper's numbers, by its path in the project."""
-    paths = sorted(PROJECT.glob("config/published/*"))
-    return {str(path.relative_to(PROJECT)): sha256_file(path) for path in paths if path.is_file()}
+    paths = sorted(path for path in PROJECT.glob("config/published/**/*") if path.is_file())
+    return {str(path.relative_to(PROJECT)): sha256_file(path) for path in paths}
 
 
 def code() -> dict[str, str]:

@@ -1,8 +1,7 @@
 """Writing a page: one HTML file that carries its style and its scripts, so that it opens from disk without a network.
 
 Templates lie in ``templates/`` and extend ``base.html.j2``; what they show is escaped unless a template says otherwise,
-which only charts and our own style and scripts may. Data for scripts goes through the filter ``tojson``, or through
-``json_for_script``: no text in it can end the script element that holds it.
+which only our own style and scripts may.
 """
 
 import os
@@ -13,14 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from l2s.files import write_text
 
 HERE = Path(__file__).parent
-JSON: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
-ENTRY = "index.html"  # the results folder's entry page, to which every page leads back
 
 
 def render(
@@ -33,24 +29,12 @@ def render(
         out: The file to write.
         results: The results folder that the page belongs to; None: it stands alone and links nowhere. Templates see
             ``root``, the relative path from the page to this folder (or None).
-        trail: The pages between the entry page and this one: names, and paths relative to the results folder.
+        trail: The pages above this one: names, and paths relative to the results folder.
         values: What the template shows; ``title`` is the page's title.
     """
     root = None if results is None else os.path.relpath(results, out.parent)
     page = _environment().get_template(template)
-    write_text(out, page.render(root=root, trail=trail, entry=ENTRY, **values) + "\n")
-
-
-def json_for_script(value: Any) -> Markup:
-    """Return the JSON text of ``value``, to stand inside a script element.
-
-    ``<``, ``>``, ``&`` and ``'`` are written as escapes, so that the text neither ends the element nor means anything
-    as HTML.
-
-    Raises:
-        ValueError: It holds NaN or infinity, which JSON does not know.
-    """
-    return htmlsafe_json_dumps(value, **JSON)
+    write_text(out, page.render(root=root, trail=trail, **values) + "\n")
 
 
 def href(path: str) -> str:
@@ -75,5 +59,4 @@ def _environment() -> Environment:
     )
     environment.filters["href"] = href
     environment.globals["asset"] = asset
-    environment.policies["json.dumps_kwargs"] = JSON
     return environment
