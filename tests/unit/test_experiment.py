@@ -56,7 +56,7 @@ def edit(file, changes):
         ("studies/demo", {"figures": ["acuracy_length"]}, r"unknown figure 'acuracy_length'; did you mean"),
         ("studies/demo", {"models": [], "recipes": []}, r"studies/demo.yaml: the study has no line: name at least one"),
         ("studies/demo", {"kind": ["group"]}, r"demo.yaml: key 'kind': unknown kind of study '\['group'\]'"),
-        ("studies/demo", {"kind": {}}, r"key 'kind': unknown kind of study '{}'; the kinds of study are drift, group, noise,"),
+        ("studies/demo", {"kind": {}}, r"key 'kind': unknown kind of study '{}'; the kinds of study are drift, group,"),
         ("studies/demo", {"figures": ["radar"]}, r"demo.yaml: figure 'radar': a radar has at least three .*; name"),
         ("benchmarks/demo_arithmetic", {"level": None}, r"studies/demo_levels.yaml: figure 'by_level': no benchmark"),
         ("studies/demo_sweep", {"recipes": [{"method": "ties", "scale": 0.5, "keep_fraction": 0.1}, "ties"]},
