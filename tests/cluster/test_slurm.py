@@ -61,7 +61,7 @@ def jobs(projects):
 def test_results_are_those_of_a_run_without_the_cluster(projects):
     here, there = (project.folder / "results/demo" for project in projects)
     files = [file.relative_to(here) for pattern in COMPARED for file in here.glob(pattern) if file.is_file()]
-    assert len(files) == 3 + 1 + 3 + 3 + 3
+    assert len(files) == 3 + 1 + 3 + 6 + 3
     for file in files:
         if file.suffix == ".parquet":
             assert pq.read_table(here / file).equals(pq.read_table(there / file)), file
