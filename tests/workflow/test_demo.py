@@ -14,6 +14,7 @@ from project import new_project
 from support import TOKEN, holds
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from l2s.analysis.table import as_decoded, overall
 from l2s.checkpoints.weights import Checkpoint
 from l2s.contracts.audit import AUDIT
 from l2s.contracts.calibration_data import CALIBRATION_DATA
@@ -38,7 +39,8 @@ def results(finished_demo):
 @pytest.fixture(scope="module")
 def lines(results):
     tables = [read_table(results / "tables" / f"{study}.parquet", TABLE) for study in ("demo", "demo_sweep")]
-    return {line["recipe"]: line for table in tables for line in table.to_pylist() if line["level"] is None}
+    frames = [as_decoded(overall(table)) for table in tables]
+    return {line["recipe"]: line for frame in frames for line in frame.to_dict("records")}
 
 
 def test_slow_is_right_and_long_and_quick_is_neither(lines):
