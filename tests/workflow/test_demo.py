@@ -24,7 +24,7 @@ from l2s.contracts.grades import GRADES
 from l2s.contracts.noise import NOISE
 from l2s.contracts.parquet import read_table
 from l2s.contracts.questions import QUESTIONS
-from l2s.contracts.responses import RESPONSES
+from l2s.contracts.responses import RESPONSES, rows_read_at
 from l2s.contracts.spectra import SPECTRA
 from l2s.contracts.table import TABLE
 from l2s.crate.verify import read_files, verify
@@ -113,7 +113,7 @@ PATTERNS = [
 
 def test_responses_cover_every_question_with_ids_and_endings(results):
     for path in results.glob("responses/**/*.parquet"):
-        rows = read_table(path, RESPONSES).to_pylist()
+        rows = rows_read_at(read_table(path, RESPONSES)).to_pylist()
         assert len({row["question_id"] for row in rows}) == len(rows) == 600
         assert all(len(row["output_ids"]) == row["output_tokens"] > 0 for row in rows)
         sidecar = json.loads(path.with_suffix(".json").read_text())
