@@ -21,7 +21,8 @@ from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
-from l2s.config import read_entry
+from l2s.config import read_entry, read_yaml
+from l2s.files import digest_of
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
