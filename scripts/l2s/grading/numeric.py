@@ -6,7 +6,7 @@ Most wrong answers are of this kind, and simplifying the difference of two unrel
 import random
 from typing import Any
 
-from sympy import Derivative, Expr, Float, Integral, Limit, Product, Sum
+from sympy import Add, Derivative, Expr, Float, Integral, Limit, Mul, Pow, Product, Sum
 from sympy import simplify as sympy_simplify
 from sympy.core.function import AppliedUndef
 
@@ -25,6 +25,7 @@ def surely_not_zero(expression: Any) -> bool:
     """
     if not isinstance(expression, Expr) or expression.has(*UNEVALUATED):
         return False
+    expression = _with_flat_products(expression)
     draw = random.Random(0)
     for _ in range(POINTS):
         point = {symbol: Float(draw.uniform(1.1, 2.9)) for symbol in sorted(expression.free_symbols, key=str)}
@@ -33,6 +34,20 @@ def surely_not_zero(expression: Any) -> bool:
         if not value.is_number or not value.is_finite or abs(value) <= NOT_ZERO:
             return False
     return True
+
+
+def _with_flat_products(expression: Expr) -> Expr:
+    """Return an expression with products of products as one product.
+
+    evalf takes twice as long for each level of them, and the parsers make a level of each letter of a sentence. Nothing
+    is computed, as a power may be too large for that.
+    """
+    if not isinstance(expression, Add | Mul | Pow):
+        return expression
+    args = [_with_flat_products(arg) for arg in expression.args]
+    if isinstance(expression, Mul):
+        args = [factor for arg in args for factor in Mul.make_args(arg)]
+    return expression.func(*args, evaluate=False)
 
 
 def simplify(expression: Any) -> Any:
