@@ -6,6 +6,8 @@ from pathlib import Path
 from l2s.checkpoints.manifest import read_manifest
 from l2s.decoding.store import ID_DIGITS
 from l2s.experiment import Experiment
+from l2s.grading.grades import grader_module, grader_names
+from l2s.grading.store import store_name
 from l2s.layout import TRAININGS, Layout
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
@@ -27,10 +29,11 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
             yield Path(layout.store, read_manifest(manifest).content_id[:ID_DIGITS])
     for name in experiment.calibrations:
         yield Path(layout.calibration(name))
+    verdicts = [store_name(grader_module(name, "grader")) for name in grader_names()]  # not those of earlier code
     for checkpoint, decoding in experiment.asked:
         yield Path(layout.responses(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent
-        yield Path(layout.verdicts(checkpoint, decoding))
+        yield from (Path(layout.verdicts(checkpoint, decoding), name) for name in verdicts)
     # Adapters are dear: what trainings keep stays.
     yield Path(layout.store, TRAININGS)
 

@@ -18,6 +18,9 @@ class Outcome(StrEnum):
     ERROR = "error"
 
 
+FAILURES = (Outcome.TIMEOUT, Outcome.ERROR)
+"""The grader's failures, of which nothing follows for the response."""
+
 GRADES = schema_of(
     [
         Column("benchmark", pa.string(), "name of the benchmark's entry"),

@@ -10,15 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 from l2s.contracts.chunks import Chunks
-from l2s.contracts.grades import Outcome
+from l2s.contracts.grades import FAILURES, Outcome
 from l2s.contracts.verdicts import VERDICTS
 from l2s.files import canonical_json, digest_of
 from l2s.grading.contract import Case, Found, Verdict
 from l2s.provenance import reached_digest
 
 LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "antlr4-python3-runtime", "word2number")
-FAILURES = (Outcome.TIMEOUT, Outcome.ERROR)
 ID_DIGITS = 16
+
+
+def store_name(module: str) -> str:
+    """Return the name of the stores of a grader as it is now: another code or library, another name."""
+    decides = {"code": reached_digest(module), "libraries": {name: version(name) for name in LIBRARIES}}
+    return f"{module.rpartition('.')[2]}~{digest_of(decides)[:ID_DIGITS]}"
 
 
 class VerdictStore:
@@ -30,9 +35,7 @@ class VerdictStore:
     """
 
     def __init__(self, folder: Path, module: str) -> None:
-        decides = {"code": reached_digest(module), "libraries": {name: version(name) for name in LIBRARIES}}
-        name = f"{module.rpartition('.')[2]}~{digest_of(decides)[:ID_DIGITS]}"
-        self.chunks = Chunks(folder / name, VERDICTS, "its responses are graded again")
+        self.chunks = Chunks(folder / store_name(module), VERDICTS, "its responses are graded again")
         self.known = {row["key"]: _verdict(row) for row in self.chunks.new_rows()}
 
     def get(self, case: Case) -> Verdict | None:
