@@ -25,9 +25,10 @@ def main(
         list[str] | None,
         typer.Option(help="Names of the checkpoints, in the order of each grader's files. Default: one checkpoint."),
     ] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="Benchmarks to look at. Default: all.")] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Responses",
 ) -> None:
-    """Write the responses that one grader calls right and another does not, as Parquet and as a page."""
+    """Write the responses on which graders differ or failed, as Parquet and as a page."""
     checkpoints = checkpoint or ["checkpoint"]
     if len(grades) != len(grader) * len(checkpoints):
         raise UserError(
@@ -36,9 +37,10 @@ def main(
         )
     names = [(one, name) for one in grader for name in checkpoints]
     files = dict(zip(names, grades, strict=True))
-    table = disagreements({name: {one: read_table(files[one, name], GRADES) for one in grader} for name in checkpoints})
+    read = {name: {one: read_table(files[one, name], GRADES) for one in grader} for name in checkpoints}
+    table = disagreements(read, benchmark)
     write_table(table, out.with_name(f"{out.name}.parquet"))
-    note = f"{len(table):,} responses that one grader calls right and another does not."
+    note = f"{len(table):,} responses that one grader calls right and another does not, or on which one failed."
     write_html([display_frame(table)], f"{title}: where graders differ", note, out.with_name(f"{out.name}.html"))
     print(f"{out}: {len(table)} responses")
 
@@ -51,6 +53,7 @@ if "snakemake" in globals():
         grader=snakemake.params.graders,
         out=Path(snakemake.output.disagreements.removesuffix(".parquet")),
         checkpoint=snakemake.params.checkpoints,
+        benchmark=snakemake.params.benchmarks,
         title=snakemake.params.title,
     )
 elif __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Each line is compared with its reference and with the best of its pair, question by question."""
 
+import pyarrow as pa
 import pytest
 from tables import read, tables
 
@@ -114,6 +115,18 @@ def test_checkpoints_that_answered_other_questions_are_not_compared(make_spec):
     spec = make_spec({"slow": read(tables(["correct"] * 3, [1] * 3)), "merge": read(tables(["correct"] * 2, [1] * 2))})
     with pytest.raises(UserError, match="merge and slow did not answer the same questions of 'b'"):
         compare_lines(spec)
+
+
+def test_failures_of_a_grader_are_listed_and_other_studies_benchmarks_are_not():
+    outcomes = {"math_verify": ["wrong", "error"], "toolkit": ["timeout", "correct"]}
+    grades = {
+        name: pa.concat_tables(read(tables(found, [1] * 2, benchmark=b))[1]["math_verify"] for b in ("b", "c"))
+        for name, found in outcomes.items()
+    }
+    table = disagreements({"m": grades}, ["c"])
+    assert list(zip(*table.select(["benchmark", "question_id"]).to_pydict().values(), strict=True)) == [
+        ("c", "0"), ("c", "1")
+    ]  # fmt: skip
 
 
 def test_disagreements_are_right_for_one_grader_and_not_for_the_other():

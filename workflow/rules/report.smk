@@ -40,6 +40,7 @@ rule list_disagreements:
         title=lambda wildcards: experiment.studies[wildcards.study].title,
         graders=lambda wildcards: list(experiment.studies[wildcards.study].graders),
         checkpoints=lambda wildcards: [checkpoint for checkpoint, _ in experiment.compared(wildcards.study)],
+        benchmarks=lambda wildcards: list(experiment.studies[wildcards.study].benchmarks),
     message:
         "list the responses of {wildcards.study} on which graders differ"
     script:

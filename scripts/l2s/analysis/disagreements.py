@@ -1,25 +1,27 @@
-"""Responses that one grader calls right and another does not."""
+"""Responses that one grader calls right and another does not, or on which one of them failed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import combinations
 
 import pandas as pd
 import pyarrow as pa
 
 from l2s.contracts.disagreements import DISAGREEMENTS
+from l2s.contracts.grades import FAILURES
 from l2s.contracts.responses import rows_read_at
 from l2s.contracts.table import QUESTION
 
 
-def disagreements(grades: Mapping[str, Mapping[str, pa.Table]]) -> pa.Table:
+def disagreements(grades: Mapping[str, Mapping[str, pa.Table]], benchmarks: Collection[str] | None = None) -> pa.Table:
     """List them, as decoded.
 
     Args:
         grades: By checkpoint and grader, tables of grades of the same responses.
+        benchmarks: Those to look at; None: all.
 
     Returns:
-        A table with the schema DISAGREEMENTS, by checkpoint in the order given. Two graders that both find no right
-        answer agree, whatever the reason.
+        A table with the schema DISAGREEMENTS, by checkpoint in the order given. Two graders agree that
+        both find no right answer, whatever the reason, unless one of them took too long or failed.
     """
     parts = [DISAGREEMENTS.empty_table()]
     for checkpoint, by_grader in grades.items():
@@ -28,7 +30,9 @@ def disagreements(grades: Mapping[str, Mapping[str, pa.Table]]) -> pa.Table:
                 _named(by_grader[other], other, "second").drop(columns="gold"), on=QUESTION, validate="one_to_one"
             )
             differ = (both["first_outcome"] == "correct") != (both["second_outcome"] == "correct")
-            found = both[differ].assign(checkpoint=checkpoint)
+            failed = both[["first_outcome", "second_outcome"]].isin(FAILURES).any(axis=1)
+            asked = both["benchmark"].isin(both["benchmark"] if benchmarks is None else benchmarks)
+            found = both[(differ | failed) & asked].assign(checkpoint=checkpoint)
             parts.append(pa.Table.from_pandas(found, DISAGREEMENTS, preserve_index=False))
     return pa.concat_tables(parts)
 

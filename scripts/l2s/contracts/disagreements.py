@@ -1,4 +1,4 @@
-"""The schema of disagreements: responses that one grader calls right and another does not, for a person to read."""
+"""The schema of disagreements: responses on which graders differ or failed, for a person to read."""
 
 import pyarrow as pa
 
