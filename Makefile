@@ -23,7 +23,7 @@ help:
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
-	@echo "make bench       measure merging, decoding and SVD against the floor, mergekit, bare engines (20 GB, 30 minutes)"
+	@echo "make bench       measure merging, decoding, SVD and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
 	@echo "make faults      kill merges and decode jobs at twenty random moments each"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
@@ -113,6 +113,7 @@ bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_svd.py
 	$(BIN)/python tests/bench/bench_decode.py --engine transformers
 	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
+	$(if $(BENCHMARKS),$(BIN)/python tests/bench/bench_grade.py --benchmarks $(BENCHMARKS),@echo "grading was not measured: say where the benchmarks' files are, make bench BENCHMARKS=FOLDER")
 
 faults: setup-dev
 	L2S_KILLS=20 $(BIN)/python -m pytest tests/workflow/test_merge_faults.py tests/workflow/test_decode_faults.py

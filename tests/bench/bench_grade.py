@@ -1,5 +1,7 @@
 """Measure grading: as many responses as the paper asks of one checkpoint, at real lengths, by each grader.
 
+``make bench BENCHMARKS=FOLDER`` calls it; alone:
+
     python tests/bench/bench_grade.py --benchmarks FOLDER
 
 FOLDER holds the six benchmarks as <benchmark>.jsonl. A response is thinking of 2,000 to 10,000 tokens, made of the
@@ -9,12 +11,15 @@ benchmark, and one in twenty has none.
 
 import random
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
 import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from l2s.config import read_entry
 from l2s.contracts.parquet import table_of

@@ -1,8 +1,9 @@
-"""Golden verdicts of both graders, each written down by hand before it was compared with what the grader says.
+"""Golden verdicts of both graders: what a change of a grader must not change.
 
-answers.jsonl has the project's own cases for both graders, toolkit_quirks.jsonl what the toolkit's rules are known for,
-toolkit_pairs.jsonl pairs that its comparison was seen to call right or wrong, stored_scores.json the responses on which
-a grader's verdict differs from the toolkit's own, with the reason.
+answers.jsonl has the project's own cases with what each grader makes of them, right or not as a person would see it;
+toolkit_quirks.jsonl what the toolkit's rules are known for, toolkit_pairs.jsonl pairs that the toolkit itself was seen
+to call right or wrong, stored_scores.json the responses on which a grader's verdict differs from the toolkit's own,
+with the reason.
 """
 
 import json

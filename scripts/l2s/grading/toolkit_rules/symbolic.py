@@ -5,7 +5,8 @@ to the parser of latex2sympy2_extended, which knows matrices, percent signs and 
 
 DEVIATES: the toolkit also tries sympy's ``parse_expr``, which runs Python found in an answer. Braces with a list, which
 only that function read, are compared as sets of parsed elements instead. Nor is a text that no parser could read
-handed to a comparison of sympy, which would run it as well.
+handed to a comparison of sympy, which would run it as well. What sympy's LaTeX parser itself hands to ``sympify`` are
+single numbers, digits and a point.
 """
 
 import math
