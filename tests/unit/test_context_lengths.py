@@ -7,7 +7,7 @@ import yaml
 from support import ROOT
 
 from l2s.experiment import Experiment
-from l2s.experiment.context_lengths import read_at, unreachable_budget, unreachable_budgets
+from l2s.experiment.context_lengths import budgets, read_at, unreachable_budget, unreachable_budgets, within_budget
 from l2s.experiment.studies.table import TableStudy
 
 PAPER = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -38,6 +38,16 @@ def test_only_merged_checkpoints_of_studies_that_ask_for_it_are_read_at_another_
     others = {line.checkpoint for line in experiment.lines["table_1"]} - set(merged(experiment, "table_1"))
     assert others and not any(read_at(experiment, name, "paper") for name in others)
     assert read_at(experiment, merged(experiment, "table_1")[0], "demo") == []
+
+
+def test_every_checkpoint_of_a_study_is_read_at_the_budgets_that_are_not_beyond_its_own(experiment):
+    asked = list(experiment.studies["table_1"].budgets)
+    assert asked and max(asked) == 8192
+    for line in experiment.lines["table_1"]:
+        assert budgets(experiment, line.checkpoint, "paper") == asked, line
+    (other,) = {line.reference for line in experiment.lines["table_3"]}
+    assert budgets(experiment, other, "paper") == []
+    assert within_budget(experiment, other, "paper", [1, 10240, 10241]) == [1, 10240]
 
 
 def test_the_quick_models_at_1_5b_and_7b_can_never_use_up_their_budget(experiment):
