@@ -27,6 +27,7 @@ from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.grading.grades import grader_module
 from l2s.layout import IMPORTED, Layout, fetched, imported
+from l2s.sources.tokenizers import local_tokenizer_files
 from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
@@ -145,8 +146,9 @@ def questions_compared(wildcards):
 
 
 def generation_files(wildcards):
-    """Return the files of an import."""
-    return [path for part in experiment.registry.imported(wildcards.imported).files for path in part.paths]
+    """Return the files of an import, and of the tokenizer that counts its lengths if it is a local one."""
+    entry = experiment.registry.imported(wildcards.imported)
+    return [path for part in entry.files for path in part.paths] + local_tokenizer_files(entry.tokenizer)
 
 
 def grades_compared(wildcards):

@@ -19,8 +19,10 @@ from l2s.errors import UserError
 from l2s.files import canonical_json
 
 WITH_LIMITS = ("accuracy", "mean_tokens")
-MAY_BE_NULL = ("length_change", "mean_tokens_right", "mean_tokens_wrong", "truncated", "imported_accuracy")
-MEANS = ("median_tokens", "looping", "no_answer", "reflective", "reflection_keywords")
+MAY_BE_NULL = (
+    "length_change", "mean_tokens_right", "mean_tokens_wrong", "truncated", "looping", "imported_accuracy"
+)  # fmt: skip
+MEANS = ("median_tokens", "no_answer", "reflective", "reflection_keywords")
 
 Graded = tuple[pa.Table, Mapping[str, pa.Table]]
 """A checkpoint's responses, and by grader their grades; the study's own grader comes first."""
@@ -198,6 +200,7 @@ def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str,
     ended, scores = both["finish_reason"], both["imported_score"]
     correct = both["outcome"] == "correct"
     right = correct.groupby(both["question_id"]).mean()
+    unknown = (ended == UNKNOWN).any()
     return {
         "benchmark": benchmark,
         "level": level,
@@ -208,8 +211,8 @@ def _numbers(both: pd.DataFrame, benchmark: str, level: int | None) -> dict[str,
         "median_tokens": float(lengths.median()),
         "mean_tokens_right": float(lengths[correct].mean()) if correct.any() else None,
         "mean_tokens_wrong": None if correct.all() else float(lengths[~correct].mean()),
-        "looping": float(both["repetition"].notna().mean()),
-        "truncated": None if (ended == UNKNOWN).any() else float((ended != "stop").mean()),
+        "looping": None if unknown else float(both["repetition"].notna().mean()),
+        "truncated": None if unknown else float((ended != "stop").mean()),
         "imported_accuracy": None if scores.isna().any() else float(scores.mean()),
         "no_answer": float((both["outcome"] == "no_answer").mean()),
         "grader_failures": int(both["outcome"].isin(["timeout", "error"]).sum()),

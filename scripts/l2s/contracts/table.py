@@ -61,7 +61,12 @@ TABLE = schema_of(
             "responses, of which it is not known",
             nullable=True,
         ),
-        Column("looping", pa.float64(), "share of responses that were cut in a loop, as symptoms.py finds it"),
+        Column(
+            "looping",
+            pa.float64(),
+            "share of responses that were cut in a loop, as symptoms.py finds it; null as for truncated",
+            nullable=True,
+        ),
         Column("no_answer", pa.float64(), "share of responses in which the grader found no answer"),
         Column("grader_failures", pa.int32(), "number of responses on which the grader timed out or failed"),
         Column(

@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-
 from l2s.checkpoints.model_entry import split_source
 from l2s.errors import UserError
 
 TOKENIZER = "tokenizer.json"
 FILES = [TOKENIZER, "tokenizer_config.json", "special_tokens_map.json"]
+
+
+def local_tokenizer_files(source: str) -> list[str]:
+    """Return the files that a tokenizer outside the hub is read from; none if it is of the hub.
+
+    Args:
+        source: As for tokenizer_folder.
+    """
+    place = split_source(source)
+    if not isinstance(place, Path):
+        return []
+    folder = place.parent if place.name == TOKENIZER else place
+    return [str(folder / name) for name in FILES if (folder / name).is_file()]
 
 
 def tokenizer_folder(source: str, where: str) -> Path:
@@ -25,6 +36,9 @@ def tokenizer_folder(source: str, where: str) -> Path:
     if isinstance(place, Path):
         folder = place.parent if place.name == TOKENIZER else place
     else:
+        # Imported here, as it takes half a second and the rules read this module.
+        from huggingface_hub import snapshot_download
+
         repo, revision = place
         try:
             folder = Path(snapshot_download(repo, revision=revision, allow_patterns=FILES))
