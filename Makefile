@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-slurm test-cuda bench faults lint format docs demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-slurm test-cuda test-browser bench faults lint format docs demo-pair lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
@@ -19,6 +19,7 @@ help:
 	@echo "make test        set up, lint, and run the tests (under 8 minutes on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
+	@echo "make test-browser  open the pages in a headless Chromium (installs Debian's, as root, if there is none)"
 	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
@@ -100,6 +101,10 @@ test-cuda: setup-dev
 test-slurm: setup-dev
 	tests/cluster/install_slurm.sh
 	$(BIN)/python -m pytest tests/cluster
+
+test-browser: setup-dev
+	tests/browser/install_chromium.sh
+	$(BIN)/python -m pytest tests/browser
 
 test-mergekit: setup-dev .venv-mergekit/mergekit.stamp
 	$(BIN)/python -m pytest tests/mergekit
