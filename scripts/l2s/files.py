@@ -126,7 +126,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: not valid JSON (not an object); {remedy}")
