@@ -25,14 +25,16 @@ from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
+from l2s.decoding.engines.choice import ENGINE_PACKAGES
 from l2s.grading.grades import grader_module
+from l2s.grading.store import LIBRARIES
 from l2s.layout import IMPORTED, Layout, fetched, imported
 from l2s.sources.tokenizers import local_tokenizer_files
 from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.modules import module_names
-from l2s.provenance import code_digest
+from l2s.provenance import code_digest, package_versions
 
 
 def load_experiment():
