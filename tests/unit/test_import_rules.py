@@ -17,6 +17,7 @@ FLOORS = [
         "l2s.files",
         "l2s.gpus",
         "l2s.jobs",
+        "l2s.limits",
         "l2s.methods",
         "l2s.modules",
         "l2s.progress",

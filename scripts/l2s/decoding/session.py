@@ -29,6 +29,8 @@ from l2s.errors import UserError
 from l2s.files import read_json
 from l2s.progress import Progress
 
+SHOWN = 60  # characters of a prompt in a message
+
 
 class Question(NamedTuple):
     """A question: its benchmark, its identifier there, its text."""
@@ -154,6 +156,7 @@ class Session:
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         rows = [one for part in asked for one in part]
+        _refuse_equal_prompts(rows)
         print(self.prompt.describe(rows[0].question.benchmark, rows[0].question.text))
         batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
         wanted = {request.key for batch in batches for request in batch}
@@ -255,3 +258,20 @@ class Session:
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
             "imported_score": None,
         }
+
+
+def _refuse_equal_prompts(rows: Sequence[Asked]) -> None:
+    """Refuse prompts that are the same for different questions: the model would be asked something else.
+
+    Raises:
+        UserError: A chat template leaves out the message, or the tokenizer has one token for what differs.
+    """
+    first: dict[tuple[int, ...], Question] = {}
+    for one in rows:
+        before = first.setdefault(one.request.prompt_ids, one.question)
+        if before.text.split() != one.question.text.split():
+            raise UserError(
+                f"questions {before.question_id!r} and {one.question.question_id!r} of '{one.question.benchmark}' have "
+                f"the same prompt ({one.prompt[:SHOWN]!r}): the chat template leaves it out, or the tokenizer "
+                "cannot tell them apart; use another prompt, or the tokenizer of another model"
+            )
