@@ -22,6 +22,7 @@ FLOORS = [
         "l2s.modules",
         "l2s.progress",
         "l2s.provenance",
+        "l2s.secrets",
     ],
     ["l2s.contracts"],
     ["l2s.checkpoints"],
