@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from l2s.errors import UserError
+from l2s.occupied import join
 from l2s.secrets import Hiding, without_tokens
 
 # Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program, with its traceback.
@@ -64,6 +65,7 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     A user error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
+    join(Path(job.config["results"]))
     terminal = os.dup(2)
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)

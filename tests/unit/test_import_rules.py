@@ -20,6 +20,7 @@ FLOORS = [
         "l2s.limits",
         "l2s.methods",
         "l2s.modules",
+        "l2s.occupied",
         "l2s.progress",
         "l2s.provenance",
         "l2s.secrets",

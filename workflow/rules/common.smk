@@ -34,6 +34,7 @@ from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.modules import module_names
+from l2s.occupied import occupy
 from l2s.provenance import code_digest, package_versions
 
 
@@ -184,6 +185,15 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+
+
+def occupy_results():
+    """Hold the results folder while this run works in it, unless its jobs are only commands such as prune."""
+    if any(job.output for job in workflow.dag.needrun_jobs()):
+        try:
+            occupy(Path(layout.results), ROOT)
+        except UserError as error:
+            raise WorkflowError(str(error))
 
 
 def record_run(succeeded):
