@@ -24,6 +24,7 @@ FLOORS = [
         "l2s.progress",
         "l2s.provenance",
         "l2s.secrets",
+        "l2s.yaml_files",
     ],
     ["l2s.contracts"],
     ["l2s.checkpoints"],

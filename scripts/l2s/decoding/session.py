@@ -72,6 +72,10 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     """
     config = read_json(folder / "config.json", GET_AGAIN)
     longest = config.get("max_position_embeddings")
+    if longest is not None and (not isinstance(longest, int) or longest < 1):
+        raise UserError(
+            f"{folder / 'config.json'}: 'max_position_embeddings' must be a number above 0 (found {longest!r})"
+        )
     if longest is None and settings.context_length is None:
         raise UserError(
             f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'context_length' in the decode settings"
@@ -82,8 +86,14 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
         )
     tokenizer = load_tokenizer(folder)
     generation = folder / "generation_config.json"
-    listed = (read_json(generation, GET_AGAIN) if generation.is_file() else config).get("eos_token_id")
-    stop_ids = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id} - {None}
+    file = generation if generation.is_file() else folder / "config.json"
+    listed = read_json(file, GET_AGAIN).get("eos_token_id")
+    listed = listed if isinstance(listed, list) else [listed]
+    if wrong := [one for one in listed if one is not None and (not isinstance(one, int) or one < 0)]:
+        raise UserError(
+            f"{file}: 'eos_token_id' must be token ids, numbers from 0 on (found {wrong[0]!r}); {GET_AGAIN}"
+        )
+    stop_ids = {*listed, tokenizer.eos_token_id} - {None}
     if not stop_ids:
         raise UserError(f"{folder}: neither generation config nor tokenizer names an end-of-sequence token")
     return Model(tokenizer, frozenset(stop_ids), settings.context_length or longest)
