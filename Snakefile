@@ -34,6 +34,7 @@ include: "workflow/rules/housekeeping.smk"
 
 
 onstart:
+    occupy_results()
     stop_without_gpus(workflow.dag)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from l2s.errors import UserError
+from l2s.occupied import join
+from l2s.secrets import Hiding, without_tokens
 
 # Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program, with its traceback.
 REMEDIES = {
@@ -24,6 +26,11 @@ REMEDIES = {
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
 }
+
+
+def hide_tokens() -> None:
+    """Hide access tokens in all that this process prints from now on."""
+    sys.stdout, sys.stderr = Hiding(sys.stdout), Hiding(sys.stderr)
 
 
 def stop_cleanly() -> None:
@@ -58,6 +65,7 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     A user error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
+    join(Path(job.config["results"]))
     terminal = os.dup(2)
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,24 +75,26 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
         os.dup2(stream.fileno(), 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
-    show_warnings(sys.stderr, os.fdopen(os.dup(terminal), "w"))
+    hide_tokens()
+    show_warnings(sys.stderr, Hiding(os.fdopen(os.dup(terminal), "w")))
     try:
         with clear_path_errors():
             main(**arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        os.write(terminal, f"error: {error}\n".encode())
+        os.write(terminal, without_tokens(f"error: {error}\n").encode(errors="backslashreplace"))
         sys.exit(1)
 
 
 def run_in_terminal(main: Callable[..., Any], *arguments: Any) -> None:
     """Run ``main`` as a Snakemake job whose words are meant for the terminal: there is no log."""
     sys.stdout.reconfigure(line_buffering=True)
+    hide_tokens()
     try:
         with clear_path_errors():
             main(*arguments)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(without_tokens(f"error: {error}"))
 
 
 def run_cli(main: Callable[..., Any]) -> None:
@@ -92,6 +102,7 @@ def run_cli(main: Callable[..., Any]) -> None:
     import typer
 
     stop_cleanly()
+    hide_tokens()
     show_warnings(sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)

@@ -1,8 +1,6 @@
 # What the rules share: the experiment of the configured studies, the layout of the results folder, and the functions of
 # wildcards that only rules need. No rules here.
 
-import json
-import math
 import sys
 from pathlib import Path
 from typing import get_args
@@ -16,6 +14,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.analysis.figures import figure_module
 from l2s.audit.spec import audit_spec, in_all, published_tables
+from l2s.checkpoints.manifest import read_manifest
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
@@ -25,14 +24,17 @@ from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
+from l2s.decoding.engines.choice import ENGINE_PACKAGES
 from l2s.grading.grades import grader_module
+from l2s.grading.store import LIBRARIES
 from l2s.layout import IMPORTED, Layout, fetched, imported
 from l2s.sources.tokenizers import local_tokenizer_files
 from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.modules import module_names
-from l2s.provenance import code_digest
+from l2s.occupied import occupy
+from l2s.provenance import code_digest, package_versions
 
 
 def load_experiment():
@@ -43,6 +45,8 @@ def load_experiment():
     if Path.cwd() != ROOT:
         raise WorkflowError(f"run Snakemake in {ROOT}; the configuration's 'results' says where results go")
     try:
+        for file in workflow.configfiles:
+            read_yaml(file)  # Snakemake lets the second of two equal keys win
         experiment = Experiment(config, Path("config"))
         layout = Layout(experiment.config.results)
         return experiment, layout, audit_spec(experiment, layout)
@@ -116,8 +120,12 @@ def decode_memory(wildcards, input):
 
     While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
     """
-    with open(input.manifest) as stream:
-        elements = sum(math.prod(tensor["shape"]) for tensor in json.load(stream)["tensors"].values())
+    if not Path(input.manifest).exists():
+        raise FileNotFoundError(input.manifest)
+    try:
+        elements = read_manifest(Path(input.manifest)).elements
+    except UserError as error:
+        raise WorkflowError(str(error))
     return costs.decode_memory(wildcards.checkpoint, wildcards.decoding, elements)
 
 
@@ -182,6 +190,15 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+
+
+def occupy_results():
+    """Hold the results folder while this run works in it, unless its jobs are only commands such as prune."""
+    if any(job.output for job in workflow.dag.needrun_jobs()):
+        try:
+            occupy(Path(layout.results), ROOT)
+        except UserError as error:
+            raise WorkflowError(str(error))
 
 
 def record_run(succeeded):

@@ -12,6 +12,7 @@ from l2s.errors import UserError
 from l2s.experiment.measured import checkpoints_of
 from l2s.experiment.recipes import Merge
 from l2s.experiment.registry import Registry
+from l2s.experiment.results_folder import check_folder
 from l2s.experiment.schema import MainConfig
 from l2s.experiment.study import Line, Study
 from l2s.experiment.trainings import TrainedCheckpoint
@@ -39,6 +40,9 @@ class Experiment:
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
         self.config = validate(MainConfig, config, "configuration (config/config.yaml, --configfile, --config)")
+        check_folder(self.config.results, "results")
+        if self.config.scratch is not None:
+            check_folder(self.config.scratch, "scratch")
         self.registry = Registry(folder, self.config)
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}

@@ -1,6 +1,5 @@
 """Registry of ``config/``, each read once and checked with what it refers to."""
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +24,6 @@ from l2s.sources.imports import ImportEntry
 Entry = TypeVar("Entry", bound=BaseModel)
 
 STUDY_KINDS, DEFAULT_KIND = "l2s.experiment.studies", "table"
-STUDY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # it is a target of Snakemake's and a part of paths
 
 
 class Registry:
@@ -51,11 +49,6 @@ class Registry:
 
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
-        if not STUDY_NAME.fullmatch(name):
-            raise UserError(
-                f"{asked_by}: a study cannot be called '{name}': use letters, digits, '_', '.' and '-', the first one "
-                "no '.' or '-'; rename its file"
-            )
         file = self._find("studies", name, asked_by)
         values = read_values(file)
         kind = values.get("kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND

@@ -209,6 +209,7 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
     return {
         "model": str(folder),
         "skip_tokenizer_init": True,
+        "trust_remote_code": False,
         "generation_config": "vllm",  # not the model's: sampling is what the settings say
         "dtype": settings.dtype,
         "max_model_len": settings.context_length,

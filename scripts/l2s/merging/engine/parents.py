@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, read_manifest
+from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, TensorRecord, read_manifest
 from l2s.checkpoints.weights import Checkpoint, lasting_source, locate
 from l2s.contracts.calibrations import Calibration, read_calibration
 from l2s.errors import UserError
@@ -46,6 +46,22 @@ def _parent(used_as: str, source: str, known: Checkpoint | None) -> tuple[Parent
     own = folder / MANIFEST_NAME
     content = read_manifest(own).content_id if own.is_file() else None
     return Parent(used_as=used_as, source=lasting_source(source), content_id=content), folder
+
+
+def known_tensors(
+    parents: Iterable[tuple[Parent, Path]], manifests: Iterable[Path] = ()
+) -> dict[Path, Mapping[str, TensorRecord]]:
+    """Return, by a parent's folder, what manifests say of its tensors; a merge compares them while it reads them.
+
+    Args:
+        parents: The parents with their folders, as ``find_parents`` returns them.
+        manifests: Manifests of fetched models. Those that lie beside a parent's weights count as well.
+    """
+    parents = list(parents)
+    own = [folder / MANIFEST_NAME for _, folder in parents]
+    read = map(read_manifest, [*manifests, *(path for path in own if path.is_file())])
+    tensors = {manifest.content_id: manifest.tensors for manifest in read}
+    return {folder: tensors[parent.content_id] for parent, folder in parents if parent.content_id in tensors}
 
 
 def read_calibrations(
