@@ -1,6 +1,7 @@
 """Judge what a search found: the rule judge, and a command line of its own.
 
-    python scripts/judge.py --settings settings.yaml --out verdict.json --responses slow.parquet --grades grades.parquet \\
+    python scripts/judge.py --settings settings.yaml --responses slow.parquet --grades grades.parquet \\
+        --out verdict.json \\
         --candidates 1.json --table tables/mine~1.parquet --comparisons comparisons/mine~1.parquet … (the report last)
 
 The settings are title, allowed_loss, grader, budgets and plain, as the search has them.

@@ -3,8 +3,8 @@
     python scripts/propose.py --study mine --round 2 --settings settings.yaml --candidates 1.json \\
         --table tables/mine~1.parquet --comparisons comparisons/mine~1.parquet --out 2.json
 
-The settings are the space (items), the recipes that are tried first (plain), seed, allowed_loss, and either proposed and
-kept or, for the report, finalists.
+The settings are the space (items), the recipes that are tried first (plain), seed, allowed_loss, and either proposed
+and kept or, for the report, finalists.
 """
 
 from pathlib import Path

@@ -13,7 +13,7 @@ from l2s import gpus
 from l2s.checkpoints.model_entry import COMMIT
 from l2s.config import find_entry, read_values
 from l2s.errors import UserError
-from l2s.experiment.studies.search import SCALES, SPACE
+from l2s.experiment.studies.search import ROUNDS, SCALES, SPACE
 from l2s.files import read_json, write_text
 from l2s.sources.benchmarks import FILE_KINDS, BenchmarkEntry, Source, load_questions, read_rows
 from l2s.sources.pinning import rows_digest
@@ -26,6 +26,7 @@ BREVITY = "Be brief: reason in as few words as you can, and do not check yoursel
 THIRDS = ("early", "middle", "late")
 BUDGETS = (2, 4, 8, 16)  # parts of the whole budget that the slow model is cut at
 BUDGET = {"cuda": 8192, "cpu": 2048}  # tokens, as config/decoding/paper.yaml and cpu.yaml have them
+YAML = {"allow_unicode": True, "width": 110, "default_flow_style": None}  # the innermost lists and mappings on one line
 SCHEMA = "# yaml-language-server: $schema=../{up}docs/schemas/{kind}.json\n"
 
 
@@ -83,6 +84,12 @@ def entries_of(wanted: Wanted, config: Path) -> dict[Path, dict[str, Any]]:
         **({"brief": f"{name}-brief"} if brief else {}),
         "budgets": [decoding["max_new_tokens"] // part for part in BUDGETS],
         "grader": "math_verify",
+        # Written out, though they are the defaults, so that they are seen and can be changed.
+        "plain": ["task_arithmetic", "ties"],
+        "report_share": 0.5,
+        "seed": 0,
+        "rounds": [one.model_dump() for one in ROUNDS],
+        "finalists": 3,
     }
     parts = {
         "models": models,
@@ -272,7 +279,7 @@ def write_entries(entries: dict[Path, dict[str, Any]], overwrite: bool) -> None:
     for file, values in entries.items():
         if file in others or not file.is_file():
             schema = SCHEMA.format(up="" if file.parent.name == "config" else "../", kind=_kind(file))
-            write_text(file, schema + yaml.safe_dump(_plain(values), sort_keys=False, allow_unicode=True, width=110))
+            write_text(file, schema + yaml.safe_dump(_plain(values), sort_keys=False, **YAML))
             print(f"written: {file}")
 
 

@@ -60,9 +60,9 @@ def every_recipe(items: list[dict]) -> Iterator[dict]:
     for item in items:
         lists = list(choices(item))
         for number in range(prod(len(values) for _, values in lists)):
-            picks = {}
+            picks, rest = {}, number
             for path, values in lists:
-                number, picks[dotted(path)] = divmod(number, len(values))
+                rest, picks[dotted(path)] = divmod(rest, len(values))
             yield normalised(filled(item, picks))
 
 

@@ -102,13 +102,13 @@ def checkpoints_of(lines: Iterable[Line]) -> set[str]:
 
 
 def recipes_of(asked: Iterable[str | dict[str, Any]], where: str, registry: Registry) -> list[dict[str, Any]]:
-    """Return recipes as a study writes them, on top of the entries that they name, their lists and ranges as they are."""
+    """Return recipes as a study writes them, on top of the entries that they name, with their lists and ranges."""
     parts = [_recipe(one, f"{where}, recipe {number}", registry) for number, one in enumerate(asked, start=1)]
     return [{**named, **written} for named, written, _ in parts]
 
 
 def _recipe(asked: str | dict[str, Any], where: str, registry: Registry) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Return the values of the entry that a study's item names, what the item itself says, and what messages call it."""
+    """Return the values of the entry that an item names, what the item says itself, and what messages call it."""
     written = {"recipe": asked} if isinstance(asked, str) else dict(asked)
     named = written.pop("recipe", None)
     if named is None:

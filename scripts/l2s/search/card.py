@@ -7,8 +7,8 @@ SECTION = """\
 
 **{sentence}**, against the slow model, on {questions:,} questions that nothing was selected on.
 
-{tried} merges were tried on other questions of the same benchmarks, in rounds of more and more questions; what was shown
-to lose more than {allowed_loss:g} points was dropped. {cheaper}
+{tried} merges were tried on other questions of the same benchmarks, in rounds of more and more questions; what was
+shown to lose more than {allowed_loss:g} points was dropped. {cheaper}
 
 | tried | questions | points lost | change in length | allowed loss |
 |---|---|---|---|---|

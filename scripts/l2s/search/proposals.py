@@ -7,6 +7,7 @@ the same proposals, whatever was interrupted in between. Its trials are written 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,10 +108,12 @@ def optuna_study(settings: Settings, told: Iterable[Standing], round_number: int
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    # Trials of the first round are told to the later ones: the sampler draws at random as long as it knows of none.
-    sampler = optuna.samplers.TPESampler(
-        seed=settings.seed + 1000 * round_number, multivariate=True, group=True, n_startup_trials=1
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # One startup trial: it draws at random as long as it has been told of none.
+        sampler = optuna.samplers.TPESampler(
+            seed=settings.seed + 1000 * round_number, multivariate=True, group=True, n_startup_trials=1
+        )
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     for one in told:
         if one.candidate.item is not None:

@@ -103,11 +103,9 @@ def spelled_out(label: str, hyper_parameters: Recipe) -> str:
 
 
 def _tensors(pattern: str) -> str:
-    """Return which tensors a pattern names, in a word or two: ``*.mlp.*`` is mlp, ``model.layers.{0-9}.*`` layers 0-9."""
-    words = [word for word in pattern.replace("{", "").replace("}", "").split(".") if word not in ("model", "*", "")]
-    return " ".join(
-        words[1:] if words[:1] == ["layers"] and len(words) > 1 and not words[1][0].isdigit() else words
-    ) or ("others")
+    """Return which tensors a pattern names: of ``model.layers.*.mlp.*`` mlp, of ``model.layers.{0-9}.*`` layers 0-9."""
+    short = pattern.removeprefix("model.").replace("layers.*.", "").replace("{", "").replace("}", "")
+    return " ".join(word for word in short.split(".") if word != "*") or "others"
 
 
 def check(items: list[Recipe], where: str) -> None:
