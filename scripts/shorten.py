@@ -55,10 +55,11 @@ def main(
     cores: Annotated[int, typer.Option(min=1, help="CPU cores to use.")] = len(os.sched_getaffinity(0)),
     gpu: Annotated[int, typer.Option(min=0, help="GPUs to use.")] = 1,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files of the configuration that say something else.")
+        bool,
+        typer.Option("--overwrite", help="Replace files of the configuration that say something else. Default: stop."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write the configuration, show plan and price, and run nothing.")
+        bool, typer.Option("--dry-run", help="Write the configuration, show plan and price, and stop. Default: run it.")
     ] = False,
 ) -> None:
     """Find the shortest merge of two models that loses no more accuracy than is allowed, and prove it."""
