@@ -17,7 +17,8 @@ from l2s.search.split import part_of
 def main(
     questions: Annotated[Path, typer.Option(help="Parquet file of a benchmark's questions.")],
     round_name: Annotated[
-        str, typer.Option("--round", help="report: the questions to report on; anything else: those of selection.")
+        str,
+        typer.Option("--round", help="The round: report, or any other name, which takes the questions of selection."),
     ],
     out: Annotated[Path, typer.Option(help="Parquet file to write.")],
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
