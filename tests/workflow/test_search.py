@@ -38,11 +38,14 @@ plain: [ties]
 benchmarks: [demo_arithmetic]
 decoding: demo
 grader: math_verify
+brief: tiny-brief
 allowed_loss: 6
 budgets: [32]
 rounds: [{questions: 10, proposed: 3}, {questions: 20, proposed: 1, kept: 1}]
 finalists: 2
 """,
+    "config/decoding/tiny-brief.yaml": "{extends: demo, prompt: tiny-brief}\n",
+    "config/prompts/tiny-brief.yaml": 'template: "Question: {question}\\nBe brief.\\nAnswer:"\n',
     "config/studies/hopeless.yaml": """\
 extends: tiny
 title: Hopeless
@@ -98,6 +101,16 @@ def test_a_setting_that_keeps_the_promise_is_found_and_its_folder_loads(searched
     manifest = searched.folder / f"results/tiny/checkpoints/{found['found']['checkpoint']}/manifest.json"
     assert Checkpoint.from_folder(folder).manifest.tensors == Checkpoint.find(str(manifest)).manifest.tensors
     assert found["sentence"] in (searched.folder / "results/tiny/shortened/tiny/index.html").read_text()
+
+
+def test_what_is_cheaper_is_asked_the_same_questions(searched):
+    report = verdict(searched, "tiny")["report"]
+    assert {one["kind"] for one in report} >= {"quick", "slow", "finalist", "budget", "brief"}
+    cut = next(one["overall"] for one in report if one["kind"] == "budget")
+    assert cut["tokens"] <= 32
+    assert cut["verdict"] == "refuted"
+    brief = next(one for one in report if one["kind"] == "brief")
+    assert brief["checkpoint"] == "models/demo-slow"
 
 
 def test_a_promise_that_nothing_keeps_has_a_front_and_no_folder(searched):

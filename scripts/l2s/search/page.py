@@ -64,7 +64,7 @@ def front_chart(verdict: Verdict) -> alt.TopLevelMixin:
     ]
     dots = (
         alt.Chart(alt.Data(values=rows))
-        .mark_point(filled=True, size=70, opacity=0.8)
+        .mark_point(size=70)
         .encode(
             x=alt.X("change in length %:Q"),
             y=alt.Y("points lost:Q"),
@@ -72,8 +72,9 @@ def front_chart(verdict: Verdict) -> alt.TopLevelMixin:
             shape=alt.Shape("shown as:N", title=None),
         )
     )
-    rule = alt.Chart(alt.Data(values=[{"allowed": verdict.allowed_loss}])).mark_rule(strokeDash=[4, 4])
-    return (dots + rule.encode(y="allowed:Q")).properties(width=WIDTH, height=HEIGHT)
+    allowed = alt.Data(values=[{"points lost": verdict.allowed_loss}])
+    rule = alt.Chart(allowed).mark_rule(strokeDash=[4, 4]).encode(y="points lost:Q")
+    return (dots + rule).properties(width=WIDTH, height=HEIGHT)
 
 
 def progress_chart(verdict: Verdict) -> alt.TopLevelMixin:
