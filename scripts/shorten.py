@@ -23,6 +23,7 @@ from l2s.experiment.registry import STUDY_NAME
 from l2s.jobs import run_cli
 from l2s.layout import Layout
 from l2s.plan.report import print_plan
+from l2s.plan.searches import search_notes
 from l2s.shorten import Wanted, entries_of, write_entries
 
 CONFIG = Path("config")  # relative, as messages and Snakemake name it; the command runs in the project's folder
@@ -76,13 +77,11 @@ def main(
     write_entries(entries_of(wanted, CONFIG), overwrite)
     top = CONFIG / f"{wanted.name}.yaml"
     config = read_yaml(top)
-    experiment = Experiment(config, CONFIG)
-    study = experiment.studies[wanted.name]
-    if warning := study.warning(experiment.registry):
-        print(f"note: {warning}")
     if dry_run:
         print_plan(config, PROJECT, Console())
         return
+    for note in search_notes(Experiment(config, CONFIG)):
+        print(f"note: {note}")
     snakemake = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--resources", f"gpu={gpu}"]
     if subprocess.run([*snakemake, "--configfile", str(top)], check=False).returncode:
         raise UserError("the run stopped; see the lines above. What it has made is kept: the same command goes on")

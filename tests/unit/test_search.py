@@ -8,13 +8,16 @@ import pytest
 from support import ROOT
 
 from l2s.analysis.paired import SHOWN, difference, verdict
-from l2s.config import read_yaml, validate
+from l2s.config import read_entry, read_yaml, validate
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.experiment.studies.search import SPACE, SearchStudy
 from l2s.experiment.sweeps import listed
+from l2s.plan.costs import Costs
+from l2s.plan.estimates import Estimates
+from l2s.plan.searches import planned_rounds, search_notes, searches_table
 from l2s.search.candidates import KEPT, PLAIN, PROPOSED, Candidate
 from l2s.search.measures import Measure, Measured
 from l2s.search.proposals import Settings, finalists, grid_size, propose, trials_of
@@ -297,3 +300,19 @@ def test_a_round_is_a_study_of_its_own_with_paths_of_its_own(experiment, monkeyp
     assert [line.method for line in lines] == ["quick", "slow", "ties", "task_arithmetic", "ties"]
     assert {decoding for _, decoding in round_study.compared(lines)} == {"demo~demo_search~report"}
     assert Path(experiment.registry.file("decoding", "demo~demo_search~report")).name == "demo.yaml"
+
+
+def test_a_plan_counts_new_responses_of_each_round(experiment):
+    rounds = list(planned_rounds(experiment.studies["demo_search"], experiment))
+    assert [one.name for one in rounds] == ["1", "2", "3", REPORT]
+    assert [one.questions["demo_arithmetic"] for one in rounds] == [30, 60, 300, 300]
+    # New candidates are asked all questions of a round, kept ones those that they have not been asked.
+    assert [one.merged["demo_arithmetic"] for one in rounds] == [300, 6 * 60 + 4 * 30, 4 * 240, 5 * 300]
+
+
+def test_a_plan_shows_searches_and_their_lack_of_questions(experiment):
+    costs = Costs(experiment, read_entry(ROOT / "config/estimates.yaml", Estimates))
+    table = searches_table(experiment, costs)
+    assert table.row_count == 5
+    (note,) = search_notes(experiment)
+    assert note.startswith("demo_search: with 300 questions to report on, a loss of 1 points will rarely be shown")

@@ -188,6 +188,12 @@ def rounds_before(wildcards):
     return names[: names.index(wildcards.round)]
 
 
+def models_searched(wildcards):
+    """Return the manifests of the models of a search's pair."""
+    models = experiment.studies[wildcards.search].models_read(experiment.registry)
+    return [layout.manifest(fetched(model)) for model in models]
+
+
 def measured_rounds(wildcards, names):
     """Return what a search's rounds measured: their candidates, tables and comparisons, as inputs of a rule."""
     studies = [round_study(wildcards.search, name) for name in names]

@@ -25,6 +25,8 @@ rule split_questions:
 checkpoint propose:
     input:
         unpack(lambda wildcards: measured_rounds(wildcards, rounds_before(wildcards))),
+        # Fetched first: a plan counts them, and one that is not there stops the search before it begins.
+        models=models_searched,
     output:
         candidates=layout.candidates("{search}", "{round}"),
         trials=layout.trials("{search}", "{round}"),

@@ -53,6 +53,13 @@ def planned_rounds(study: SearchStudy, experiment: Experiment) -> Iterator[Plann
     yield PlannedRound(REPORT, report, decoded, merged, slow)
 
 
+def search_notes(experiment: Experiment) -> list[str]:
+    """Say which searches have too few questions to show their allowed loss."""
+    studies = {name: experiment.studies[name] for name in experiment.targets}
+    said = {name: one.warning(experiment.registry) for name, one in studies.items() if isinstance(one, SearchStudy)}
+    return [f"{name}: {words}" for name, words in said.items() if words]
+
+
 def searches_table(experiment: Experiment, costs: Costs) -> Table:
     """Show what each search would decode, round by round, and what its space holds."""
     table = Table("Search", "Round", "Merges", "Questions", "Responses", "GPU hours", "Cost", title="Searches, at most")
