@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import numpy as np
+import altair as alt
 import pandas as pd
 import pyarrow as pa
 import typer
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import decode
 import grade
 import merge
+from l2s.analysis.charts import save_chart
 from l2s.analysis.paired import difference, length_change, verdict
 from l2s.config import CONFIG, entry_option, read_yaml
 from l2s.contracts.grades import GRADES
@@ -41,6 +42,7 @@ from l2s.search.proposals import Settings, finalists, propose
 from l2s.search.space import choices, dotted, filled, identity, normalised
 from l2s.search.split import REPORT, part_of
 from l2s.search.standing import Round, Standing
+from l2s.search.verdict import progress
 from l2s.sources.benchmarks import find_questions
 
 SEEDS = range(10)
@@ -117,42 +119,44 @@ def ids(grid: Grid, seed: int, share: float, round_name: str, count: int | None)
     return part_of(grid.questions, seed, share, round_name, count)["question_id"].to_pylist()
 
 
-def search(grid: Grid, settings: Settings, study: SearchStudy, seed: int) -> tuple[list[Standing], int, int]:
-    """Return the finalists of a search, in their order, and how many responses and tokens it decoded."""
+class Outcome(NamedTuple):
+    """What a way to search came to: its rounds, its finalists on the report's questions, responses decoded before."""
+
+    rounds: list[Round]
+    finalists: list[Standing]
+    responses: int
+
+
+def search(grid: Grid, settings: Settings, study: SearchStudy, seed: int) -> Outcome:
+    """Search as the workflow does."""
     rounds: list[Round] = []
-    answered: dict[str, Standing] = {}
     asked_of: dict[str, int] = {}
-    responses = tokens = 0
+    responses = 0
     for number, one in enumerate(study.rounds, start=1):
         asked = ids(grid, seed, study.report_share, str(number), one.questions)
         candidates = propose(settings, rounds, one.proposed, one.kept)
         stands = [standing(grid, candidate, asked, settings.allowed_loss) for candidate in candidates]
         for stand in stands:
-            before = answered.get(stand.checkpoint)
             responses += len(asked) - asked_of.get(stand.checkpoint, 0)
-            tokens += stand.tokens - (before.tokens if before else 0)
-            answered[stand.checkpoint], asked_of[stand.checkpoint] = stand, len(asked)
+            asked_of[stand.checkpoint] = len(asked)
         rounds.append(Round(str(number), len(asked), stands, 0))
-    chosen = finalists(settings, rounds[-1], study.finalists)
-    return reported(grid, settings, study, seed, chosen), responses, tokens
+    return Outcome(rounds, reported(grid, settings, study, seed, rounds[-1]), responses)
 
 
-def reported(grid: Grid, settings: Settings, study: SearchStudy, seed: int, chosen: list[Candidate]) -> list[Standing]:
-    """Return how finalists stand on the report's questions."""
-    asked = ids(grid, seed, study.report_share, REPORT, None)
-    return [standing(grid, candidate, asked, settings.allowed_loss) for candidate in chosen]
-
-
-def tried_whole(
-    grid: Grid, settings: Settings, study: SearchStudy, seed: int, names: list[str]
-) -> tuple[list[Standing], int, int]:
-    """Return the same of recipes that are each asked all questions of selection."""
+def try_whole(grid: Grid, settings: Settings, study: SearchStudy, seed: int, names: list[str]) -> Outcome:
+    """Ask recipes all questions of selection, in this order."""
     asked = ids(grid, seed, study.report_share, "all", None)
     candidates = [Candidate(recipe=json.loads(name), origin=PROPOSED) for name in names]
     stands = [standing(grid, candidate, asked, settings.allowed_loss) for candidate in candidates]
-    chosen = finalists(settings, Round("all", len(asked), stands, 0), study.finalists)
-    tokens = sum(stand.tokens for stand in stands)
-    return reported(grid, settings, study, seed, chosen), len(asked) * len(stands), tokens
+    only = Round("all", len(asked), stands, 0)
+    return Outcome([only], reported(grid, settings, study, seed, only), len(asked) * len(stands))
+
+
+def reported(grid: Grid, settings: Settings, study: SearchStudy, seed: int, last: Round) -> list[Standing]:
+    """Return how the finalists of a last round stand on the report's questions."""
+    asked = ids(grid, seed, study.report_share, REPORT, None)
+    chosen = finalists(settings, last, study.finalists)
+    return [standing(grid, candidate, asked, settings.allowed_loss) for candidate in chosen]
 
 
 def result(stands: list[Standing]) -> Standing | None:
@@ -165,6 +169,33 @@ def result(stands: list[Standing]) -> Standing | None:
     return passed
 
 
+def ways_of(grid: Grid, settings: Settings, study: SearchStudy, seed: int) -> dict[str, Outcome]:
+    """Return the outcomes of the three ways."""
+    shuffled = sorted(grid.recipes)
+    random.Random(seed).shuffle(shuffled)
+    tries = sum(one.proposed for one in study.rounds)
+    return {
+        "search": search(grid, settings, study, seed),
+        "random": try_whole(grid, settings, study, seed, shuffled[:tries]),
+        "grid": try_whole(grid, settings, study, seed, shuffled),
+    }
+
+
+def curves_chart(curves: pd.DataFrame) -> alt.Chart:
+    """Return the best so far against decoded tokens, a line for each seed."""
+    return (
+        alt.Chart(curves.dropna())
+        .mark_line(interpolate="step-after", opacity=0.5)
+        .encode(
+            x=alt.X("tokens:Q", title="tokens decoded in selection", scale=alt.Scale(type="log")),
+            y=alt.Y("length:Q", title="change in length % of the best so far", scale=alt.Scale(zero=False)),
+            color=alt.Color("way:N", title=None, sort=["search", "random", "grid"]),
+            detail="seed:N",
+        )
+        .properties(width=520, height=260)
+    )
+
+
 def main(
     cache: Annotated[Path, typer.Option(help="Folder of what was merged and decoded.")],
     study: Annotated[str, typer.Option(help="Entry of config/studies, a search of the demo pair.")] = "demo_search",
@@ -175,39 +206,26 @@ def main(
     items = entry.items(study, experiment.registry)
     plain = [normalised(recipe) for recipe in entry.plain_recipes(study, experiment.registry)]
     grid = decode_grid(items, cache)
-    rows = []
+    rows, points = [], []
     for seed in SEEDS:
         settings = Settings(items, plain, seed, entry.allowed_loss)
-        found, responses, tokens = search(grid, settings, entry, seed)
-        tries = sum(one.proposed for one in entry.rounds)
-        drawn = random.Random(seed).sample(sorted(grid.recipes), tries)
-        ways = {
-            "search": (found, responses, tokens),
-            "random": tried_whole(grid, settings, entry, seed, drawn),
-            "grid": tried_whole(grid, settings, entry, seed, sorted(grid.recipes)),
-        }
-        for way, (stands, asked, decoded_tokens) in ways.items():
-            best = result(stands)
-            rows.append(
-                {
-                    "way": way,
-                    "seed": seed,
-                    "responses": asked,
-                    "tokens": decoded_tokens,
-                    "shown": best is not None,
-                    "length": best.length_change if best else np.nan,
-                    "points lost": 100 * best.loss if best else np.nan,
-                    "recipe": best.label if best else "",
-                }
-            )
+        for way, outcome in ways_of(grid, settings, entry, seed).items():
+            best, curve = result(outcome.finalists), list(progress(outcome.rounds, entry.allowed_loss))
+            row = {"way": way, "seed": seed, "responses": outcome.responses, "tokens": curve[-1].tokens}
+            if best:
+                row |= {"length %": 100 * best.length_change, "points lost": 100 * best.loss, "recipe": best.label}
+            rows.append(row)
+            points += [
+                {"way": way, "seed": seed, "tokens": one.tokens, "length": 100 * one.length_change}
+                for one in curve
+                if one.length_change is not None
+            ]
     frame = pd.DataFrame(rows)
     frame.to_csv(cache / "compared.csv", index=False)
+    save_chart(curves_chart(pd.DataFrame(points)), cache / "curves")
     print(frame.drop(columns="recipe").to_string(index=False))
-    summary = frame.groupby("way", sort=False).agg(
-        responses=("responses", "mean"), tokens=("tokens", "mean"), shown=("shown", "sum"),
-        length=("length", "median"), worst=("length", "max"),
-    )  # fmt: skip
-    print(summary.to_string())
+    shown = frame.groupby("way", sort=False)["length %"]
+    print(shown.agg(["count", "median", "min", "max"]).to_string())
 
 
 if __name__ == "__main__":
