@@ -25,7 +25,7 @@ from l2s.search.sizing import bound, least_questions, sizing, too_few
 from l2s.search.space import check, find, identity, normalised, spelled_out
 from l2s.search.split import REPORT, part_of
 from l2s.search.standing import Round, Standing, front, ranked
-from l2s.search.verdict import judge
+from l2s.search.verdict import best_by_benchmark, judge
 
 ITEMS = [
     {"method": "task_arithmetic", "scale": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]},
@@ -316,3 +316,18 @@ def test_a_plan_shows_searches_and_their_lack_of_questions(experiment):
     assert table.row_count == 5
     (note,) = search_notes(experiment)
     assert note.startswith("demo_search: with 300 questions to report on, a loss of 1 points will rarely be shown")
+
+
+def test_of_several_benchmarks_the_shortest_merge_of_each_is_named():
+    def merge(name, tokens, verdicts):
+        parts = {key: measure(0.0, tokens, found) for key, found in zip(("one", "other"), verdicts, strict=True)}
+        return Measured(
+            name=name, kind="finalist", searched=True, checkpoint=name, overall=measure(0.0, tokens, "shown"),
+            benchmarks=parts,
+        )  # fmt: skip
+
+    result, shorter = merge("result", 60, ["shown", "shown"]), merge("shorter", 40, ["not shown", "shown"])
+    words = best_by_benchmark(result, [result, shorter])
+    assert words["one"].startswith("the result itself: 40 % shorter")
+    assert words["other"].startswith("shorter: 60 % shorter")
+    assert "; the result: 40 % shorter" in words["other"]
