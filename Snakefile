@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        [path for study in experiment.studies for path in experiment.outputs(study, layout)],
+        [path for study in experiment.targets for path in experiment.outputs(study, layout)],
         [layout.audit("index", "html")] if in_all(audited) else [],
     message:
         "all studies of the configuration are there"
@@ -29,6 +29,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/housekeeping.smk"
 
@@ -50,7 +51,7 @@ check_targets()
 
 
 # Every study is a target of its own name.
-for study in experiment.studies:
+for study in experiment.targets:
 
     rule:
         name:

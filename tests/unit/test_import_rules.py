@@ -31,8 +31,9 @@ FLOORS = [
     ["l2s.layout", "l2s.sources"],
     STAGES,
     ["l2s.pages"],
+    ["l2s.search"],
     ["l2s.experiment"],
-    ["l2s.audit", "l2s.crate", "l2s.plan", "l2s.unused", "l2s.reference", "l2s.steps"],
+    ["l2s.audit", "l2s.crate", "l2s.plan", "l2s.shorten", "l2s.unused", "l2s.reference", "l2s.steps"],
 ]
 HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor}
 

@@ -14,7 +14,7 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
-from l2s.layout import IMPORTS, MODELS
+from l2s.layout import IMPORTS, MODELS, entry_of
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
@@ -45,6 +45,7 @@ class Registry:
         return self.folder / kind / f"{self._stand_in(kind, name)}.yaml"
 
     def _stand_in(self, kind: Folder, name: str) -> str:
+        name = entry_of(name) if kind == "decoding" else name
         return self.config.stand_ins.get(kind, {}).get(name, name)
 
     def study(self, name: str, asked_by: str) -> Study:

@@ -59,6 +59,19 @@ def _expand(values: Any, where: str) -> list[Any]:
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*choices)]
 
 
+def listed(values: Any, where: str) -> Any:
+    """Return ``values`` with each range in it as the list of its values.
+
+    Raises:
+        UserError: As of ``expand``.
+    """
+    if isinstance(values, dict):
+        if values and values.keys() <= RANGE_KEYS:
+            return _range(values, where)
+        return {key: listed(value, where) for key, value in values.items()}
+    return expand(values, where) if isinstance(values, list) else values
+
+
 def _range(values: dict[str, Any], where: str) -> list[float]:
     """Return the values of a range, its end included; decimal, so that 0.1 three times is 0.3."""
     if missing := RANGE_KEYS - values.keys():

@@ -20,6 +20,7 @@ from l2s.plan.estimates import Estimates
 from l2s.plan.jobs import PlannedJob, jobs_to_run
 from l2s.plan.prompts import check_prompts
 from l2s.plan.schedule import Job, lower_bound, makespan
+from l2s.plan.searches import search_notes, searches_table
 from l2s.progress import clock
 
 GPU_COUNTS = (1, 4, 8)
@@ -50,6 +51,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     if any(job.gpus for job in decodes.values()):
         console.print(studies_table(experiment, decodes))
         console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
+    if (searches := searches_table(experiment, costs)).row_count:
+        console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
     console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
     if (assumptions := assumptions_table(experiment)).row_count:
@@ -60,7 +63,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     for check in checks:
         console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
         console.print(check.line, highlight=False, soft_wrap=True, markup=False)
-    for sentence in unreachable_budgets(experiment):
+    for sentence in [*unreachable_budgets(experiment), *search_notes(experiment)]:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
     note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
     console.print(note, style="dim")
