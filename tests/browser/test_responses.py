@@ -1,12 +1,11 @@
 """The page of responses: two checkpoints question by question, with filters, search, keyboard and links."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
 from response_pages import answer, plant, question
-
-from l2s.pages.responses import fragment
 
 SLOW, MERGED, QUICK = "models/slow", "pair/ties/keep_fraction=0.2~1a2b3c4d", "models/quick"
 HOSTILE = """</script><script>alert('text')</script><img src=x onerror="alert('image')"><!--<b>&amp;\u2028]]>"""
@@ -50,6 +49,10 @@ def page(visit, page_file):
     page = visit(page_file)
     expect(page.locator("#status")).to_have_text("4 of 4 questions")
     return page
+
+
+def link(**named):
+    return "#" + urlencode(named)
 
 
 def listed(page):
@@ -148,7 +151,7 @@ def test_everything_can_be_done_by_keyboard(page):
 
 def test_a_link_leads_to_a_question_of_two_checkpoints_and_the_address_follows(visit, page_file):
     asked = ASKED[3]
-    page = visit(page_file, fragment(QUICK, MERGED, benchmark=asked["benchmark"], question=asked["question_id"]))
+    page = visit(page_file, link(a=QUICK, b=MERGED, benchmark=asked["benchmark"], question=asked["question_id"]))
     expect(shown(page)).to_have_text("c & d a/b #?&=1")
     assert page.locator("[data-part=a-text]").text_content() == "no idea"
     page.keyboard.press("k")
@@ -157,10 +160,25 @@ def test_a_link_leads_to_a_question_of_two_checkpoints_and_the_address_follows(v
     again = visit(page_file, page.evaluate("location.hash"))
     expect(shown(again)).to_contain_text("b 2")
     assert again.locator("#a").input_value() == QUICK
-    page.evaluate(f"location.hash = {fragment(SLOW, MERGED, benchmark='b', question='1')!r}")
+    page.evaluate(f"location.hash = {link(a=SLOW, b=MERGED, benchmark='b', question='1')!r}")
     expect(shown(page)).to_contain_text("b 1")
-    page.evaluate(f"location.hash = {fragment(SLOW, MERGED, benchmark='b', question='99')!r}")
+    page.evaluate(f"location.hash = {link(a=SLOW, b=MERGED, benchmark='b', question='99')!r}")
     expect(page.locator("#status")).to_contain_text("names a question that is not here: 99")
+
+
+@pytest.mark.parametrize(
+    ("named", "first", "second"),
+    [
+        ({"b": QUICK}, SLOW, QUICK),
+        ({"a": QUICK}, QUICK, SLOW),
+        ({"a": SLOW}, SLOW, MERGED),
+        ({"b": SLOW, "a": "models/gone"}, MERGED, SLOW),
+    ],
+)
+def test_a_link_to_one_checkpoint_shows_it_beside_the_reference(visit, page_file, named, first, second):
+    page = visit(page_file, link(**named))
+    expect(page.locator("#status")).to_have_text("4 of 4 questions")
+    assert (page.locator("#a").input_value(), page.locator("#b").input_value()) == (first, second)
 
 
 def test_other_checkpoints_keep_the_question_and_swapping_turns_them_round(page):

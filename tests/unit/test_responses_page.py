@@ -14,7 +14,6 @@ from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
 from l2s.errors import UserError
 from l2s.pages import shards
-from l2s.pages.responses import fragment
 from l2s.pages.shards import write_shard
 
 ASKED = [question(0, "What is 3 + 4?"), question(1, "What is 2 * 60?", gold="120")]
@@ -83,9 +82,3 @@ def test_a_page_holds_its_questions_and_finds_its_shards_beside_it(tmp_path):
     assert data["scripts"] == {NAME: f"../../shards/{NAME}/demo.js"}
     assert [row["question"] for row in unpacked(data["questions"])] == [row["question"] for row in ASKED]
     assert (data["first"], data["length"], data["cut"]) == (NAME, "output_tokens", ["length", "context_length"])
-
-
-def test_a_link_to_a_question_quotes_the_names_in_it():
-    assert fragment("models/slow", NAME, benchmark="b", question="a&b#1") == (
-        "#a=models%2Fslow&b=pair%2Fties%2Fscale%3D1~1a2b3c4d&benchmark=b&question=a%26b%231"
-    )

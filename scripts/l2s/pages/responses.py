@@ -1,15 +1,14 @@
 """The page of a study's responses: any two checkpoints, question by question.
 
 The page holds the questions; the responses are in the checkpoints' shards (``shards.py``), which it loads when a
-checkpoint is chosen. What it does in the browser is in ``assets/shards.js``, ``list.js``, ``marks.js`` and
-``responses.js``. A link says what to show: ``index.html#a=<checkpoint>&b=<checkpoint>&benchmark=…&question=…``.
+checkpoint is chosen. What it does in the browser is in ``assets/shards.js``, ``list.js``, ``marks.js``, ``compare.js``
+and ``responses.js``. ``index.html#a=<checkpoint>&b=<checkpoint>&benchmark=…&question=…&sample=…`` says what to show;
+any of it may be left out.
 """
 
 import os
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 from pydantic import Field
 
@@ -89,9 +88,3 @@ def write_responses_page(spec: ResponsesSpec, out: Path, results: Path) -> None:
         benchmarks=list(dict.fromkeys(row["benchmark"] for row in questions)),
         levels=sorted({row["level"] for row in questions} - {None}),
     )
-
-
-def fragment(first: str, second: str, **question: Any) -> str:
-    """Return what stands behind a link to the page: two checkpoints, and the ``benchmark``, ``question`` and ``sample``
-    to begin with."""
-    return "#" + urlencode({"a": first, "b": second, **question})

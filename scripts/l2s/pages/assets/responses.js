@@ -172,11 +172,13 @@ function chosen(row) {
   run(Promise.all(both).then(([a, b]) => row === list.selected && compare(row, a, b)));
 }
 
-// Show what the address asks for: two checkpoints, and a question to begin with.
+// Show what the address asks for: two checkpoints, or one beside the reference, and a question to begin with.
 function follow() {
   const { a, b, benchmark, question, sample } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  field.a.value = a in study.scripts ? a : study.first;
-  field.b.value = b in study.scripts ? b : study.second;
+  const [isA, isB] = [a in study.scripts, b in study.scripts];
+  const besides = (name) => (name === study.first ? study.second : study.first);
+  field.a.value = isA ? a : isB ? besides(b) : study.first;
+  field.b.value = isB ? b : besides(field.a.value);
   for (const name of FILTERS) if (field[name]) field[name].selectedIndex = 0;
   field.search.value = "";
   run(load(question && { benchmark, id: question, sample: Number(sample ?? 0) }));
