@@ -1,8 +1,8 @@
 """Put a merged or trained checkpoint on the Hugging Face hub: weights, tokenizer, config, card, manifest.
 
-    python scripts/publish.py --checkpoint results/mine/checkpoints/… --repo me/my-model-shortened --dry-run
+    python scripts/publish.py --checkpoint results/mine/shortened/mine/model --repo me/my-model-shortened --dry-run
     hf auth login
-    python scripts/publish.py --checkpoint results/mine/checkpoints/… --repo me/my-model-shortened
+    python scripts/publish.py --checkpoint results/mine/shortened/mine/model --repo me/my-model-shortened
 
 The repository is private unless --public is given. One that already holds files is only overwritten after a question
 (or with --yes): then weights and config files of the model that was there go, and its other files stay.

@@ -13,7 +13,7 @@ from support import load_tensors
 
 from l2s.calibration.kinds import kind_module
 from l2s.checkpoints.manifest import Parent
-from l2s.checkpoints.tensor_names import layer_of
+from l2s.checkpoints.tensor_names import EMBEDDING, HEAD, layer_of
 from l2s.contracts.calibrations import (
     CalibrationManifest,
     read_calibration,
@@ -62,7 +62,13 @@ def reference(given: Given, method: Method) -> dict[str, np.ndarray]:
 
 def made_up_calibrations(asked: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """Return random data for the calibrations that a method asks for, the same for the same names."""
-    make = {"activations": _activations, "sensitivities": _sensitivities, "logit_distances": _distances}
+    make = {
+        "activations": _activations,
+        "sensitivities": _sensitivities,
+        "logit_distances": _distances,
+        "mutual_information": _information,
+        "fisher": _fisher,
+    }
     rngs = {name: np.random.default_rng(zlib.crc32(name.encode())) for name in asked}
     return {name: make[side.kind](rngs[name], tensors) for name, side in asked.items()}
 
@@ -76,6 +82,24 @@ def _sensitivities(rng: np.random.Generator, tensors: Mapping[str, torch.Tensor]
     return [
         {"tensor": name, "layer": layer_of(name), "elements": tensor.numel(), "sensitivity": rng.uniform(1, 5)}
         for name, tensor in tensors.items()
+    ]
+
+
+def _information(rng: np.random.Generator, tensors: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+    modules = {EMBEDDING, HEAD, "model.norm.weight"} & tensors.keys() | {n for n in tensors if "down_proj" in n}
+    rows = [(name, str(n), rng.uniform(1, 4)) for name in sorted(modules) for n in range(4)]
+    return [
+        {"tensor": name, "layer": layer_of(name), "row_id": row_id, "outputs": 9, "mutual_information": information}
+        for name, row_id, information in rows
+    ]
+
+
+def _fisher(rng: np.random.Generator, tensors: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+    sizes = {name: {"layer": layer_of(name), "elements": tensor.numel()} for name, tensor in tensors.items()}
+    measures = ("squared_gradient", "squared_shift")
+    return [
+        {"tensor": name, **size, **{measure: 10 ** rng.uniform(-3, 0) for measure in measures}}
+        for name, size in sizes.items()
     ]
 
 

@@ -11,7 +11,7 @@ from methods.recipes import ON_ELEMENTS, ON_MATRICES, recipe_id, slow_models
 from support import ROOT, load_tensors
 from test_calibration import ROOM, random_model, texts  # noqa: F401  (texts is a fixture)
 
-from l2s.calibration.kinds import activations, sensitivities
+from l2s.calibration.kinds import activations, fisher, mutual_information, sensitivities
 from l2s.calibration.streamed import StreamedModel
 
 
@@ -39,17 +39,31 @@ def test_merges_of_matrices_on_cuda_have_the_cpus_numbers(make_model, tmp_path, 
         torch.testing.assert_close(on_cuda[name], tensor, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [activations, sensitivities])
-def test_calibrations_on_cuda_have_the_cpus_numbers(tmp_path, texts, kind):  # noqa: F811
+def measure_fisher(model, texts, room):  # noqa: F811
+    return fisher.measure(model, len(texts), room)
+
+
+@pytest.mark.parametrize("measure", [activations.measure, sensitivities.measure, measure_fisher])
+def test_calibrations_on_cuda_have_the_cpus_numbers(tmp_path, texts, measure):  # noqa: F811
     folder = random_model(tmp_path / "model")
     measured = []
     for device in ("cpu", "cuda"):
         with StreamedModel(folder, device) as model:
-            measured.append(kind.measure(model, texts, ROOM))
+            measured.append(measure(model, texts, ROOM))
     on_cpu, on_cuda = measured
     assert on_cpu.keys() == on_cuda.keys()
     for name, value in on_cpu.items():
         torch.testing.assert_close(torch.as_tensor(on_cuda[name]), torch.as_tensor(value), rtol=1e-4, atol=1e-7)
+
+
+def test_mutual_information_on_cuda_is_the_cpus_but_for_values_rounded_the_other_way(tmp_path, texts):  # noqa: F811
+    folders = [random_model(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+    measured = []
+    for device in ("cpu", "cuda"):
+        with StreamedModel(folders[0], device) as first, StreamedModel(folders[1], device) as second:
+            measured.append(list(mutual_information.measure(first, second, texts, ROOM)))
+    for on_cpu, on_cuda in zip(*measured, strict=True):
+        assert on_cuda[:3] == on_cpu[:3] and on_cuda[3] == pytest.approx(on_cpu[3], rel=0.01)
 
 
 def test_leased_gpu_is_the_only_one_that_torch_sees():

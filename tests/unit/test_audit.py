@@ -214,6 +214,20 @@ def test_claims_are_computed_from_the_tables(audited):
 def test_settings_pick_lines_by_a_hyper_parameter():
     assert fits({"scale": 0.2}, "") and fits({"scale": 0.2}, "scale=0.2") and fits({"data": "b"}, "data=a|b")
     assert not fits({"scale": 0.3}, "scale=0.2") and not fits({}, "scale=0.2") and not fits({"data": "c"}, "data=a|b")
+    assert fits({"of": {"method": "ties"}}, "of.method=ties") and not fits({"of": {"method": "ties"}}, "of.method=aim")
+
+
+def test_every_number_of_other_papers_is_that_of_one_line_of_the_study_that_measures_it():
+    experiment = Experiment(yaml.safe_load((CONFIG / "beyond.yaml").read_text()), CONFIG)
+    spec = audit_spec(experiment, Layout("results"))
+    published = Published(FOLDER / "beyond")
+    assert set(spec.audits) == set(published.tables)
+    for cell in published.cells.itertuples():
+        lines = [line for line in experiment.lines[spec.audits[cell.table]] if line.pair == cell.pair]
+        fitting = [one for one in lines if one.method == cell.method and fits(one.hyper_parameters, cell.setting)]
+        assert len(fitting) == 1, cell
+        asked = experiment.studies[spec.audits[cell.table]].benchmarks
+        assert cell.benchmark in {*asked, MEAN}
 
 
 class Page(HTMLParser):
@@ -292,7 +306,7 @@ def test_an_audit_belongs_to_a_run_if_its_studies_measure_something():
 @pytest.mark.parametrize(
     ("study", "changes", "message"),
     [
-        (None, {"published": "papr"}, r"key 'published' of the configuration: .*there are demo, paper"),
+        (None, {"published": "papr"}, r"key 'published' of the configuration: .*there are beyond, demo, paper"),
         ({"audits": "0"}, {}, r"mine.yaml: key 'audits': no published numbers .* have a table '0'"),
         ({"audits": "2"}, {}, r"mine.yaml: key 'audits': study 'table_2' says table 2 as well"),
     ],

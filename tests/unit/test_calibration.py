@@ -1,9 +1,11 @@
 """Calibration measured layer by layer equals autograd on the whole model."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import published_tokenizers
 import pytest
@@ -14,7 +16,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 from l2s.calibration import streamed as streamed_module
 from l2s.calibration import vocabulary
 from l2s.calibration.hidden_states import Room
-from l2s.calibration.kinds import activations, logit_distances, sensitivities
+from l2s.calibration.kinds import activations, fisher, logit_distances, mutual_information, sensitivities
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import encode
 from l2s.checkpoints.tokenizer import load_tokenizer
@@ -109,6 +111,25 @@ def test_sensitivities_equal_autograd_on_the_whole_model(tmp_path, texts, monkey
     assert all(value > 0 for value in found.values())
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_fisher_information_equals_autograd_on_the_whole_model(tmp_path, tied):
+    folders = [random_model(tmp_path / str(seed), tied=tied, seed=seed) for seed in (1, 2)]
+    model, other = (whole(folder) for folder in folders)
+    expected = dict.fromkeys(dict(model.named_parameters()), 0.0)
+    texts = fisher.random_texts(3, SIZES["vocab_size"])
+    for text in texts:
+        model.zero_grad()
+        model(text.ids[None], labels=text.ids[None]).loss.backward()
+        for name, parameter in model.named_parameters():
+            expected[name] += float(parameter.grad.double().square().sum()) / len(texts)
+    shifts = dict(other.named_parameters())
+    with StreamedModel(folders[0]) as first, StreamedModel(folders[1]) as second:
+        assert fisher.measure(first, 3, ROOM) == pytest.approx(expected, rel=1e-4)
+        for name, parameter in model.named_parameters():
+            moved = float((shifts[name] - parameter).detach().double().square().sum())
+            assert fisher.squared_shift(first, second, name) == pytest.approx(moved, rel=1e-6)
+
+
 @pytest.mark.parametrize("config", [Qwen2Config, Qwen3Config])
 def test_activations_equal_hooks_on_the_whole_model(tmp_path, texts, config):
     folder = random_model(tmp_path / "model", config)
@@ -130,6 +151,45 @@ def test_logit_distances_equal_those_of_the_whole_models(tmp_path, texts):
     expected = [float((a - b).square().sum(dim=1).mean()) for a, b in zip(*logits, strict=True)]
     with StreamedModel(folders[0]) as first, StreamedModel(folders[1]) as second:
         assert logit_distances.measure(first, second, texts, ROOM) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_mutual_information_equals_that_of_all_outputs_counted_one_by_one(tmp_path, texts, monkeypatch, tied):
+    monkeypatch.setattr(streamed_module, "VOCABULARY_CHUNK", 77)
+    monkeypatch.setattr(mutual_information, "WAITING_PAIRS", 5000)
+    folders = [random_model(tmp_path / str(seed), seed=seed, tied=tied) for seed in (1, 2)]
+    expected = naive_information(folders, texts)
+    with StreamedModel(folders[0]) as first, StreamedModel(folders[1]) as second:
+        found = list(mutual_information.measure(first, second, texts, ROOM))
+    assert {(tensor, row) for tensor, row, _, _ in found} == expected.keys()
+    for tensor, row, outputs, information in found:
+        # Values that lie between two numbers of bfloat16 may be rounded to either.
+        assert (outputs, information) == (expected[tensor, row][0], pytest.approx(expected[tensor, row][1], rel=0.01))
+
+
+def naive_information(folders, texts):
+    """Count values and pairs of values of every module's outputs, by hooks on the whole models."""
+    outputs = [{}, {}]
+    names = ["model.embed_tokens", "model.norm", "lm_head", *(f"model.layers.{n}.mlp.down_proj" for n in range(3))]
+    for folder, seen in zip(folders, outputs, strict=True):
+        model = whole(folder)
+        for text in texts:
+            for name in names:
+                model.get_submodule(name).register_forward_hook(
+                    lambda _, __, out, key=(f"{name}.weight", text.row_id), seen=seen: seen.setdefault(key, out)
+                )
+            with torch.no_grad():
+                model(text.ids[None, : text.answer_start])
+            for module in model.modules():
+                module._forward_hooks.clear()
+    informations = {}
+    for key, first in outputs[0].items():
+        values = [out.bfloat16().flatten().tolist() for out in (first, outputs[1][key])]
+        pairs, firsts, seconds = (Counter(one) for one in (zip(*values, strict=True), *values))
+        n = len(values[0])
+        information = sum(c / n * math.log(c * n / firsts[x] / seconds[y]) for (x, y), c in pairs.items())
+        informations[key] = (n, information)
+    return informations
 
 
 def test_groups_scratch_and_depth_do_not_change_the_result(tmp_path, texts):
@@ -237,12 +297,16 @@ def test_other_architectures_are_refused(tmp_path):
         StreamedModel(other)
 
 
-def test_vocabularies_of_different_sizes_are_refused(tmp_path, texts):
+def test_models_of_different_sizes_are_refused(tmp_path, texts):
     folder = random_model(tmp_path / "model")
     with StreamedModel(folder) as first, StreamedModel(DEMO / "slow") as second:
         assert first.vocabulary != second.vocabulary
         with pytest.raises(UserError, match="need the same vocabulary"):
             logit_distances.measure(first, second, texts, ROOM)
+        with pytest.raises(UserError, match="differ in layers, width or vocabulary; mutual information needs"):
+            list(mutual_information.measure(first, second, texts, ROOM))
+        with pytest.raises(UserError, match=r"'model.embed_tokens.weight' has shape .* needs models of equal shapes"):
+            fisher.squared_shift(first, second, "model.embed_tokens.weight")
 
 
 def test_loss_is_the_models_own(tmp_path, texts):

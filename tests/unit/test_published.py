@@ -107,6 +107,16 @@ def test_printed_averages_follow_from_the_cells_but_three():
     }  # fmt: skip
 
 
+def test_averages_are_only_computed_again_where_all_of_their_numbers_are_published():
+    others = Published(FOLDER.with_name("beyond"))
+    averages = {(cell.table, cell.pair, cell.label, cell.metric) for cell, _ in recomputed(others)}
+    assert ("acm", "7b", "ACM-TIES", "length_change") in averages
+    assert ("acm", "1.5b", "ACM-TIES", "accuracy") in averages
+    assert ("acm", "1.5b", "ACM-TIES", "length_change") not in averages  # no lengths
+    assert ("acm", "1.5b", "TIES", "accuracy") not in averages  # nothing but the average
+    assert ("fim", "1.5b", "FIM-TIES", "accuracy") not in averages  # half of the benchmarks
+
+
 def test_shares_that_no_number_of_responses_gives_are_one_of_table_6_and_those_of_sens_in_figure_2b():
     table, figure = found("impossible_shares")
     assert table[2] == {("aim", "math500", None)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from l2s.analysis.charts import dotted
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
 from l2s.analysis.table import graders_of
 from l2s.audit.spec import Spec, TableFiles
@@ -61,9 +62,12 @@ class StudyTable:
 
 
 def fits(settings: dict, setting: str) -> bool:
-    """Say whether hyper-parameters are as a setting says: ``<name>=<value>``, or several values between bars."""
+    """Say whether hyper-parameters are as a setting says: ``<name>=<value>``, or several values between bars.
+
+    A name may reach into a nested recipe: ``of.method=ties``.
+    """
     name, _, values = setting.partition("=")
-    return not setting or any(_same(settings.get(name), value) for value in values.split("|"))
+    return not setting or any(_same(dotted(settings).get(name), value) for value in values.split("|"))
 
 
 def _same(value: object, text: str) -> bool:

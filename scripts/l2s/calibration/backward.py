@@ -1,4 +1,4 @@
-"""The backward pass, a layer at a time over a group of texts: |θ · ∂L/∂θ| of every tensor.
+"""The backward pass, a layer at a time over a group of texts: a measure of every tensor's gradients.
 
 The forward pass keeps every layer's inputs; the backward pass walks the layers in reverse, runs each again over the
 kept inputs and takes the gradients of its weights, one text at a time, so that the weights and gradients of one layer
@@ -8,28 +8,73 @@ are all that is in memory.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import isfinite
 
 import torch
 
-from l2s.calibration.forward import check_finite, predicting_states, run_layers
-from l2s.calibration.hidden_states import HiddenStates
+from l2s.calibration.forward import FLOAT_BYTES, check_finite, predicting_states, run_layers
+from l2s.calibration.hidden_states import HiddenStates, Room, groups
 from l2s.calibration.streamed import NORM, StreamedModel
 from l2s.calibration.texts import Text
 from l2s.calibration.vocabulary import Targets, measure_loss, state_gradients
 from l2s.checkpoints.tensor_names import EMBEDDING
+from l2s.errors import UserError
 from l2s.progress import Progress
+
+Measure = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def measure_gradients(
+    model: StreamedModel, texts: Sequence[Text], room: Room, what: str, measure: Measure
+) -> dict[str, float]:
+    """Measure the gradients of every tensor on every text.
+
+    Args:
+        model: The model.
+        texts: The texts; the loss is the mean cross-entropy of one text's answer tokens, in nats.
+        room: Where every layer's inputs are kept.
+        what: What progress and errors call the measure.
+        measure: As for ``Backward``.
+
+    Returns:
+        By tensor name, the sum over texts and elements. Tied embeddings count once, both uses in one gradient.
+
+    Raises:
+        UserError: A value is NaN or infinite; names the text or the tensor.
+    """
+    # Every layer's inputs, and the running state and gradient.
+    bytes_per_token = (model.layers + 2) * model.hidden * FLOAT_BYTES
+    progress = Progress(what, 2 * model.layers * sum(len(text.ids) for text in texts), "tokens × layers")
+    with HiddenStates(room.scratch) as kept:
+        backward = Backward(model, kept, measure)
+        for group in groups(texts, bytes_per_token, room.budget):
+            backward.run(group, progress)
+    for name, value in backward.sums.items():
+        if not isfinite(value):
+            raise UserError(f"{model.folder}: the {what} of tensor '{name}' is {value}; fetch the model again")
+    return dict(backward.sums)
 
 
 class Backward:
-    """The backward pass over groups of texts; ``sums`` has the sensitivities so far, by tensor name."""
+    """The backward pass over groups of texts.
 
-    def __init__(self, model: StreamedModel, kept: HiddenStates) -> None:
-        self.model, self.kept = model, kept
+    Args:
+        model: The model.
+        kept: Where every layer's inputs are kept.
+        measure: Returns of a weight and its gradient, float32 of one shape, what is added up; it may overwrite the
+            gradient.
+
+    Attributes:
+        sums: By tensor name, the sum over texts and elements so far.
+    """
+
+    def __init__(self, model: StreamedModel, kept: HiddenStates, measure: Measure) -> None:
+        self.model, self.kept, self.measure = model, kept, measure
         self.sums: dict[str, float] = defaultdict(float)
 
     def run(self, group: Sequence[Text], progress: Progress) -> None:
-        """Add the sensitivities of a group of texts."""
+        """Add what is measured on a group of texts."""
         finals = run_layers(self.model, group, progress, self.kept)
         normed = [self._norm(text, states) for text, states in zip(group, finals, strict=True)]
         targets = [Targets(out, text.ids[text.answer_start :]) for text, (_, out) in zip(group, normed, strict=True)]
@@ -88,7 +133,7 @@ class Backward:
                 self._count(EMBEDDING, model.embed(ids.cpu()), of_rows)
 
     def _count(self, name: str, weight: torch.Tensor, gradient: torch.Tensor) -> None:
-        self.sums[name] += float(gradient.mul_(weight.detach()).abs_().sum(dtype=torch.float64))
+        self.sums[name] += float(self.measure(weight.detach(), gradient).sum(dtype=torch.float64))
 
 
 def _rows(ids: torch.Tensor, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -67,7 +67,7 @@ class StreamedModel:
         self.piece = torch.empty(PIECE_ELEMENTS * ITEM_BYTES["F32"], dtype=torch.uint8)
         self.head = HEAD if HEAD in self.reader.places else EMBEDDING
         self.layers, self.hidden = config.num_hidden_layers, config.hidden_size
-        self.vocabulary = self._place(self.head).shape[0]
+        self.vocabulary = self.place(self.head).shape[0]
         self.rotary = type(skeleton.model.rotary_emb)(config).to(self.device)
         self.norm = skeleton.model.norm.to_empty(device=self.device)
         self.layer = skeleton.model.layers[0].to_empty(device=self.device)
@@ -94,41 +94,42 @@ class StreamedModel:
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of token ids [tokens], float32 [tokens, hidden]; only their rows are read."""
-        place = self._place(EMBEDDING)
+        place = self.place(EMBEDDING)
         if int(ids.max()) >= place.shape[0]:
             raise UserError(f"{place.file}: token {int(ids.max())} is beyond the {place.shape[0]} embeddings")
         unique, inverse = torch.unique(ids, return_inverse=True)
         rows = torch.empty(len(unique), self.hidden, device=self.device)
         for row, token in zip(rows, unique.tolist(), strict=True):
-            self._read(place, token * self.hidden, row)
+            self.read(place, token * self.hidden, row)
         return rows[inverse.to(self.device)]
 
     def head_chunks(self) -> Iterator[tuple[int, torch.Tensor]]:
         """Yield (first row, float32 [rows, hidden]) of the output layer, piece by piece, in a buffer that is reused."""
-        place = self._place(self.head)
+        place = self.place(self.head)
         for first in range(0, self.vocabulary, VOCABULARY_CHUNK):
             rows = self.rows[: min(VOCABULARY_CHUNK, self.vocabulary - first)]
-            self._read(place, first * self.hidden, rows)
+            self.read(place, first * self.hidden, rows)
             yield first, rows
 
     def _load(self, module: torch.nn.Module, prefix: str) -> None:
         with torch.no_grad():
             for name, parameter in module.named_parameters():
-                place = self._place(f"{prefix}.{name}")
+                place = self.place(f"{prefix}.{name}")
                 if place.shape != tuple(parameter.shape):
                     raise UserError(
                         f"{place.file}: tensor '{prefix}.{name}' has shape {place.shape}, the config "
                         f"says {tuple(parameter.shape)}"
                     )
-                self._read(place, 0, parameter.data)
+                self.read(place, 0, parameter.data)
 
-    def _place(self, name: str) -> TensorPlace:
+    def place(self, name: str) -> TensorPlace:
+        """Return where a tensor lies."""
         if name not in self.reader.places:
             raise UserError(f"{self.folder}: there is no tensor '{name}', which the architecture needs")
         return self.reader.places[name]
 
-    def _read(self, place: TensorPlace, first: int, into: torch.Tensor) -> None:
-        """Fill ``into`` with a tensor's elements from ``first`` on."""
+    def read(self, place: TensorPlace, first: int, into: torch.Tensor) -> None:
+        """Fill ``into``, float32, with a tensor's elements from ``first`` on."""
         flat, item, buffer = into.view(-1), ITEM_BYTES[place.dtype], memoryview(self.piece.numpy())
         for start in range(0, len(flat), PIECE_ELEMENTS):
             target = flat[start : start + PIECE_ELEMENTS]

@@ -6,6 +6,7 @@ CONTRIBUTING.md says how.
 
 import csv
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field
@@ -14,15 +15,15 @@ from l2s.config import StrictModel, find_entry, read_entry
 from l2s.errors import UserError
 from l2s.experiment.experiment import Experiment
 
-PAPER = "published/paper"
-NUMBERS = ("cells.csv", "figure_2b.csv")
-"""The files of ``config/published/paper`` whose rows are numbers that the paper prints."""
+PUBLISHED = "published"
 
 
 class Reached(StrictModel):
-    """Numbers of the paper, by columns of ``config/published/paper``; a column that is not named may say anything."""
+    """Published numbers, by columns of their files; a column that is not named may say anything."""
 
-    table: tuple[str, ...] = Field(min_length=1, description="tables 1 to 6, 2b for figure 2(b), or readme")
+    table: tuple[str, ...] = Field(
+        min_length=1, description="of the paper: tables 1 to 6, 2b for figure 2(b), or readme"
+    )
     pair: tuple[str, ...] | None = Field(None, description="entries of config/pairs")
     method: tuple[str, ...] | None = Field(None, description="methods, or quick and slow")
     benchmark: tuple[str, ...] | None = Field(None, description="entries of config/benchmarks, or mean")
@@ -35,7 +36,8 @@ class Assumption(StrictModel):
     silent: str = Field(description="what the paper does not say, or says in two ways, in one sentence")
     choice: str = Field(description="what the paper's studies do")
     alternatives: tuple[str, ...] = Field(min_length=1, description="what they might do as well")
-    reaches: Reached = Field(description="the paper's numbers that depend on it")
+    published: str = Field("paper", description="folder of config/published whose numbers depend on it")
+    reaches: Reached = Field(description="the numbers that depend on it")
     study: str | None = Field(description="entry of config/studies that shows what it changes; null: none does")
 
 
@@ -52,15 +54,14 @@ def read_assumptions(config: Path) -> dict[str, Assumption]:
         config: The folder ``config/``.
 
     Raises:
-        UserError: It is malformed, names a study that does not exist, or says of one that it reaches none of the
-            paper's numbers.
+        UserError: It is malformed, names a study that does not exist, or says of one that it reaches no number.
     """
     path = config / "assumptions.yaml"
     assumptions = read_entry(path, Assumptions).assumptions
-    folder = config / PAPER
-    numbers = list(_numbers(folder))
     for name, assumption in assumptions.items():
         where = f"{path}: key 'assumptions.{name}"
+        folder = config / PUBLISHED / assumption.published
+        numbers = _numbers(folder)
         if assumption.study is not None:
             find_entry(config / "studies", assumption.study, f"{where}.study'")
         for column, values in assumption.reaches.model_dump(exclude_none=True).items():
@@ -72,12 +73,13 @@ def read_assumptions(config: Path) -> dict[str, Assumption]:
 
 
 def assumptions_of(experiment: Experiment) -> Iterator[tuple[str, Assumption, int]]:
-    """Yield the name of each assumption that reaches a line of the experiment, the assumption, and how many of the
-    paper's numbers it reaches there."""
+    """Yield the name of each assumption that reaches a line of the experiment, the assumption, and how many numbers it
+    reaches there."""
     folder = experiment.registry.folder
     lines = {(line.pair, line.method) for lines in experiment.lines.values() for line in lines}
-    compared = [row for row in _numbers(folder / PAPER) if (row["pair"], row["method"]) in lines]
     for name, assumption in read_assumptions(folder).items():
+        numbers = _numbers(folder / PUBLISHED / assumption.published)
+        compared = [row for row in numbers if (row["pair"], row["method"]) in lines]
         if count := len(reached(assumption, compared)):
             yield name, assumption, count
 
@@ -88,7 +90,11 @@ def reached(assumption: Assumption, numbers: list[dict[str, str]]) -> list[dict[
     return [row for row in numbers if all(row[column] in values for column, values in asked)]
 
 
-def _numbers(folder: Path) -> Iterator[dict[str, str]]:
-    for name in NUMBERS:
-        with (folder / name).open(encoding="utf-8", newline="") as stream:
-            yield from csv.DictReader(stream)
+@cache
+def _numbers(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of the files of a folder of ``config/published`` that are printed numbers."""
+    rows = []
+    for file in [folder / "cells.csv", *sorted(folder.glob("figure_*.csv"))]:
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows.extend(csv.DictReader(stream))
+    return rows

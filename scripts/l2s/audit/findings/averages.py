@@ -31,13 +31,15 @@ def recomputed(published: Published) -> Iterator[tuple[object, float]]:
 
 
 def parts(published: Published, cell: object) -> pd.Series:
-    """Return what an average is the mean of, by benchmark."""
-    row = (cell.pair, cell.method, cell.label)
+    """Return what an average is the mean of, by benchmark; nothing where not all of it is published."""
     if cell.metric != "length_change":
         wide = published.wide(cell.table, cell.metric).drop(columns=MEAN)
-        return wide.loc[row]
-    tokens = published.wide(cell.table, "mean_tokens")
-    return 100 * (tokens.loc[row] / tokens.loc[cell.pair, "slow"].iloc[0] - 1)
+    else:
+        tokens = published.wide(cell.table, "mean_tokens")
+        slow = [row for row in tokens.index if row[:2] == (cell.pair, "slow")]
+        wide = 100 * (tokens / tokens.loc[slow[0]] - 1) if slow else tokens.iloc[:0]
+    values = wide.reindex([(cell.pair, cell.method, cell.label)]).iloc[0]
+    return values if values.notna().all() else values.iloc[:0]
 
 
 def _finding(published: Published, cell: object, value: float, agreeing: str) -> Finding:

@@ -8,7 +8,6 @@ DEVIATES: the released code runs in float16 on CUDA; here everything is float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ import pyarrow as pa
 
 from l2s.checkpoints.tensor_names import layer_of
 from l2s.contracts.parquet import Column, schema_of, table_of, write_table
-from l2s.errors import UserError
-from l2s.progress import Progress
 
 if TYPE_CHECKING:
     from l2s.calibration.hidden_states import Room
@@ -66,19 +63,6 @@ def measure(model: StreamedModel, texts: Sequence[Text], room: Room) -> dict[str
     Raises:
         UserError: A value is NaN or infinite; names the text or the tensor.
     """
-    from l2s.calibration.backward import Backward
-    from l2s.calibration.forward import FLOAT_BYTES
-    from l2s.calibration.hidden_states import HiddenStates, groups
+    from l2s.calibration.backward import measure_gradients
 
-    # Every layer's inputs, and the running state and gradient.
-    bytes_per_token = (model.layers + 2) * model.hidden * FLOAT_BYTES
-    total = 2 * model.layers * sum(len(text.ids) for text in texts)
-    progress = Progress("sensitivities", total, "tokens × layers")
-    with HiddenStates(room.scratch) as kept:
-        backward = Backward(model, kept)
-        for group in groups(texts, bytes_per_token, room.budget):
-            backward.run(group, progress)
-    for name, value in backward.sums.items():
-        if not isfinite(value):
-            raise UserError(f"{model.folder}: the sensitivity of tensor '{name}' is {value}; fetch the model again")
-    return dict(backward.sums)
+    return measure_gradients(model, texts, room, "sensitivity", lambda weight, gradient: gradient.mul_(weight).abs_())
