@@ -26,6 +26,9 @@ REMEDIES = {
 }
 
 
+STOPPED = "stopped; run again to go on"
+
+
 def stop_cleanly() -> None:
     """Let a SIGTERM unwind like Ctrl-C does, so that temporary files go."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -55,7 +58,7 @@ def show_warnings(*streams: TextIO) -> None:
 def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     """Run ``main`` as the Snakemake job ``job``, with everything that it prints going to the job's log.
 
-    A user error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
+    An error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
     terminal = os.dup(2)
@@ -71,10 +74,18 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     try:
         with clear_path_errors():
             main(**arguments)
+    except KeyboardInterrupt:
+        # Snakemake got it as well, and says so.
+        print(STOPPED)
+        sys.exit(130)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         os.write(terminal, f"error: {error}\n".encode())
         sys.exit(1)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        os.write(terminal, f"error: {type(error).__name__}: {reason}; {log} has more\n".encode())
+        raise
 
 
 def run_in_terminal(main: Callable[..., Any], *arguments: Any) -> None:

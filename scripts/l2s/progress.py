@@ -1,7 +1,6 @@
 """Progress of long steps as plain lines (they go into log files): share done, rates, time left."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -20,16 +19,11 @@ class Progress:
     def __init__(self, what: str, total: float, unit: str, say: Callable[[str], None] = print) -> None:
         self.what, self.total, self.unit, self.say = what, total, unit, say
         self.done = 0.0
-        self.others: Counter[str] = Counter()
         self.started = self.last_line = time.monotonic()
 
-    def add(self, amount: float, **others: float) -> None:
-        """Count ``amount`` more, and print a line if the last one is old enough or the work is complete.
-
-        ``others`` are counted along, by their unit (``tokens=512``), and the line gives their rates too.
-        """
+    def add(self, amount: float) -> None:
+        """Count ``amount`` more, and print a line if the last one is old enough or the work is complete."""
         self.done += amount
-        self.others.update(others)
         now = time.monotonic()
         complete = self.done >= self.total
         if not complete and now - self.last_line < SECONDS_BETWEEN_LINES:
@@ -39,8 +33,7 @@ class Progress:
         rate = self.done / elapsed
         tail = f"in {clock(elapsed)}" if complete else f"{clock((self.total - self.done) / max(rate, 1e-9))} left"
         share = self.done / self.total if self.total else 1.0
-        rates = [f"{rate:,.1f}/s", *(f"{count / elapsed:,.0f} {unit}/s" for unit, count in self.others.items())]
-        self.say(f"{self.what}: {share:4.0%} of {self.total:,.0f} {self.unit}, {', '.join(rates)}, {tail}")
+        self.say(f"{self.what}: {share:4.0%} of {self.total:,.0f} {self.unit}, {rate:,.1f} {self.unit}/s, {tail}")
 
 
 def clock(seconds: float) -> str:

@@ -56,6 +56,6 @@ def test_a_run_that_needs_a_gpu_stops_before_its_first_job_where_there_is_none(p
     planned.edit("config/decoding/demo.yaml", "device: cpu", "device: cuda")
     done = planned.snakemake("--resources", "gpu=1", PATH="/usr/bin:/bin", CUDA_VISIBLE_DEVICES="")
     assert done.returncode != 0
-    assert "need a GPU, and this machine has none" in done.stdout
+    assert "jobs need a GPU, as config/decoding/demo.yaml says 'device: cuda'" in done.stdout
     assert "make demo" in done.stdout
     assert "Finished jobid" not in done.stdout

@@ -21,6 +21,7 @@ from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
+from l2s.plan.devices import gpu_needs
 from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of
 from l2s.crate.write import write_crate
@@ -145,6 +146,12 @@ def questions_compared(wildcards):
     return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
 
 
+def calibration_gpus(wildcards):
+    """Return the GPUs of a calibration job: on a cluster its node decides, and the machine that submits may have none."""
+    device = experiment.config.calibration_device
+    return int(device == "cuda" or (device == "auto" and (not workflow.local_exec or gpus.device_here() == "cuda")))
+
+
 def generation_files(wildcards):
     """Return the files of an import, and of the tokenizer that counts its lengths if it is a local one."""
     entry = experiment.registry.imported(wildcards.imported)
@@ -168,12 +175,6 @@ def check_targets():
 def stop_without_gpus(dag):
     """Stop a run before its first job if jobs need a GPU and this machine has none, or more than they would be given."""
     jobs = list(dag.needrun_jobs())
-    needy = [job.rule.name for job in jobs if job.resources.get("gpu")]
-    if needy and workflow.local_exec and not gpus.count():
-        raise WorkflowError(
-            f"{len(needy)} jobs ({', '.join(sorted(set(needy)))}) need a GPU, and this machine has none: run them where "
-            "there is one, on a cluster (--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)"
-        )
     for job in jobs:
         if job.rule.name == "decode":
             wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
@@ -182,6 +183,13 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+    needs = gpu_needs(experiment, [(job.rule.name, job.wildcards_dict) for job in jobs])
+    if needs and workflow.local_exec and gpus.device_here() == "cpu":
+        lines = "\n".join(f"  {line}" for line in needs)
+        raise WorkflowError(
+            f"this machine has no GPU:\n{lines}\nRun where there is one, on a cluster "
+            "(--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)."
+        )
 
 
 def record_run(succeeded):

@@ -13,7 +13,10 @@ rule grade:
         layout.timing("grade", "{checkpoint}/{decoding}/{grader}")
     conda:
         "../../envs/cpu.yaml"
-    threads: 2
+    # Before any further decoding, so that there are numbers to look at early; and on one thread, so that it fits where
+    # a decode job has ended.
+    priority: 10**9
+    threads: 1
     params:
         store=layout.verdicts("{checkpoint}", "{decoding}"),
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),

@@ -38,7 +38,9 @@ class Experiment:
     """
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        self.config = validate(MainConfig, config, "configuration (config/config.yaml, --configfile, --config)")
+        self.config = validate(
+            MainConfig, config, "configuration (--configfile, else config/config.yaml, and --config)"
+        )
         self.registry = Registry(folder, self.config)
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}
