@@ -38,14 +38,17 @@ include: "workflow/rules/housekeeping.smk"
 
 onstart:
     stop_without_gpus(workflow.dag)
+    say_outlook(workflow.dag)
 
 
 onsuccess:
     record_run(succeeded=True)
+    show_results(workflow.dag)
 
 
 onerror:
     record_run(succeeded=False)
+    say_how_to_go_on()
 
 
 check_targets()

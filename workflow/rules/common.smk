@@ -3,6 +3,8 @@
 
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import get_args
@@ -22,6 +24,7 @@ from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
 from l2s.plan.devices import gpu_needs
+from l2s.plan.outlook import outlook
 from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of
 from l2s.crate.write import write_crate
@@ -190,6 +193,39 @@ def stop_without_gpus(dag):
             f"this machine has no GPU:\n{lines}\nRun where there is one, on a cluster "
             "(--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)."
         )
+
+
+def say_outlook(dag):
+    """Say how long decoding is expected to take, and how to follow it."""
+    asked = [tuple(job.wildcards) for job in dag.needrun_jobs() if job.rule.name == "decode"]
+    if asked:
+        measured = Costs(experiment, costs.estimates, layout)
+        granted = workflow.global_resources.get("gpu")
+        at_once = (workflow.resource_settings.cores, granted.value if granted else 0) if workflow.local_exec else None
+        print(f"{outlook(measured, asked, at_once)}; python scripts/watch.py{configfile_option()} follows it")
+
+
+def configfile_option():
+    """Return the option that names this run's configuration to scripts; nothing for the paper's."""
+    return "".join(f" --configfile {os.path.relpath(path)}" for path in workflow.overwrite_configfiles)
+
+
+def show_results(dag):
+    """Print the first table that a run has made, and say where the others are."""
+    made = [job.wildcards.study for job in dag.needrun_jobs(exclude_finished=False) if job.rule.name == "make_table"]
+    first, *others = [study for study in experiment.studies if study in made] or [None]
+    if first:
+        subprocess.run([sys.executable, "scripts/show.py", "--results", layout.results, "--study", first], check=False)
+    if others:
+        print(f"Other tables: {', '.join(layout.table(study, 'md') for study in others)}")
+
+
+def say_how_to_go_on():
+    """Say what to do when a run has ended before everything was there."""
+    print(
+        "stopped; run again to go on: what is done is kept. After an error, mend it first. "
+        f"python scripts/show.py{configfile_option()} prints what there is so far."
+    )
 
 
 def record_run(succeeded):
