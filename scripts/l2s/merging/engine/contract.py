@@ -126,6 +126,7 @@ class Method(StrictModel, ABC):
         max_models: How many it may have; None: any number. Where a hyper-parameter decides, both may be properties.
         released_in_bfloat16: Whether the paper's released code computes the method in bfloat16, and so
             ``fidelity: released`` does. If not, its arithmetic is that of ``exact``.
+        moves_base: Why the method changes the base beside adding task vectors; empty: it does not. May be a property.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
@@ -133,6 +134,7 @@ class Method(StrictModel, ABC):
     min_models: ClassVar[int] = 1
     max_models: ClassVar[int | None] = None
     released_in_bfloat16: ClassVar[bool] = False
+    moves_base: ClassVar[str] = ""
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 

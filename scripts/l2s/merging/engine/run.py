@@ -33,6 +33,7 @@ from l2s.files import atomic_folder, pretty_json
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge
+from l2s.merging.engine.summary import tell_changes
 from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
@@ -99,7 +100,9 @@ def merge_checkpoint(
         tensors = dict(merge.run())
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
         if expected is None:
-            write_table(merge.statistics(), folder / STATISTICS_NAME)
+            statistics = merge.statistics()
+            tell_changes(statistics, recipe.method)
+            write_table(statistics, folder / STATISTICS_NAME)
             (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
             (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
