@@ -194,7 +194,7 @@ class Scripted:
         self.output_ids, self.reason = tuple(output_ids), reason
 
     def facts(self):
-        return {}
+        return {"device": "cpu"}
 
     def decode(self, batches, heard):
         for batch in batches:

@@ -29,6 +29,19 @@ def test_lines_give_share_rate_and_time_left(clock):
     ]
 
 
+def test_the_time_left_goes_by_the_effort_where_units_differ(clock):
+    lines = []
+    counting = Progress("merge", 10, "million elements", effort=100, say=lines.append)
+    clock[0] += 10
+    counting.add(9, effort=20)
+    clock[0] += 40
+    counting.add(1, effort=80)
+    assert lines == [
+        "merge:  20% of 10 million elements, 0.9 million elements/s, 40.0 s left",
+        "merge: 100% of 10 million elements, 0.2 million elements/s, in 50.0 s",
+    ]
+
+
 def test_decoding_is_followed_by_token_before_any_response_has_ended(clock):
     lines = []
     counting = DecodeProgress(4, most_tokens=4000, say=lines.append)

@@ -205,6 +205,8 @@ class Session:
     def _decode(self, batches: list[list[Request]], longest: int) -> None:
         started = time.monotonic()
         engine = self.start_engine(longest)
+        facts = engine.facts()
+        self.store.claim_device(facts["device"])
         ready = time.monotonic()
         budgets = [request.budget for batch in batches for request in batch]
         progress = DecodeProgress(len(budgets), sum(budgets))
@@ -217,7 +219,7 @@ class Session:
         seconds = time.monotonic() - ready
         print(f"decoded {tokens:,} tokens in {seconds:.1f} s, {tokens / max(seconds, 1e-9):,.0f} tokens/s")
         self.facts.update(
-            engine=engine.facts(),
+            engine=facts,
             start_seconds=round(ready - started, 3),
             decode_seconds=round(seconds, 3),
             output_tokens=tokens,

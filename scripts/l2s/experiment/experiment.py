@@ -132,14 +132,11 @@ class Experiment:
         made = self.merges.get(checkpoint) or self.trainings.get(checkpoint)
         method = made.recipe.method.method if made else None
         settings = self.registry.decoding(decoding).for_roles(self.roles[checkpoint], method)
-        if settings.gpus is not None:
-            return settings
         elements = self.elements(checkpoint)
         if elements is None:
-            file = self.registry.file("decoding", decoding)
             raise UserError(
-                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in its "
-                "models' entries, or a number of devices"
+                f"config/models: how large {checkpoint} is decides on how many devices and how long it is decoded, and "
+                "nothing tells: give key 'bytes' in the entry of its model, or of one that it is merged with"
             )
         return settings.for_checkpoint(elements, heads=None)
 
@@ -151,9 +148,16 @@ class Experiment:
             models = [self.trainings[checkpoint].model]
         else:
             models = [model_of(checkpoint)]
-        sizes = [self.registry.model_bytes(name) for name in models]
+        sizes = [size for name in models if (size := self._model_bytes(name)) is not None]
         # Published weights have 16 bits.
-        return None if None in sizes else max(sizes) // 2
+        return max(sizes) // 2 if sizes else None
+
+    def _model_bytes(self, name: str) -> int | None:
+        """Return the size of a model; where nothing tells it, of one that it is merged with, as shapes are alike."""
+        together = [models for merge in self.merges.values() if name in (models := merge.models.values())]
+        others = dict.fromkeys(itertools.chain.from_iterable(together))
+        sizes = map(self.registry.model_bytes, [name, *others])
+        return next((size for size in sizes if size is not None), None)
 
     def size(self, checkpoint: str) -> int | None:
         """Return the bytes of a checkpoint's stored weights, of a merge at most, as far as the configuration tells."""

@@ -40,7 +40,7 @@ class Engine(Protocol):
     """A started engine: a model on a device."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what the sidecar should say of it: versions, device."""
+        """Return what the sidecar should say of it: versions, and as ``device`` the kind of device."""
 
     def decode(self, batches: list[list[Request]], heard: Heard) -> Iterator[list[Completion]]:
         """Decode batches, yielding each one's completions as it ends, in any order.

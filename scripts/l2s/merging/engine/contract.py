@@ -90,10 +90,21 @@ def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class Cost(NamedTuple):
-    """What merging one whole tensor takes beside reading and writing it: bytes of memory, arithmetic operations."""
+    """What merging one whole tensor takes beside reading and writing it.
+
+    Attributes:
+        nbytes: Memory.
+        operations: Arithmetic operations that all threads share.
+        serial: Those that one thread does alone.
+    """
 
     nbytes: int
     operations: float
+    serial: float = 0.0
+
+    def times(self, count: int) -> Cost:
+        """Return the cost of doing it so many times in the same memory."""
+        return Cost(self.nbytes, self.operations * count, self.serial * count)
 
 
 class Tally(Protocol):

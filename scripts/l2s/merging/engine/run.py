@@ -41,10 +41,6 @@ SIDECAR_NAME = "merge.json"
 BESIDE_WEIGHTS = (MANIFEST_NAME, SIDECAR_NAME, STATISTICS_NAME, CARD_NAME, LOCK_NAME)
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 330_000_000
-# Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
-RATE = 150e6
-# Arithmetic operations of methods on matrices a second and thread, measured on the same machine with 7B shapes.
-OPERATIONS = 50e9
 
 
 class Workers(NamedTuple):
@@ -150,7 +146,7 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     """Say what memory, disk and time to expect, and stop if the disk is too small."""
     output = sum(tensor.nbytes for tensor in plan.outputs.values()) if merge.keep else 0
     check_room(folder, output)
-    seconds = merge.elements * merge.passes / (RATE * merge.threads) + merge.operations / (OPERATIONS * merge.threads)
+    seconds = sum(merge.expected_seconds.values())
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
     print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 
