@@ -18,7 +18,7 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        [path for study in experiment.studies for path in experiment.outputs(study, layout)],
+        [path for study in experiment.targets for path in experiment.outputs(study, layout)],
         [layout.audit("index", "html")] if in_all(audited) else [],
     message:
         "all studies of the configuration are there"
@@ -32,11 +32,13 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/grade.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/housekeeping.smk"
 
 
 onstart:
+    occupy_results()
     stop_without_gpus(workflow.dag)
     say_outlook(workflow.dag)
 
@@ -55,7 +57,7 @@ check_targets()
 
 
 # Every study is a target of its own name.
-for study in experiment.studies:
+for study in experiment.targets:
 
     rule:
         name:

@@ -88,7 +88,9 @@ def main(
     print(f"{len(texts)} texts, {tokens:,} tokens; {cut} cut at {entry.max_tokens}", flush=True)
     data = out.with_suffix(measured.SUFFIX)
     with ExitStack() as stack:
-        models = [stack.enter_context(StreamedModel(checkpoint.weights(), device)) for checkpoint in checkpoints]
+        models = [
+            stack.enter_context(StreamedModel(checkpoint.checked_weights(), device)) for checkpoint in checkpoints
+        ]
         measured.write(models, texts, Room(int(budget_gb * 1e9), scratch), data)
     manifest = CalibrationManifest(
         kind=kind,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from l2s.checkpoints.weights import find_weights
+from l2s.checkpoints.weights import find_weights, recorded_tensors
 from l2s.contracts.parquet import write_table
 from l2s.jobs import run_cli, run_job
 from l2s.steps import register_steps
@@ -27,7 +27,9 @@ def main(
     """Write the singular values of every matrix of model − base, as Parquet."""
     from l2s.merging.engine.task_spectra import measure_spectra
 
-    table = measure_spectra(find_weights(base), find_weights(model), threads)
+    folders = {given: find_weights(given) for given in (base, model)}
+    known = {folder: tensors for given, folder in folders.items() if (tensors := recorded_tensors(given, folder))}
+    table = measure_spectra(folders[base], folders[model], threads, known)
     write_table(table, out)
     print(f"{out}: {len(table)} singular values of {len(table['tensor'].unique())} matrices")
 

@@ -72,7 +72,7 @@ def main(
 ) -> None:
     """Merge models by a recipe (--recipe, --out), or make a merged checkpoint's weights again (--rebuild)."""
     from l2s.checkpoints.weights import locate
-    from l2s.merging.engine.parents import find_parents, read_calibrations
+    from l2s.merging.engine.parents import find_parents, known_tensors, read_calibrations
     from l2s.merging.engine.run import Workers, merge_checkpoint, refuse_to_overwrite
 
     workers = Workers(threads, device, keep)
@@ -91,7 +91,8 @@ def main(
         if not overwrite:
             refuse_to_overwrite(out, [folder for _, folder in parents])
         read = read_calibrations(recipe, files, parents)
-        merged = merge_checkpoint(recipe, parents, out, workers, calibrations=read)
+        known = known_tensors(parents, manifest or [])
+        merged = merge_checkpoint(recipe, parents, out, workers, calibrations=read, known=known)
         print(f"{out}: {len(merged.tensors)} tensors, content_id {merged.content_id}")
     else:
         raise UserError("give --recipe and --out, or --rebuild; --help explains them")

@@ -1,4 +1,5 @@
-"""A small mirror of the Hugging Face hub on loopback: the API calls that downloading a model or data set takes.
+"""A small mirror of the Hugging Face hub on loopback: the API calls that downloading a model or data set takes, and,
+with ``hub_uploads``, those of an upload.
 
 Files come from a folder ``<root>/<owner>/<name>/``. Large files (weights) are announced by sha256, small ones by git's
 sha1, as the hub does. Files are sent over plain HTTP. With ``xet``, weights are also announced as lying in Xet storage,
@@ -22,9 +23,11 @@ import os
 import socket
 import struct
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from hub_uploads import Uploads
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SOURCE = f"team/tiny@{COMMIT}"
@@ -36,6 +39,10 @@ class HubMirror:
 
     def __init__(self, root: Path, commit: str) -> None:
         self.root, self.commit = root, commit
+        self.commits: dict[str, int] = {}
+        self.created: dict[str, str] = {}
+        self.objects: dict[str, bytes] = {}
+        self.puts = 0
         self.faults: dict[str, list[tuple[str, int]]] = {}
         self.refused: set[str] = set()
         self.gated: set[str] = set()
@@ -65,12 +72,16 @@ class HubMirror:
         """Return the Range header of each GET of the file ``name``."""
         return [sent for method, path, sent in self.requests if method == "GET" and path.endswith(f"/{name}")]
 
+    def head(self, name: str) -> str:
+        """Return the newest commit of a repository."""
+        return f"{int(self.commit, 16) + self.commits.get(name, 0):040x}"
+
     def next_fault(self, name: str) -> tuple[str, int]:
         """Take the next fault of a file; none if all are used up."""
         return self.faults[name].pop(0) if self.faults.get(name) else ("none", 0)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Uploads):
     hub: HubMirror
     protocol_version = "HTTP/1.1"
 
@@ -84,12 +95,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def do_POST(self) -> None:
-        """Answer ``paths-info``: the tree's entries of the paths asked for."""
-        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        """Answer an upload's calls, and ``paths-info``: the tree's entries of the paths asked for."""
+        sent = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.hub.authorizations.add(self.headers.get("Authorization"))
         kind, repo, rest = self._route()
-        if kind == "api" and rest[:2] == ["paths-info", self.hub.commit]:
-            self._send_json([entry for entry in self._tree(repo) if entry["path"] in asked.get("paths", [])])
-        else:
+        fault, status = self.hub.next_fault(rest[0] if rest else "create")
+        if fault == "status":
+            self._send_error(status)
+        elif kind == "api" and rest[:2] == ["paths-info", self.hub.commit]:
+            asked = parse_qs(sent).get("paths", [])
+            self._send_json([entry for entry in self._tree(repo) if entry["path"] in asked])
+        elif not self.answer_upload(repo, rest, sent):
             self._send_error(404, "EntryNotFound")
 
     def _route(self) -> tuple[str, Path, list[str]]:
@@ -112,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_file(repo.joinpath(*rest), with_body)
         elif not repo.is_dir():
             self._send_error(401, "RepoNotFound")
+        elif kind == "api" and not rest:
+            self._send_info(repo)
         elif self.hub.commit not in rest:
             self._send_error(404, "RevisionNotFound")
         elif kind == "api":
@@ -133,9 +151,13 @@ class _Handler(BaseHTTPRequestHandler):
             recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() == "true"
             self._send_json(self._tree(repo, "/".join(rest[2:]), recursive))
         else:
-            siblings = [{"rfilename": entry["path"]} for entry in self._tree(repo) if entry["type"] == "file"]
-            name = "/".join(repo.parts[-2:])
-            self._send_json({"id": name, "sha": self.hub.commit, "siblings": siblings, "tags": [], "private": False})
+            self._send_info(repo)
+
+    def _send_info(self, repo: Path) -> None:
+        siblings = [{"rfilename": entry["path"]} for entry in self._tree(repo) if entry["type"] == "file"]
+        name = "/".join(repo.parts[-2:])
+        private = self.hub.created.get(name) == "private"
+        self._send_json({"id": name, "sha": self.hub.head(name), "siblings": siblings, "tags": [], "private": private})
 
     def _send_xet_token(self) -> None:
         self.send_response(FOUND)

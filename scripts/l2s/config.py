@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from l2s.errors import UserError
+from l2s.yaml_files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The project's folder."""
@@ -25,14 +25,18 @@ Entry = TypeVar("Entry", bound=BaseModel)
 # How pydantic names the branch of a union in an error's location; not a key of the user's.
 UNION_BRANCH = re.compile(r"(dict|list|tuple|literal|constrained|function-\w+)[-\[]|float$|str$|int$")
 
+# Names are parts of paths, of Snakemake's targets, and of pages.
+NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")
+NAME_RULE = "letters, digits, '_', '.' and '-', the first one no '.' or '-', and at most 100 of them"
+
 LIST_WANTED = "Input should be a list, e.g. [mine]"
 EXTENDS = "extends"
 
 
 class StrictModel(BaseModel):
-    """Base of every configuration model: immutable, and an unknown key is an error."""
+    """Base of every configuration model: immutable, an unknown key is an error, and numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def validate(schema: type[Entry], values: Any, where: str) -> Entry:
@@ -58,10 +62,12 @@ def validate(schema: type[Entry], values: Any, where: str) -> Entry:
 def _telling(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out what another complaint explains better.
 
-    That is a default that could not be made for want of another key, and, where a key may be of several types, those
-    that the value is not meant to be.
+    That is a default that could not be made for want of another key, the length of a list whose items are wrong, and,
+    where a key may be of several types, those that the value is not meant to be.
     """
     problems = [problem for problem in problems if problem["type"] != "default_factory_not_called"]
+    inside = [problem["loc"][:-1] for problem in problems]
+    problems = [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in inside]
     keys = [problem["loc"][:1] for problem in problems]
     fitting = {key for key, problem in zip(keys, problems, strict=True) if not _is_of_type(problem)}
     return [
@@ -95,34 +101,6 @@ def suggestion(word: str, known: list[str], lead: str) -> str:
     """Return a remedy for a misspelt ``word``: the nearest of ``known``, else all of them after ``lead``."""
     close = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; {lead} {', '.join(sorted(known)) or '(none)'}"
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """Reads YAML as ``safe_load`` does, but a key given twice is an error instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Build a mapping from its node."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: str | Path) -> Any:
-    """Read one YAML file; a missing or malformed one is a UserError that names it."""
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8-sig"), UniqueKeys)  # a SafeLoader
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
 
 
 def read_values(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
@@ -161,8 +139,14 @@ def find_entry(folder: Path, name: str, asked_by: str) -> Path:
     """Return the file of the entry ``name`` in ``folder``.
 
     Raises:
-        UserError: There is no such entry; names who asked for it and the entries that exist.
+        UserError: It cannot be the name of an entry, or there is no such entry; names who asked for it, and the entries
+            that exist.
     """
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{asked_by}: an entry cannot be called {name[:60]!r}: a name has {NAME_RULE}; correct it, or rename its "
+            "file"
+        )
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = [file.stem for file in folder.glob("*.yaml")]

@@ -27,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield partial
         sync(partial)
-        partial.chmod(0o644)
+        partial.chmod(0o666 & ~_umask())
         partial.replace(path)
         sync(path.parent)
     finally:
@@ -44,7 +44,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         yield partial
         for file in partial.iterdir():
             sync(file)
-        partial.chmod(0o755)
+        partial.chmod(0o777 & ~_umask())
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -63,6 +63,12 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return this process's umask, which only the kernel tells without changing it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
 
 
 def _partial_prefix(folder: Path) -> str:
@@ -126,7 +132,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: not valid JSON (not an object); {remedy}")

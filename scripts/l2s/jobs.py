@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
+from l2s.occupied import join
+from l2s.secrets import Hiding, without_tokens
 
 # Faults of a path or a disk that a user can correct, and how. Any other is a fault of the program, with its traceback.
 REMEDIES = {
@@ -27,6 +29,11 @@ REMEDIES = {
 
 
 STOPPED = "stopped; run again to go on"
+
+
+def hide_tokens() -> None:
+    """Hide access tokens in all that this process prints from now on."""
+    sys.stdout, sys.stderr = Hiding(sys.stdout), Hiding(sys.stderr)
 
 
 def stop_cleanly() -> None:
@@ -61,6 +68,7 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     An error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
+    join(Path(job.config["results"]))
     terminal = os.dup(2)
     log = Path(job.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +78,8 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
         os.dup2(stream.fileno(), 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
-    show_warnings(sys.stderr, os.fdopen(os.dup(terminal), "w"))
+    hide_tokens()
+    show_warnings(sys.stderr, Hiding(os.fdopen(os.dup(terminal), "w")))
     try:
         with clear_path_errors():
             main(**arguments)
@@ -80,22 +89,23 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
         sys.exit(130)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        os.write(terminal, f"error: {error}\n".encode())
+        os.write(terminal, without_tokens(f"error: {error}\n").encode(errors="backslashreplace"))
         sys.exit(1)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        os.write(terminal, f"error: {type(error).__name__}: {reason}; {log} has more\n".encode())
+        said = without_tokens(f"error: {type(error).__name__}: {first_line(error)}; {log} has more\n")
+        os.write(terminal, said.encode(errors="backslashreplace"))
         raise
 
 
 def run_in_terminal(main: Callable[..., Any], *arguments: Any) -> None:
     """Run ``main`` as a Snakemake job whose words are meant for the terminal: there is no log."""
     sys.stdout.reconfigure(line_buffering=True)
+    hide_tokens()
     try:
         with clear_path_errors():
             main(*arguments)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(without_tokens(f"error: {error}"))
 
 
 def run_cli(main: Callable[..., Any]) -> None:
@@ -103,6 +113,7 @@ def run_cli(main: Callable[..., Any]) -> None:
     import typer
 
     stop_cleanly()
+    hide_tokens()
     show_warnings(sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(main)

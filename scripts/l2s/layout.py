@@ -3,7 +3,7 @@
 Rules build their patterns from these functions, with wildcards as arguments (``layout.questions("{benchmark}")``);
 scripts and commands that look into a results folder call them with names.
 
-    questions/          <benchmark>.parquet
+    questions/          <benchmark>.parquet; <benchmark>~<study>~<round>.parquet: those of a search's round
     examples/           <examples>/<set>.parquet: few-shot examples
     calibration_data/   <calibration data>.parquet
     checkpoints/        models/<model>/ or <pair>/<method>/<recipe>/: manifest.json, and weights beside it
@@ -21,6 +21,8 @@ scripts and commands that look into a results folder call them with names.
     scratch/            what exists only while a job runs
     cards/              <study>/<checkpoint>.md: model cards with what a study measured
     logs/, timings/     <rule>/<name of the output>
+    search/             <study>/<round>.json: the candidates of a search's round; .trials.jsonl: what Optuna was told
+    shortened/          <study>/: verdict.json, index.html and, if a merge keeps its promise, model/
     run/                what the run was: configuration.yaml, installed.txt, Snakefile
     ro-crate-metadata.json   every file with its digest, and the jobs that made them
 """
@@ -39,6 +41,8 @@ TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
 VERDICTS = "verdicts"
 """In the store: what graders have said of responses."""
+ROUND = "~"
+"""Before what belongs to a round of a search: no entry has it in its name."""
 CRATE = "ro-crate-metadata.json"
 """The RO-Crate of a results folder; the format gives its name."""
 CRATE_DIGEST = f"{CRATE}.sha256"
@@ -68,6 +72,26 @@ def is_imported(checkpoint: str) -> bool:
 def model_of(checkpoint: str) -> str:
     """Return the entry of the model whose checkpoint this is, a fetched one's, or the entry of an import."""
     return checkpoint.removeprefix(f"{MODELS}/").removeprefix(f"{IMPORTS}/")
+
+
+def round_study(search: str, round_name: str) -> str:
+    """Return the name of the study that a search's round is."""
+    return f"{search}{ROUND}{round_name}"
+
+
+def asked_in(name: str, round_study: str) -> str:
+    """Return what a benchmark or decode settings are called where only the questions of a search's round are asked."""
+    return f"{name}{ROUND}{round_study}"
+
+
+def entry_of(name: str) -> str:
+    """Return the entry behind what ``asked_in`` returned; any other name stays."""
+    return name.partition(ROUND)[0]
+
+
+def questions_table(benchmark: str, decoding: str) -> str:
+    """Return the name of the table of a benchmark's questions that is asked with decode settings."""
+    return benchmark + decoding.removeprefix(entry_of(decoding))
 
 
 @dataclass(frozen=True)
@@ -159,6 +183,26 @@ class Layout:
     def card(self, study: str, checkpoint: str) -> str:
         """Return the model card of a checkpoint with what a study measured of it."""
         return f"{self.results}/cards/{study}/{checkpoint}.md"
+
+    def candidates(self, search: str, round_name: str) -> str:
+        """Return the candidates of a search's round."""
+        return f"{self.results}/search/{search}/{round_name}.json"
+
+    def trials(self, search: str, round_name: str) -> str:
+        """Return what Optuna was told before it proposed a round's candidates, as JSON Lines."""
+        return f"{self.results}/search/{search}/{round_name}.trials.jsonl"
+
+    def verdict(self, search: str) -> str:
+        """Return what a search found."""
+        return f"{self.results}/shortened/{search}/verdict.json"
+
+    def shortened_page(self, search: str) -> str:
+        """Return the page of a search."""
+        return f"{self.results}/shortened/{search}/index.html"
+
+    def shortened_model(self, search: str) -> str:
+        """Return the manifest in the folder of the model that a search found."""
+        return f"{self.results}/shortened/{search}/model/{MANIFEST_NAME}"
 
     @property
     def crate(self) -> str:

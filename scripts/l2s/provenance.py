@@ -11,6 +11,7 @@ import io
 import tokenize
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
@@ -52,6 +53,30 @@ def _digest_of_all(files: set[Path]) -> str:
 def module_digest(name: str) -> str:
     """Return the digest of one module's own code, 16 hex digits; what it imports does not count."""
     return _token_digest(_module_file(name))[:16]
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages that decide a result, so that another version makes it stale.
+
+    What is installed counts; where a package is not (a machine that only starts jobs), what the lock says. A build's
+    own part (``+cpu``) is left out, as such a machine may have another build than those that work.
+    """
+    return {name: _installed_version(name) or _locked_versions().get(name, "unknown") for name in names}
+
+
+def _installed_version(package: str) -> str | None:
+    for name in (package, f"{package}-cpu"):  # vLLM's build for CPUs is distributed under another name
+        try:
+            return version(name).partition("+")[0]
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+@cache
+def _locked_versions() -> dict[str, str]:
+    lines = (SCRIPTS.parent / "envs" / "cuda.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==", 1) for line in lines if "==" in line)
 
 
 @cache

@@ -8,14 +8,18 @@ from l2s.decoding.store import ID_DIGITS
 from l2s.experiment import Experiment
 from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import store_name
-from l2s.layout import TRAININGS, Layout
+from l2s.layout import TRAININGS, VERDICTS, Layout
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
 AREAS = ("checkpoints", "calibrations", "responses", "grades", "scratch", "store")
 
 
 def unused_paths(experiment: Experiment, layout: Layout) -> list[Path]:
-    """Return what no configured study uses and what killed jobs left, sorted; no path lies below another."""
+    """Return what no configured study uses and what killed jobs left, sorted; no path lies below another.
+
+    Kept responses go by the content of their checkpoint. While the manifest of a configured checkpoint is not there
+    (its job was killed, or has not run), nobody knows whose they are, and all of them are in use.
+    """
     used = set(map(_without_suffix, _used_paths(experiment, layout)))
     above = {parent for path in used for parent in path.parents}
     return [path for area in AREAS for path in _unused_below(Path(layout.results, area), used, above)]
@@ -24,9 +28,7 @@ def unused_paths(experiment: Experiment, layout: Layout) -> list[Path]:
 def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
     for checkpoint in experiment.checkpoints:
         yield Path(layout.checkpoint(checkpoint))
-        manifest = Path(layout.manifest(checkpoint))
-        if manifest.is_file():
-            yield Path(layout.store, read_manifest(manifest).content_id[:ID_DIGITS])
+    yield from _stores_in_use(experiment, layout)
     for name in experiment.calibrations:
         yield Path(layout.calibration(name))
     verdicts = [store_name(grader_module(name, "grader")) for name in grader_names()]  # not those of earlier code
@@ -36,6 +38,14 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
         yield from (Path(layout.verdicts(checkpoint, decoding), name) for name in verdicts)
     # Adapters are dear: what trainings keep stays.
     yield Path(layout.store, TRAININGS)
+
+
+def _stores_in_use(experiment: Experiment, layout: Layout) -> Iterator[Path]:
+    manifests = [Path(layout.manifest(checkpoint)) for checkpoint in experiment.checkpoints]
+    if all(manifest.is_file() for manifest in manifests):
+        yield from (Path(layout.store, read_manifest(manifest).content_id[:ID_DIGITS]) for manifest in manifests)
+    else:
+        yield from (folder for folder in _entries(Path(layout.store)) if folder.name != VERDICTS)
 
 
 def _unused_below(folder: Path, used: set[Path], above: set[Path]) -> Iterator[Path]:

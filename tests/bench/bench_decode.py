@@ -31,7 +31,9 @@ from l2s.decoding.store import ResponseStore, request_key
 from l2s.demo.questions import LEVELS, draw_question
 
 SLOW = Path(__file__).resolve().parents[2] / "workflow" / "resources" / "demo" / "slow"
-PROMPT = PromptEntry(template="Question: {question}\nAnswer:")
+# The paper's stop strings: with any, every token is looked at as it comes.
+STOP = ("</s>", "<|im_end|>", "<|endoftext|>", "\n\nQuestion:")
+PROMPT = PromptEntry(template="Question: {question}\nAnswer:", stop=STOP)
 BUDGET, BATCH = 160, 128
 VLLM = {"enforce_eager": True, "memory_utilization": 0.04}
 
@@ -105,7 +107,7 @@ def main(
     options = {"batch_size": BATCH} if engine == "transformers" else {"vllm": VLLM}
     settings = DecodingEntry(**values, **options, engine=engine)
     model = read_model(SLOW, settings)
-    stops, prompt = Stops.of(model.tokenizer, model.stop_ids, ()), Prompt(PROMPT, model.tokenizer)
+    stops, prompt = Stops.of(model.tokenizer, model.stop_ids, STOP), Prompt(PROMPT, model.tokenizer)
     started = importlib.import_module(settings.engine_module).start(SLOW, settings, stops)
     questions = distinct_questions(count)
     prompts = [prompt.ids(prompt.text("bench", question.text)) for question in questions]

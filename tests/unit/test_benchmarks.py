@@ -99,7 +99,7 @@ def test_unknown_column_names_the_nearest(entry):
 def test_file_that_is_no_json_is_named(entry, tmp_path):
     broken = entry()
     (tmp_path / "rows.jsonl").write_text("{not json\n")
-    with pytest.raises(UserError, match=r"toy\.yaml.*rows\.jsonl.*could not be read"):
+    with pytest.raises(UserError, match=r"toy\.yaml.*rows\.jsonl\), line 1: not valid JSON"):
         load_questions("toy", broken, "toy.yaml")
 
 

@@ -219,13 +219,18 @@ def test_a_damaged_model_is_refused(tmp_path, texts):
         activations.measure(damaged, texts, ROOM)
 
 
-def test_missing_tensors_and_other_architectures_are_refused(tmp_path):
+@pytest.mark.parametrize("layers", [1, 3])
+def test_weights_with_more_or_fewer_layers_than_the_config_are_refused(tmp_path, layers):
     folder = random_model(tmp_path / "model", layers=2)
     config = json.loads((folder / "config.json").read_text())
-    deeper = {**config, "num_hidden_layers": 3, "layer_types": ["full_attention"] * 3}
-    (folder / "config.json").write_text(json.dumps(deeper))
-    with StreamedModel(folder) as model, pytest.raises(UserError, match=r"no tensor 'model.layers.2"):
-        model.load_layer(2)
+    other = {**config, "num_hidden_layers": layers, "layer_types": ["full_attention"] * layers}
+    (folder / "config.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"tensors of 'qwen2' are in .*: model\.layers\.[12]\."):
+        StreamedModel(folder)
+
+
+def test_other_architectures_are_refused(tmp_path):
+    folder = random_model(tmp_path / "model", layers=2)
     other = shutil.copytree(folder, tmp_path / "other")
     (other / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(UserError, match="calibration knows llama, mistral, qwen2, qwen3 with full attention, not gpt2"):

@@ -22,7 +22,8 @@ CASES = [
 ]
 # Rounded once, or not at all. Not here: what fuses or accumulates (lerp, addcmul, dot, sum) or approximates (exp).
 ROUNDED_ONCE = {"add", "sub", "mul", "div"}
-EXACT = {"abs", "sign", "neg", "ge", "gt", "eq", "ne", "clamp", "clamp_min", "copy", "clone", "to", "_to_copy", "where"}
+EXACT = {"abs", "sign", "neg", "ge", "gt", "le", "eq", "ne", "clamp", "clamp_min", "where"}
+COPIED = {"copy", "clone", "to", "_to_copy"}
 PLACED = {
     "view",
     "_unsafe_view",
@@ -48,7 +49,7 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         name = function.overloadpacket.__name__
         plain = name.removesuffix("_") if not name.startswith("_") else name
-        assert plain in ROUNDED_ONCE | EXACT | PLACED, f"{name} may differ between devices"
+        assert plain in ROUNDED_ONCE | EXACT | COPIED | PLACED, f"{name} may differ between devices"
         assert kwargs.get("alpha", 1) == 1, f"{name} with alpha is fused on some devices"
         if plain == "div":
             assert isinstance(args[1], torch.Tensor), "CUDA divides by a number by multiplying with its reciprocal"

@@ -244,7 +244,7 @@ def test_a_group_is_its_studies_and_own_lines_can_be_chosen(config):
     [
         ({"a": ["a"]}, r"studies/a.yaml: key 'studies': a group cannot contain itself \(a > a\); remove 'a'"),
         ({"a": ["demo", "b"], "b": ["c"], "c": ["b"]}, r"studies/c.yaml: .* \(b > c > b\); remove 'b'"),
-        ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': use letters"),
+        ({"a": ["my study"], "my study": ["demo"]}, r"studies/a.yaml: .* cannot be called 'my study': a name has"),
     ],
 )  # fmt: skip
 def test_group_of_itself_or_a_name_that_is_no_target_is_refused(config, members, message):

@@ -82,7 +82,7 @@ import logging
 def main():
     logging.getLogger("l2s.any").warning("%s is unpinned", "it")
     print("went on")
-run_job(main, Job(log=[{str(tmp_path / "job.log")!r}]))
+run_job(main, Job(log=[{str(tmp_path / "job.log")!r}], config={{"results": "none"}}))
 """
     done = as_job(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "warning: it is unpinned\n")
@@ -90,7 +90,8 @@ run_job(main, Job(log=[{str(tmp_path / "job.log")!r}]))
 
 
 def test_job_tells_it_in_its_log_and_in_the_terminal(tmp_path):
-    code = f"run_job(lambda: open({str(tmp_path)!r}, 'w'), Job(log=[{str(tmp_path / 'job.log')!r}]))"
+    job = f"Job(log=[{str(tmp_path / 'job.log')!r}], config={{'results': 'none'}})"
+    code = f"run_job(lambda: open({str(tmp_path)!r}, 'w'), {job})"
     done = as_job(code)
     told = f"error: {tmp_path}: Is a directory; name a file\n"
     assert (done.returncode, done.stderr, (tmp_path / "job.log").read_text()) == (1, told, told)

@@ -7,9 +7,7 @@ if audited:
             tables=[path for files in audited.tables.values() for path in (files.table, files.comparisons)],
             noise=list(audited.noise.values()),
             published=sorted(map(str, Path("config/published", audited.published).glob("*.csv"))),
-            pages=sorted(
-                str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*")
-            ),
+            pages=page_files(),
         output:
             index=layout.audit("index", "html"),
             tables=[

@@ -1,8 +1,6 @@
 # What the rules share: the experiment of the configured studies, the layout of the results folder, and the functions of
 # wildcards that only rules need. No rules here.
 
-import json
-import math
 import os
 import subprocess
 import sys
@@ -18,6 +16,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from l2s import gpus
 from l2s.analysis.figures import figure_module
 from l2s.audit.spec import audit_spec, in_all, published_tables
+from l2s.checkpoints.manifest import read_manifest
 from l2s.calibration.kinds import kind_module, kind_names
 from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
@@ -26,17 +25,21 @@ from l2s.plan.costs import Costs
 from l2s.plan.devices import gpu_needs
 from l2s.plan.outlook import outlook
 from l2s.config import read_entry, read_yaml
-from l2s.files import digest_of
+from l2s.files import digest_of, read_json
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
+from l2s.decoding.engines.choice import ENGINE_PACKAGES
 from l2s.grading.grades import grader_module
-from l2s.layout import IMPORTED, Layout, fetched, imported
+from l2s.grading.store import LIBRARIES
+from l2s.layout import IMPORTED, Layout, asked_in, fetched, imported, questions_table, round_study
 from l2s.sources.tokenizers import local_tokenizer_files
 from l2s.sources.generations import FORMATS, generation_formats
 from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.modules import module_names
-from l2s.provenance import code_digest
+from l2s.occupied import occupy
+from l2s.provenance import code_digest, package_versions
+from l2s.search.split import REPORT
 
 
 def load_experiment():
@@ -47,6 +50,8 @@ def load_experiment():
     if Path.cwd() != ROOT:
         raise WorkflowError(f"run Snakemake in {ROOT}; the configuration's 'results' says where results go")
     try:
+        for file in workflow.configfiles:
+            read_yaml(file)  # Snakemake lets the second of two equal keys win
         experiment = Experiment(config, Path("config"))
         layout = Layout(experiment.config.results)
         return experiment, layout, audit_spec(experiment, layout)
@@ -71,7 +76,7 @@ wildcard_constraints:
     pair=r"[^/]+",
     method=r"[^/]+",
     recipe=r"[^/]+",
-    benchmark=r"[^/]+",
+    benchmark=r"[^/~]+",
     decoding=r"[^/]+",
     grader=r"[^/]+",
     study=r"[^/]+",
@@ -81,6 +86,10 @@ wildcard_constraints:
     # the models that it is measured on: one, or several with slashes between them
     measured=r"[^/]+(/[^/]+)*",
     examples=r"[^/]+",
+    # a benchmark, and a search and its rounds, where their names stand beside each other
+    entry=r"[^/~]+",
+    search=r"[^/~]+",
+    round=r"[^/~]+",
     set_name=r"[^/]+",
     figure=r"[^/]+",
     # a fetched model (models/<model>), an import (imports/<import>), or a merged or trained checkpoint
@@ -101,7 +110,7 @@ def training_of(wildcards):
 def questions_asked(wildcards):
     """Return the question tables of all benchmarks that the studies ask of this checkpoint, or that an import has."""
     benchmarks = experiment.benchmarks_of(wildcards.checkpoint, wildcards.decoding)
-    return [layout.questions(benchmark) for benchmark in benchmarks]
+    return [layout.questions(questions_table(benchmark, wildcards.decoding)) for benchmark in benchmarks]
 
 
 def decode_environment(wildcards):
@@ -120,33 +129,57 @@ def decode_memory(wildcards, input):
 
     While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
     """
-    with open(input.manifest) as stream:
-        elements = sum(math.prod(tensor["shape"]) for tensor in json.load(stream)["tensors"].values())
+    if not Path(input.manifest).exists():
+        raise FileNotFoundError(input.manifest)
+    try:
+        elements = read_manifest(Path(input.manifest)).elements
+    except UserError as error:
+        raise WorkflowError(str(error))
     return costs.decode_memory(wildcards.checkpoint, wildcards.decoding, elements)
+
+
+def study_of(wildcards):
+    """Return a study's name; of a search's round only when its candidates are known, which its jobs wait for."""
+    search, is_round, round_name = wildcards.study.partition("~")
+    if is_round:
+        wait_for_round(search, round_name)
+    return wildcards.study
+
+
+def wait_for_round(search, round_name):
+    """Add a search's round to the experiment; its candidates are what the job that calls this waits for."""
+    checkpoints.propose.get(search=search, round=round_name)
+    experiment.add_round(search, round_name)
+
+
+def spec_of(wildcards):
+    """Return what a study's table is made from."""
+    return experiment.studies[study_of(wildcards)].spec(wildcards.study, experiment, layout)
 
 
 def responses_compared(wildcards):
     """Return the responses that a study reads."""
-    return [layout.responses(*one) for one in experiment.compared(wildcards.study)]
+    return [layout.responses(*one) for one in experiment.compared(study_of(wildcards))]
 
 
 def decoding_carded(wildcards):
     """Return what is known of the decoding of a checkpoint whose card is asked for."""
-    decodings = [decoding for name, decoding in experiment.compared(wildcards.study) if name == wildcards.checkpoint]
+    decodings = [
+        decoding for name, decoding in experiment.compared(study_of(wildcards)) if name == wildcards.checkpoint
+    ]
     return layout.responses(wildcards.checkpoint, decodings[0], "json") if decodings else []
 
 
 def datasets_of(wildcards):
     """Return the hub's data set of each benchmark of a study that has one."""
-    sources = {
-        name: experiment.registry.benchmark(name).source for name in experiment.studies[wildcards.study].benchmarks
-    }
+    names = experiment.studies[study_of(wildcards)].benchmarks
+    sources = {name: experiment.registry.benchmark(name).source for name in names}
     return {name: source.repo for name, source in sources.items() if source.repo}
 
 
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
-    return [layout.questions(benchmark) for benchmark in experiment.studies[wildcards.study].benchmarks]
+    return spec_of(wildcards)["questions"]
 
 
 def calibration_gpus(wildcards):
@@ -163,8 +196,54 @@ def generation_files(wildcards):
 
 def grades_compared(wildcards):
     """Return the grades of the responses that a study reads, by each of its graders."""
-    graders = experiment.studies[wildcards.study].graders
+    graders = experiment.studies[study_of(wildcards)].graders
     return [layout.grades(*one, grader) for grader in graders for one in experiment.compared(wildcards.study)]
+
+
+def rounds_before(wildcards):
+    """Return the rounds of a search before one of them."""
+    names = experiment.studies[wildcards.search].round_names
+    return names[: names.index(wildcards.round)]
+
+
+def models_searched(wildcards):
+    """Return the manifests of the models of a search's pair."""
+    models = experiment.studies[wildcards.search].models_read(experiment.registry)
+    return [layout.manifest(fetched(model)) for model in models]
+
+
+def measured_rounds(wildcards, names):
+    """Return what a search's rounds measured: their candidates, tables and comparisons, as inputs of a rule."""
+    studies = [round_study(wildcards.search, name) for name in names]
+    return {
+        "candidates": [layout.candidates(wildcards.search, name) for name in names],
+        "tables": list(map(layout.table, studies)),
+        "comparisons": list(map(layout.comparisons, studies)),
+    }
+
+
+def slow_model_asked(wildcards):
+    """Return the slow model's responses and grades to the report's questions: as decoded, then with the prompt that asks
+    for brevity if there is one."""
+    study = experiment.studies[wildcards.search]
+    wait_for_round(wildcards.search, REPORT)
+    slow = fetched(experiment.registry.pair(study.pair, wildcards.search).slow[0])
+    asked_last = round_study(wildcards.search, REPORT)
+    decodings = [asked_in(name, asked_last) for name in (study.decoding, study.brief) if name]
+    return {
+        "responses": [layout.responses(slow, decoding) for decoding in decodings],
+        "grades": [layout.grades(slow, decoding, study.grader) for decoding in decodings],
+    }
+
+
+def found_by(wildcards):
+    """Return the setting that a search found; None if none keeps its promise."""
+    return read_json(Path(checkpoints.judge.get(search=wildcards.search).output[0]), "delete it and run again")["found"]
+
+
+def page_files():
+    """Return what pages are made from."""
+    return sorted(str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*"))
 
 
 def check_targets():
@@ -226,6 +305,15 @@ def say_how_to_go_on():
         "stopped; run again to go on: what is done is kept. After an error, mend it first. "
         f"python scripts/show.py{configfile_option()} prints what there is so far."
     )
+
+
+def occupy_results():
+    """Hold the results folder while this run works in it, unless its jobs are only commands such as prune."""
+    if any(job.output for job in workflow.dag.needrun_jobs()):
+        try:
+            occupy(Path(layout.results), ROOT)
+        except UserError as error:
+            raise WorkflowError(str(error))
 
 
 def record_run(succeeded):

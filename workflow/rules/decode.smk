@@ -28,6 +28,9 @@ rule decode:
         code=lambda wildcards: code_digest(
             "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
         ),
+        packages=lambda wildcards: package_versions(
+            ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
+        ),
         settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(
             mode="json"
         ),

@@ -20,6 +20,7 @@ rule grade:
     params:
         store=layout.verdicts("{checkpoint}", "{decoding}"),
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
+        packages=package_versions(LIBRARIES),
     message:
         "grade the responses of {wildcards.checkpoint}, {wildcards.decoding}"
     script:

@@ -16,7 +16,7 @@ rule compare:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("compare.py"),
-        spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
+        spec=spec_of,
     message:
         "compare the checkpoints of {wildcards.study}"
     script:
@@ -72,7 +72,7 @@ rule make_table:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("make_table.py"),
-        spec=lambda wildcards: experiment.studies[wildcards.study].spec(wildcards.study, experiment, layout),
+        spec=spec_of,
     message:
         "make the table of {wildcards.study}"
     script:

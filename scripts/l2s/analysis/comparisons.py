@@ -26,7 +26,7 @@ from l2s.analysis.spec import Spec
 from l2s.analysis.table import Graded, Row
 from l2s.contracts.comparisons import BEST, COMPARISONS, REFERENCE
 from l2s.contracts.parquet import table_of
-from l2s.contracts.responses import rows_read_at
+from l2s.contracts.responses import AS_DECODED, Reading, rows_read_at
 from l2s.contracts.table import MEAN, QUESTION
 from l2s.errors import UserError
 
@@ -68,7 +68,7 @@ class Answers:
 
     def _read(self, name: str) -> pd.DataFrame:
         """Return a checkpoint's first responses to its questions, and keep the numbers of all."""
-        frame = _by_question(self.spec.checkpoints[name].read(), COLUMNS[self.spec.counting.length])
+        frame = by_question(self.spec.checkpoints[name].read(), COLUMNS[self.spec.counting.length])
         frame = frame[frame.index.get_level_values(0).isin(self.spec.benchmarks)]
         # Ids are most of what is kept, and the same for all: one copy of them serves hundreds of checkpoints.
         shared = next(iter(self.numbers.values()), frame).index
@@ -144,13 +144,24 @@ def compare_lines(spec: Spec) -> pa.Table:
     return table_of(lines, COMPARISONS)
 
 
-def _by_question(graded: Graded, length: str) -> pd.DataFrame:
+def by_question(graded: Graded, length: str, reading: Reading = AS_DECODED) -> pd.DataFrame:
     """Return by (benchmark, question_id), in order: text of the first sample, length, and for each grader the share of
-    right samples and their length."""
+    right samples (``right_<grader>``) and their length.
+
+    Args:
+        graded: Responses and grades of one checkpoint.
+        length: The column that counts as length.
+        reading: How the responses are read.
+    """
     responses, grades = graded
-    frame = rows_read_at(responses).select([*QUESTION, "text", length]).to_pandas().rename(columns={length: "length"})
+    frame = (
+        rows_read_at(responses, reading)
+        .select([*QUESTION, "text", length])
+        .to_pandas()
+        .rename(columns={length: "length"})
+    )
     for grader, table in grades.items():
-        outcomes = rows_read_at(table).select([*QUESTION, "outcome"]).to_pandas()
+        outcomes = rows_read_at(table, reading).select([*QUESTION, "outcome"]).to_pandas()
         frame = frame.merge(outcomes, on=QUESTION, validate="one_to_one")
         right = frame.pop("outcome") == "correct"
         frame[f"right_{grader}"] = right.astype(float)

@@ -150,9 +150,15 @@ def caption(
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
     """Write tables of text cells as Markdown, one under the other."""
-    shown = [table.map(lambda cell: cell.replace("|", "\\|")) for table in tables]
+    shown = [table.map(_in_markdown) for table in tables]
     texts = [table.to_markdown(index=False, disable_numparse=True) for table in shown]
-    write_text(path, "\n\n".join([f"## {title}", *texts, note]) + "\n")
+    write_text(path, "\n\n".join([f"## {_in_markdown(title)}", *texts, note]) + "\n")
+
+
+def _in_markdown(text: str) -> str:
+    """Return a text as Markdown shows it, on one line: markup in a name stays text."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return plain.replace("|", "\\|").replace("`", "\\`").replace("](", "]\\(")
 
 
 def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:

@@ -66,7 +66,7 @@ def audit_spec(experiment: Experiment, layout: Layout) -> Spec | None:
             f"key 'published' of the configuration: there is no folder {FOLDER / config.published}; there are "
             + ", ".join(sorted(known))
         )
-    studies = experiment.studies
+    studies = {name: experiment.studies[name] for name in experiment.targets}
     return Spec(
         title=config.titled(f"Audit: published numbers ({config.published}) beside ours"),
         published=config.published,

@@ -16,7 +16,8 @@ import torch
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import TensorReader, torch_dtype
-from l2s.errors import UserError
+from l2s.checkpoints.whole_model import check_whole
+from l2s.errors import UserError, first_line
 
 # Decoder layers are called alike in these, embeddings are not scaled and logits not capped.
 ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
@@ -37,7 +38,8 @@ class StreamedModel:
         norm: The final norm, float32.
 
     Raises:
-        UserError: The architecture is not one of ``ARCHITECTURES``, or files are missing or damaged.
+        UserError: The architecture is not one of ``ARCHITECTURES``, or files are missing or damaged, or the weights
+            are not what the config says.
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
@@ -45,18 +47,22 @@ class StreamedModel:
 
         self.folder, self.device = folder, torch.device(device)
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{folder / 'config.json'}: not a config that transformers reads ({reason})") from None
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # the library raises many kinds; each means that there is no config
+            raise UserError(
+                f"{folder / 'config.json'}: not a config that transformers reads ({first_line(error)})"
+            ) from error
         kinds = set(getattr(config, "layer_types", None) or [FULL_ATTENTION])
         if config.model_type not in ARCHITECTURES or kinds != {FULL_ATTENTION}:
             raise UserError(
                 f"{folder / 'config.json'}: calibration knows {', '.join(ARCHITECTURES)} with full attention, not "
                 f"{config.model_type} with {', '.join(sorted(kinds))}"
             )
+        check_whole(folder)
         with torch.device("meta"):
-            skeleton = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32).eval()
+            skeleton = AutoModelForCausalLM.from_config(
+                config, attn_implementation="sdpa", dtype=torch.float32, trust_remote_code=False
+            ).eval()
         self.reader = TensorReader(folder)
         self.piece = torch.empty(PIECE_ELEMENTS * ITEM_BYTES["F32"], dtype=torch.uint8)
         self.head = HEAD if HEAD in self.reader.places else EMBEDDING

@@ -51,7 +51,7 @@ def read_header(path: Path) -> dict[str, TensorPlace]:
                 raise ValueError
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path}: the safetensors header is not valid JSON; {FETCH_AGAIN}") from None
     entries.pop("__metadata__", None)
     data_start = 8 + length
@@ -77,6 +77,8 @@ def _place(path: Path, name: str, entry: dict, data_start: int) -> TensorPlace:
     if str(dtype) not in ITEM_BYTES:
         known = ", ".join(ITEM_BYTES)
         raise UserError(f"{path}: tensor '{name}' has dtype {dtype}; supported are {known}")
+    if not math.prod(shape):
+        raise UserError(f"{path}: tensor '{name}' of shape {shape} has no element; {FETCH_AGAIN}")
     nbytes = math.prod(shape) * ITEM_BYTES[dtype]
     if last - first != nbytes:
         raise UserError(f"{path}: tensor '{name}' of shape {shape} should have {nbytes:,} bytes; {FETCH_AGAIN}")
@@ -89,19 +91,28 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         UserError: There are none, or the index is malformed or names a file that is missing.
     """
-    index = folder / INDEX_NAME
+    index, single = folder / INDEX_NAME, folder / SINGLE_NAME
     if not index.is_file():
-        if not (folder / SINGLE_NAME).is_file():
+        if not single.is_file():
             hint = "; *.bin weights are not read" if any(folder.glob("*.bin")) else ""
             raise UserError(f"{folder}: neither {SINGLE_NAME} nor {INDEX_NAME} is there{hint}")
-        return [folder / SINGLE_NAME]
+        others = sorted(file.name for file in folder.glob("*.safetensors") if file.name != SINGLE_NAME)
+        if others:  # vLLM would read them all, transformers only the single one
+            raise UserError(
+                f"{folder / others[0]}: lies beside {SINGLE_NAME}, and no index names it; remove one of them"
+            )
+        return [single]
     try:
         names = sorted(set(map(os.fspath, json.loads(index.read_text())["weight_map"].values())))
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise UserError(f"{index}: not a valid index of weights; {FETCH_AGAIN}") from None
+    if not names:
+        raise UserError(f"{index}: key 'weight_map' names no file; {FETCH_AGAIN}")
     for name in names:
         if os.path.basename(name) != name or not (folder / name).is_file():
             raise UserError(f"{folder / name}: named in {INDEX_NAME} but missing; fetch the model again")
+    if single.is_file() and names != [SINGLE_NAME]:  # transformers would read it in place of the index
+        raise UserError(f"{single}: lies beside {INDEX_NAME}, which names other files; remove one of the two")
     return [folder / name for name in names]
 
 

@@ -143,9 +143,14 @@ def read_manifest(path: Path, kind: str | None = None) -> Manifest:
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
     """Write a manifest atomically, one line for each tensor and file."""
+    write_text(path, manifest_text(manifest))
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """Return what is written of a manifest."""
     values = manifest.model_dump(mode="json")
     lines = [f"{json.dumps(key)}: {_one_line_each(values[key])}" for key in sorted(values)]
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _one_line_each(value: Any) -> str:

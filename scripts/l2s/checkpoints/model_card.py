@@ -94,7 +94,7 @@ def model_card(manifest: Manifest, measured: Measured | None = None) -> str:
         method=manifest.recipe["method"],
         measured=f"\n{measured.text}" if measured else "",
         parents=_parents_table(manifest),
-        recipe=yaml.safe_dump(_public_recipe(manifest.recipe), sort_keys=False, allow_unicode=True),
+        recipe=yaml.safe_dump(public_recipe(manifest.recipe), sort_keys=False, allow_unicode=True),
         policies="\n".join(f"- **{key}**: {policy}" for key, policy in manifest.policies.items()),
         content_id=manifest.content_id,
     )
@@ -127,7 +127,8 @@ def public_name(source: str) -> str:
     return place.name if isinstance(place, Path) and place.is_absolute() else source
 
 
-def _public_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+def public_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe as others may read it."""
     named = {key: public_name(value) for key, value in recipe.items() if key in ("base", "model") and value}
     models = {"models": [public_name(source) for source in recipe["models"]]} if "models" in recipe else {}
     return {**recipe, **named, **models}

@@ -16,6 +16,7 @@ import numpy as np
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
+from l2s.errors import UserError
 from l2s.files import canonical_json, read_json
 
 SAMPLE_BYTES = 1 << 16
@@ -97,8 +98,11 @@ def _facts(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, str]:
     config = read_json(folder / "config.json", GET_AGAIN)
     tokenizer = _optional_json(folder / "tokenizer.json")
     generation = _optional_json(folder / "generation_config.json")
-    added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
-    entries = {**tokenizer.get("model", {}).get("vocab", {}), **added} if tokenizer else {}
+    try:
+        added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
+        entries = {**_vocabulary(tokenizer), **added}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{folder / 'tokenizer.json'}: not a tokenizer's; {GET_AGAIN}") from None
     own = {name: place for name, place in places.items() if name != HEAD}
     return {
         "architecture": str(config.get("model_type")),
@@ -109,12 +113,18 @@ def _facts(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, str]:
         "tied embeddings": "no" if HEAD in places else "yes",
         "context_length": str(config.get("max_position_embeddings")),
         "rope": _digest([config.get(key) for key in ("rope_theta", "rope_scaling", "rope_parameters")]),
-        "tokenizer entries": str(len(entries) or "no tokenizer.json"),
+        "tokenizer entries": f"{len(entries)}, {_digest(entries)}" if tokenizer else "no tokenizer.json",
         "special tokens": f"{len(added)}, {_digest(added)}",
         "chat template": _chat_template(folder),
         "end-of-sequence ids": f"{config.get('eos_token_id')} / {generation.get('eos_token_id')}",
         "generation config": _digest({k: v for k, v in generation.items() if k != "transformers_version"}),
     }
+
+
+def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
+    """Return the token ids of a tokenizer.json; unigram models list their tokens in the order of their ids."""
+    entries = tokenizer.get("model", {}).get("vocab", {})
+    return entries if isinstance(entries, dict) else {token: number for number, (token, _) in enumerate(entries)}
 
 
 def _chat_template(folder: Path) -> str:
@@ -144,7 +154,7 @@ def _distance(base: Mapping[str, TensorPlace], other: Mapping[str, TensorPlace])
         a, b = _sample(base[name]), _sample(other[name])
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         shift = float(np.linalg.norm(b - a)) / (float(np.linalg.norm(a)) or 1.0)
-        found.append((float(a @ b) / norms if norms else 1.0, shift))
+        found.append((float(a @ b) / norms if norms else 0.0, shift))  # zeros are like nothing
     return Distance(*(float(value) for value in np.median(found, axis=0))) if found else None
 
 

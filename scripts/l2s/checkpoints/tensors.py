@@ -115,7 +115,7 @@ class TensorWriter(_Files):
             end += tensor.nbytes
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         self.descriptors[file] = descriptor
         os.pwrite(descriptor, len(text).to_bytes(8, "little") + text, 0)
         os.truncate(descriptor, 8 + len(text) + end)

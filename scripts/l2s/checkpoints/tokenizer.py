@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from l2s.checkpoints.manifest import GET_AGAIN
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
 from l2s.files import read_json
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def load_tokenizer(folder: Path, needs_end: bool = False) -> PreTrainedTokenizer
     path = folder / "tokenizer_config.json"
     config = read_json(path, GET_AGAIN) if path.is_file() else {}
     try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: the tokenizer cannot be loaded ({str(error).splitlines()[0]})") from None
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the libraries raise many kinds; each means that there is no tokenizer
+        raise UserError(f"{folder}: the tokenizer cannot be loaded ({first_line(error)}); {GET_AGAIN}") from error
     if needs_end and tokenizer.eos_token_id is None:
         raise UserError(f"{folder}: the tokenizer names no end-of-sequence token, which answers must end in")
     _add_what_is_asked(tokenizer, config, path)

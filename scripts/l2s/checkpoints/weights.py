@@ -3,7 +3,7 @@
 Making files is a stage's work, and stages are above this floor: whoever starts them fills REBUILDERS and FETCHERS.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,14 @@ from filelock import FileLock
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from l2s.checkpoints.headers import weight_files
+from l2s.checkpoints.headers import read_headers, weight_files
 from l2s.checkpoints.manifest import (
     CONFIG_FILES,
+    GET_AGAIN,
     MANIFEST_NAME,
+    FileRecord,
     Manifest,
+    TensorRecord,
     config_file_records,
     content_id,
     read_manifest,
@@ -25,9 +28,10 @@ from l2s.checkpoints.manifest import (
 )
 from l2s.checkpoints.model_entry import split_source
 from l2s.checkpoints.tensors import digest_tensors
+from l2s.checkpoints.whole_model import check_layers, check_tied
 from l2s.config import PROJECT
 from l2s.errors import UserError
-from l2s.files import temporary_folder
+from l2s.files import read_json, sha256_file, temporary_folder
 
 LOCK_NAME = ".rebuild.lock"
 ID_DIGITS = 16
@@ -141,14 +145,25 @@ class Checkpoint:
             yield folder
 
     def _find(self, names: list[str]) -> Path | None:
-        """Return the folder if each of these files is there with its size, else None."""
+        """Return the folder if each of these files is there, whole as far as is seen quickly, else None.
+
+        Weights have their size (``checked_weights`` reads them), config and tokenizer their digest.
+
+        Raises:
+            UserError: A file lies there that belongs to config or tokenizer, and that the manifest does not know.
+        """
         fetched = self.manifest.kind == "fetched"
         folder = local_folder(self.manifest.source) if fetched else self.manifest_path.parent
         if folder is None:
             return None
-        sizes = {name: self.manifest.files[name].bytes for name in names}
-        whole = all((folder / name).is_file() and (folder / name).stat().st_size == sizes[name] for name in names)
-        return folder if whole else None
+        known = self.manifest.files
+        for name in CONFIG_FILES:
+            if name not in known and (folder / name).is_file():
+                raise UserError(
+                    f"{folder / name}: lies beside the model's files and would be used, but the manifest does not know "
+                    "it; remove it, or make the checkpoint again"
+                )
+        return folder if all(_is_whole(folder / name, known[name]) for name in names) else None
 
     def _make_again(self) -> Path:
         print(f"files of {self.manifest_path.parent} are not there: they are made again", flush=True)
@@ -157,6 +172,12 @@ class Checkpoint:
         if folder is None:
             raise UserError(f"{self.manifest_path}: the checkpoint could not be made again; see the lines above")
         return folder
+
+
+def _is_whole(path: Path, record: FileRecord) -> bool:
+    if not path.is_file() or path.stat().st_size != record.bytes:
+        return False
+    return path.name not in CONFIG_FILES or sha256_file(path) == record.sha256
 
 
 def local_folder(source: str) -> Path | None:
@@ -196,6 +217,17 @@ def find_weights(given: str) -> Path:
     return Checkpoint.from_manifest(path).weights() if path.name == MANIFEST_NAME else locate(given)
 
 
+def recorded_tensors(given: str, folder: Path) -> Mapping[str, TensorRecord]:
+    """Return what the manifest of a model says of its tensors; nothing if it has none.
+
+    Args:
+        given: The model, as given to ``find_weights``.
+        folder: Its folder, as returned.
+    """
+    path = Path(given) if Path(given).name == MANIFEST_NAME else folder / MANIFEST_NAME
+    return read_manifest(path).tensors if path.is_file() else {}
+
+
 def lasting_source(given: str) -> str:
     """Return a model's source as a manifest keeps it: it means the same from any working directory.
 
@@ -216,10 +248,14 @@ def describe_model(folder: Path, source: str, licence: str | None = None) -> Man
     """Return the manifest of a model that was not made here: digests of every tensor and file.
 
     Raises:
-        UserError: A file is missing or damaged, or a tensor holds NaN or infinity.
+        UserError: A file is missing or damaged, tensors and config do not belong together, or a tensor holds NaN or
+            infinity.
     """
     files = config_file_records(folder) | weight_records(weight_files(folder), digests=True)
+    config = read_json(folder / "config.json", GET_AGAIN)
+    check_layers(folder, read_headers(folder), config)
     tensors = digest_tensors(folder, check_finite=True)
+    check_tied(folder, tensors, config)
     return Manifest(
         kind="fetched",
         content_id=content_id(tensors, files),

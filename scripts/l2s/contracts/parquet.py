@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
 from l2s.files import atomic_path
 
 
@@ -46,11 +46,11 @@ def table_of(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a table atomically; ``metadata`` is added to the file's key-value metadata."""
+    """Write a table atomically, each page with its checksum; ``metadata`` joins the file's key-value metadata."""
     if metadata:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **metadata})
     with atomic_path(path) as partial:
-        pq.write_table(table, partial, compression="zstd")
+        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -62,15 +62,18 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
         columns: The columns to read; None: all.
 
     Raises:
-        UserError: The file is missing, is no Parquet, or has other columns.
+        UserError: The file is missing, is no Parquet, is damaged, or has other columns.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        table = pq.read_table(path, columns=columns)
         written = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from None
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        table.validate(full=True)
+    except Exception as error:  # what is read of a damaged file may fail in many ways
+        raise UserError(
+            f"{path}: not a readable Parquet file ({first_line(error)}); make it again, or copy it again"
+        ) from None
     found = {field.name: field.type for field in written}
     wanted = {field.name: field.type for field in schema}
     if found != wanted:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from l2s.checkpoints.tokenizer import adds_begin
 from l2s.decoding.settings import PromptEntry
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
+from l2s.limits import time_limit
 
 PLACES = re.compile(r"\{(question|answer)\}")
 # Of a long prompt, so many token ids and characters of its beginning and of its end are described.
 IDS, CHARACTERS = 12, 80
+LONGEST_RENDERING = 10.0  # seconds that a chat template may take: it can hold loops within loops
 
 
 class Example(NamedTuple):
@@ -111,15 +113,17 @@ class Prompt:
         )
 
     def _chat(self, question: str) -> str:
-        from jinja2 import TemplateError
-
         messages = [{"role": "user", "content": _fill(self.entry.chat.user, question=question)}]
         if self.entry.chat.system is not None:
             messages.insert(0, {"role": "system", "content": self.entry.chat.system})
         try:
-            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            raise UserError(f"{self.tokenizer.name_or_path}: the chat template refuses the prompt: {error}") from None
+            with time_limit(LONGEST_RENDERING):
+                return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template comes from outside, and may fail in any way
+            raise UserError(
+                f"{self.tokenizer.name_or_path}: the chat template refuses the prompt: {first_line(error)}; use a "
+                "prompt with 'template', or correct the model's chat template"
+            ) from error
 
 
 def _fill(template: str, **values: str) -> str:

@@ -29,6 +29,8 @@ from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
 from l2s.files import read_json
 
+SHOWN = 60  # characters of a prompt in a message
+
 
 class Question(NamedTuple):
     """A question: its benchmark, its identifier there, its text."""
@@ -70,6 +72,10 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
     """
     config = read_json(folder / "config.json", GET_AGAIN)
     longest = config.get("max_position_embeddings")
+    if longest is not None and (not isinstance(longest, int) or longest < 1):
+        raise UserError(
+            f"{folder / 'config.json'}: 'max_position_embeddings' must be a number above 0 (found {longest!r})"
+        )
     if longest is None and settings.context_length is None:
         raise UserError(
             f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'context_length' in the decode settings"
@@ -80,8 +86,14 @@ def read_model(folder: Path, settings: DecodingEntry) -> Model:
         )
     tokenizer = load_tokenizer(folder)
     generation = folder / "generation_config.json"
-    listed = (read_json(generation, GET_AGAIN) if generation.is_file() else config).get("eos_token_id")
-    stop_ids = {*(listed if isinstance(listed, list) else [listed]), tokenizer.eos_token_id} - {None}
+    file = generation if generation.is_file() else folder / "config.json"
+    listed = read_json(file, GET_AGAIN).get("eos_token_id")
+    listed = listed if isinstance(listed, list) else [listed]
+    if wrong := [one for one in listed if one is not None and (not isinstance(one, int) or one < 0)]:
+        raise UserError(
+            f"{file}: 'eos_token_id' must be token ids, numbers from 0 on (found {wrong[0]!r}); {GET_AGAIN}"
+        )
+    stop_ids = {*listed, tokenizer.eos_token_id} - {None}
     if not stop_ids:
         raise UserError(f"{folder}: neither generation config nor tokenizer names an end-of-sequence token")
     return Model(tokenizer, frozenset(stop_ids), settings.context_length or longest)
@@ -155,6 +167,7 @@ class Session:
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         rows = [one for part in asked for one in part]
+        _refuse_equal_prompts(rows)
         print(self.prompt.describe(rows[0].question.benchmark, rows[0].question.text))
         batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
         wanted = {request.key for batch in batches for request in batch}
@@ -260,3 +273,20 @@ class Session:
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
             "imported_score": None,
         }
+
+
+def _refuse_equal_prompts(rows: Sequence[Asked]) -> None:
+    """Refuse prompts that are the same for different questions: the model would be asked something else.
+
+    Raises:
+        UserError: A chat template leaves out the message, or the tokenizer has one token for what differs.
+    """
+    first: dict[tuple[int, ...], Question] = {}
+    for one in rows:
+        before = first.setdefault(one.request.prompt_ids, one.question)
+        if before.text.split() != one.question.text.split():
+            raise UserError(
+                f"questions {before.question_id!r} and {one.question.question_id!r} of '{one.question.benchmark}' have "
+                f"the same prompt ({one.prompt[:SHOWN]!r}): the chat template leaves it out, or the tokenizer "
+                "cannot tell them apart; use another prompt, or the tokenizer of another model"
+            )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from l2s.config import StrictModel, suggestion
 from l2s.decoding.parallel import tensor_parallel
@@ -15,6 +15,8 @@ QUESTION, ANSWER = "{question}", "{answer}"
 COLDEST = 0.01
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+Tokens = Annotated[int, Field(gt=0, le=10_000_000)]
+Devices = Annotated[int, Field(gt=0, le=1024)]
 # The key that holds each engine's own options.
 ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
 
@@ -107,11 +109,13 @@ class PromptEntry(StrictModel):
 class Sampling(StrictModel):
     """How tokens are chosen."""
 
-    temperature: float = Field(0.0, ge=0, description="0 is greedy")
+    temperature: float = Field(0.0, ge=0, le=100, description="0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="sample among the likeliest tokens that hold this probability")
-    top_k: int = Field(0, ge=0, description="sample among so many likeliest tokens; 0: no limit")
-    samples: int = Field(1, ge=1, description="responses per question")
-    seed: int = Field(0, ge=0, description="seed of sampling; every sample of every question has a stream of its own")
+    top_k: int = Field(0, ge=0, le=10_000_000, description="sample among so many likeliest tokens; 0: no limit")
+    samples: int = Field(1, ge=1, le=10_000, description="responses per question")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="seed of sampling; every sample of every question has a stream of its own"
+    )
 
     @model_validator(mode="after")
     def _greedy_is_one(self) -> "Sampling":
@@ -133,11 +137,13 @@ class Role(StrEnum):
 class VllmOptions(StrictModel):
     """How vLLM uses its devices."""
 
-    tensor_parallel: PositiveInt | Literal["auto"] = Field(
+    tensor_parallel: Devices | Literal["auto"] = Field(
         "auto",
         description="devices that share a model's weights; auto: the fewest that hold them in the dtype (on a CPU 1)",
     )
-    device_memory_gb: float = Field(80.0, gt=0, description="memory of a device in 10^9 bytes, which 'auto' goes by")
+    device_memory_gb: float = Field(
+        80.0, gt=0, le=10_000, description="memory of a device in 10^9 bytes, which 'auto' goes by"
+    )
     memory_utilization: float | None = Field(
         None,
         gt=0,
@@ -145,7 +151,7 @@ class VllmOptions(StrictModel):
         description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
         "machine's for the cache (0.1 if absent)",
     )
-    max_num_seqs: int = Field(256, gt=0, description="responses decoded together, at most")
+    max_num_seqs: int = Field(256, gt=0, le=100_000, description="responses decoded together, at most")
     enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
 
 
@@ -155,10 +161,10 @@ class DecodingEntry(StrictModel):
     prompt: str | dict[Role, str] = Field(
         description="name of the prompt's entry; one name, or one for each of quick, slow, merged"
     )
-    max_new_tokens: PositiveInt | dict[Role, PositiveInt] = Field(
+    max_new_tokens: Tokens | dict[Role, Tokens] = Field(
         description="budget: tokens that a response may have; a number, or one for each of quick, slow, merged"
     )
-    context_length: PositiveInt | dict[Role, PositiveInt] | None = Field(
+    context_length: Tokens | dict[Role, Tokens] | None = Field(
         None,
         description="prompt and response together, in tokens; a number, or one for some of quick, slow, merged; "
         "the model's where absent",
@@ -173,6 +179,7 @@ class DecodingEntry(StrictModel):
     batch_size: int | None = Field(
         default_factory=lambda given: 64 if given.get("engine") == "transformers" else None,
         gt=0,
+        le=100_000,
         description="responses that the engine transformers decodes together; 64 if absent",
     )
     vllm: VllmOptions | None = Field(
@@ -180,7 +187,10 @@ class DecodingEntry(StrictModel):
         description="options of the engine vllm",
     )
     cpu_threads: int = Field(
-        1, gt=0, description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it"
+        1,
+        gt=0,
+        le=4096,
+        description="threads on the CPU; a setting, because the order of a sum and so its last bit follow it",
     )
 
     @field_validator("dtype")

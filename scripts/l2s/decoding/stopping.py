@@ -5,12 +5,17 @@ A stop string ends a response with the first token after which the response's te
 token of its own in the tokenizer (``<|im_end|>`` in Qwen's, not in DeepSeek's) is a stop token there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 # Where a token splits a character, or the decoder strips a space, the first characters of a part may differ.
 GARBLED = 4
+# What decoders write in place of bytes that are no whole character.
+UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+# A tail is shortened when it has so many tokens for each character that must stay.
+TOKENS_A_CHARACTER = 4
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Stops:
         added = tokenizer.get_added_vocab()
         return cls(frozenset({*own_ids, *(added[text] for text in strings if text in added)}), strings, tokenizer)
 
+    @cached_property
+    def completing(self) -> Mapping[int, bool]:
+        """By token, whether a stop string can become complete with it."""
+        return _Completing(self)
+
     def text(self, output_ids: Sequence[int]) -> str:
         """Return a response's text: special tokens left out, cut before the first stop string."""
         text = self.spell(output_ids)
@@ -47,7 +57,8 @@ class Stops:
 class Watch:
     """Watches one response grow and says when it ends.
 
-    It spells only the last tokens again: enough of them to hold any stop string that is not complete yet.
+    It spells only the last tokens again, enough of them to hold any stop string that is not complete yet, and only when
+    a token comes that can complete one.
     """
 
     def __init__(self, stops: Stops) -> None:
@@ -55,18 +66,39 @@ class Watch:
         self.ended = False
         self._tail: list[int] = []
         self._reach = max(map(len, stops.strings), default=0) + GARBLED
+        self._longest = TOKENS_A_CHARACTER * self._reach
 
     def sees(self, token: int) -> None:
         """Take the next token; ``ended`` says then whether the response ends with it."""
-        self.ended = token in self.stops.ids or self._completes_a_string(token)
+        self.ended = token in self.stops.ids or (bool(self.stops.strings) and self._completes_a_string(token))
 
     def _completes_a_string(self, token: int) -> bool:
-        if not self.stops.strings:
-            return False
         self._tail.append(token)
-        text = self.stops.spell(self._tail)
-        if len(text) > 2 * self._reach:
+        found = self.stops.completing[token] and any(
+            stop in self.stops.spell(self._tail) for stop in self.stops.strings
+        )
+        if len(self._tail) >= self._longest:
             half = self._tail[len(self._tail) // 2 :]
             if len(self.stops.spell(half)) >= self._reach:
                 self._tail = half
-        return any(stop in text for stop in self.stops.strings)
+            else:  # special tokens spell nothing: look again when there are twice as many
+                self._longest *= 2
+        return found
+
+
+class _Completing(dict[int, bool]):
+    """By token, looked up once: whether a stop string can become complete with it.
+
+    It can if the token spells the last character of one, or only a part of a character.
+    """
+
+    def __init__(self, stops: Stops) -> None:
+        super().__init__()
+        self._stops = stops
+        self._last = {stop[-1] for stop in stops.strings}
+
+    def __missing__(self, token: int) -> bool:
+        # Twice, as decoders may strip the space before the first.
+        text = self._stops.spell([token, token])
+        self[token] = UNDECODABLE in text or not self._last.isdisjoint(text)
+        return self[token]

@@ -12,10 +12,12 @@ from l2s.errors import UserError
 from l2s.experiment.measured import checkpoints_of
 from l2s.experiment.recipes import Merge
 from l2s.experiment.registry import Registry
+from l2s.experiment.results_folder import check_folder
 from l2s.experiment.schema import MainConfig
 from l2s.experiment.study import Line, Study
 from l2s.experiment.trainings import TrainedCheckpoint
-from l2s.layout import Layout, fetched, is_fetched, is_imported, model_of
+from l2s.layout import Layout, fetched, is_fetched, is_imported, model_of, round_study
+from l2s.search.candidates import Candidates, read_candidates
 
 
 class Experiment:
@@ -24,7 +26,9 @@ class Experiment:
     Attributes:
         config: The top-level configuration.
         registry: The entries of ``config/``.
-        studies: The configured studies and those of their groups, by name.
+        studies: The configured studies, those of their groups, and the rounds of searches that are known so far, by
+            name.
+        targets: The names of those that are entries: all but the rounds.
         lines: The lines of each study that compares responses, by its name.
         merges: The merged checkpoints of all studies, by their path under ``checkpoints/``.
         trainings: The trained ones, likewise.
@@ -41,13 +45,19 @@ class Experiment:
         self.config = validate(
             MainConfig, config, "configuration (--configfile, else config/config.yaml, and --config)"
         )
+        check_folder(self.config.results, "results")
+        if self.config.scratch is not None:
+            check_folder(self.config.scratch, "scratch")
         self.registry = Registry(folder, self.config)
         self.studies: dict[str, Study] = {}
         self.lines: dict[str, list[Line]] = {}
         self.merges: dict[str, Merge] = {}
         self.trainings: dict[str, TrainedCheckpoint] = {}
+        self._rounds: dict[str, Candidates] = {}
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
+        self.targets = list(self.studies)
+        self._add_known_rounds()
 
     def _add_study(self, name: str, asked_by: str, groups: tuple[str, ...] = ()) -> None:
         """Add a study, and those that belong to it; ``groups`` are the ones that it belongs to."""
@@ -60,11 +70,44 @@ class Experiment:
         where = str(self.registry.file("studies", name))
         for member in study.members:
             self._add_study(member, where, (*groups, name))
+        self._build(name, study, where)
+
+    def _build(self, name: str, study: Study, where: str) -> None:
         made = study.build(where, self.registry)
         if made:
             self.lines[name] = [line for line, _ in made]
         self.merges.update((line.checkpoint, how) for line, how in made if isinstance(how, Merge))
         self.trainings.update((line.checkpoint, how) for line, how in made if isinstance(how, TrainedCheckpoint))
+
+    def _add_known_rounds(self) -> None:
+        """Add the rounds of searches whose candidates lie in the results folder, some of which may be stale."""
+        layout = Layout(self.config.results)
+        for name in self.targets:
+            for round_name in self.studies[name].round_names:
+                if Path(layout.candidates(name, round_name)).is_file():
+                    self.add_round(name, round_name)
+
+    def add_round(self, search: str, round_name: str) -> None:
+        """Add a round of a search, a study of its own, with the candidates that lie in the results folder.
+
+        Candidates are not known before the rounds before have been decoded, so this is called again and again while a
+        run goes on.
+
+        Raises:
+            UserError: The candidates' file is missing or damaged.
+        """
+        path = Path(Layout(self.config.results).candidates(search, round_name))
+        candidates = read_candidates(path)
+        name = round_study(search, round_name)
+        if self._rounds.get(name) == candidates:
+            return
+        self._rounds[name] = candidates
+        recipes = [candidate.recipe for candidate in candidates.candidates]
+        for member, study in self.studies[search].round(search, round_name, recipes, self.registry).items():
+            self.studies[member] = study
+            self._build(member, study, str(path))
+        for known in ("checkpoints", "calibrations", "asked", "roles"):
+            self.__dict__.pop(known, None)
 
     def check_targets(self, rules: Iterable[str]) -> None:
         """Refuse a study that has the name of one of the workflow's rules: both are targets of Snakemake's.
@@ -72,7 +115,7 @@ class Experiment:
         Raises:
             UserError: Names the study's file.
         """
-        for name in sorted(self.studies.keys() & set(rules)):
+        for name in sorted(set(self.targets) & set(rules)):
             file = self.registry.file("studies", name)
             raise UserError(f"{file}: a study cannot be called '{name}': a rule has that name; rename the file")
 

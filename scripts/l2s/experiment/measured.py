@@ -86,7 +86,8 @@ class MeasuredStudy(Study):
                     yield MadeLine(Line(pair_name, roles[model], label, {}, fetched(model), reference), None)
                     shown.discard(model)
             for number, asked in enumerate(self.recipes, start=1):
-                for values, source in _recipes(asked, f"{where}, recipe {number}", registry):
+                named, written, source = _recipe(asked, f"{where}, recipe {number}", registry)
+                for values in ({**named, **one} for one in expand(written, source)):
                     made = _make(pair_name, pair, values, source, registry)
                     yield MadeLine(_line(pair_name, made, reference), made)
         if shown:
@@ -100,21 +101,22 @@ def checkpoints_of(lines: Iterable[Line]) -> set[str]:
     return {name for line in lines for name in (line.checkpoint, line.reference)}
 
 
-def _recipes(asked: str | dict[str, Any], where: str, registry: Registry) -> Iterator[tuple[Any, str]]:
-    """Yield the values of each recipe that a study's item stands for, and what messages call their source."""
-    if isinstance(asked, str):
-        yield registry.recipe(asked, where)
-        return
-    written = dict(asked)
+def recipes_of(asked: Iterable[str | dict[str, Any]], where: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return recipes as a study writes them, on top of the entries that they name, with their lists and ranges."""
+    parts = [_recipe(one, f"{where}, recipe {number}", registry) for number, one in enumerate(asked, start=1)]
+    return [{**named, **written} for named, written, _ in parts]
+
+
+def _recipe(asked: str | dict[str, Any], where: str, registry: Registry) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Return the values of the entry that an item names, what the item says itself, and what messages call it."""
+    written = {"recipe": asked} if isinstance(asked, str) else dict(asked)
     named = written.pop("recipe", None)
-    for values in expand(written, where):
-        if named is None:
-            yield values, where
-        else:
-            start, file = registry.recipe(str(named), where)
-            if not isinstance(start, dict):
-                raise UserError(f"{file}: expected a mapping with 'method' and its hyper-parameters")
-            yield {**start, **values}, where
+    if named is None:
+        return {}, written, where
+    start, file = registry.recipe(str(named), where)
+    if not isinstance(start, dict):
+        raise UserError(f"{file}: expected a mapping with 'method' and its hyper-parameters")
+    return start, written, file if isinstance(asked, str) else where
 
 
 def _make(pair_name: str, pair: PairEntry, values: Any, where: str, registry: Registry) -> Merge | TrainedCheckpoint:

@@ -1,6 +1,5 @@
 """Registry of ``config/``, each read once and checked with what it refers to."""
 
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
-from l2s.layout import IMPORTS, MODELS
+from l2s.layout import IMPORTS, MODELS, entry_of
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
@@ -25,7 +24,6 @@ from l2s.sources.imports import ImportEntry
 Entry = TypeVar("Entry", bound=BaseModel)
 
 STUDY_KINDS, DEFAULT_KIND = "l2s.experiment.studies", "table"
-STUDY_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")  # it is a target of Snakemake's and a part of paths
 
 
 class Registry:
@@ -47,15 +45,11 @@ class Registry:
         return self.folder / kind / f"{self._stand_in(kind, name)}.yaml"
 
     def _stand_in(self, kind: Folder, name: str) -> str:
+        name = entry_of(name) if kind == "decoding" else name
         return self.config.stand_ins.get(kind, {}).get(name, name)
 
     def study(self, name: str, asked_by: str) -> Study:
         """Return a study; its key ``kind`` decides what else it may say."""
-        if not STUDY_NAME.fullmatch(name):
-            raise UserError(
-                f"{asked_by}: a study cannot be called '{name}': use letters, digits, '_', '.' and '-', the first one "
-                "no '.' or '-'; rename its file"
-            )
         file = self._find("studies", name, asked_by)
         values = read_values(file)
         kind = values.get("kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND

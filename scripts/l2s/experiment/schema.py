@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from l2s.config import StrictModel
+from l2s.config import NAME, StrictModel
 
 Folder = Literal[
     "models",
@@ -32,7 +32,9 @@ class MainConfig(StrictModel):
         None, description="folder for weights that are not kept, best on each node; absent: in the results folder"
     )
     published: str | None = Field(
-        None, description="folder of config/published whose numbers the studies are compared with; absent: no audit"
+        None,
+        pattern=NAME.pattern,
+        description="folder of config/published whose numbers the studies are compared with; absent: no audit",
     )
     decoding: str | None = Field(None, description="entry of config/decoding that takes the place of every study's own")
     stand_ins: dict[Folder, dict[str, str]] = Field(
@@ -40,7 +42,7 @@ class MainConfig(StrictModel):
     )
     title_prefix: str = Field("", description="what every page's title begins with")
     first_questions: int | None = Field(None, gt=0, description="ask only so many questions of each benchmark")
-    merge_threads: int = Field(4, gt=0, description="tensors that a merge job works on at a time")
+    merge_threads: int = Field(4, gt=0, le=4096, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
     )
@@ -49,9 +51,9 @@ class MainConfig(StrictModel):
         description="where calibrations are measured; auto: on a GPU where the jobs' machine has one, and always on a "
         "cluster, else on the CPU. No calibration is measured again because of it",
     )
-    calibration_threads: int = Field(4, gt=0, description="threads of a calibration job on the CPU")
+    calibration_threads: int = Field(4, gt=0, le=4096, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(
-        16, gt=0, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
+        16, gt=0, le=1_000_000, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )
 
     def titled(self, title: str) -> str:

@@ -62,6 +62,11 @@ class Study(StrictModel, ABC):
         """The studies that belong to this one."""
         return ()
 
+    @property
+    def round_names(self) -> tuple[str, ...]:
+        """The rounds of a search; no other study has any."""
+        return ()
+
     def configured(self, config: MainConfig) -> Self:
         """Return the study as the top-level configuration changes it."""
         return self.model_copy(update={"title": config.titled(self.title)})

@@ -9,22 +9,44 @@ Several lists give every combination, the last varying fastest; lists in nested 
 
 from decimal import Decimal
 from itertools import product
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 from l2s.errors import UserError
 
 RANGE_KEYS = {"from", "to", "step"}
-# A merge of a large model takes minutes to hours: a longer range is a slip of the pen.
+# A merge of a large model takes minutes to hours: a longer range, or more combinations, are a slip of the pen.
 MOST_VALUES = 100
+MOST_RECIPES = 500
 
 
 def expand(values: Any, where: str) -> list[Any]:
     """Return the recipes that ``values`` stands for, in order; one that holds no list stands for itself.
 
     Raises:
-        UserError: A list is empty, or a range is incomplete, endless or does not lead from its start to its end.
+        UserError: A list is empty, a range is incomplete, endless or does not lead from its start to its end, or there
+            are more combinations than anybody can mean.
     """
+    if (count := _count(values, where)) > MOST_RECIPES:
+        raise UserError(
+            f"{where}: stands for {count:,} recipes, and {MOST_RECIPES} are the most: give fewer values, or ranges "
+            "with larger steps"
+        )
+    return _expand(values, where)
+
+
+def _count(values: Any, where: str) -> int:
+    """Return how many recipes ``values`` stands for, without making any."""
+    if isinstance(values, list):
+        return len(values)
+    if not isinstance(values, dict):
+        return 1
+    if values and values.keys() <= RANGE_KEYS:
+        return len(_range(values, where))
+    return prod(_count(value, where) for value in values.values())
+
+
+def _expand(values: Any, where: str) -> list[Any]:
     if isinstance(values, list):
         if not values:
             raise UserError(f"{where}: an empty list stands for no recipe; give it values or remove it")
@@ -33,8 +55,21 @@ def expand(values: Any, where: str) -> list[Any]:
         return [values]
     if values and values.keys() <= RANGE_KEYS:
         return _range(values, where)
-    choices = [expand(value, where) for value in values.values()]
+    choices = [_expand(value, where) for value in values.values()]
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*choices)]
+
+
+def listed(values: Any, where: str) -> Any:
+    """Return ``values`` with each range in it as the list of its values.
+
+    Raises:
+        UserError: As of ``expand``.
+    """
+    if isinstance(values, dict):
+        if values and values.keys() <= RANGE_KEYS:
+            return _range(values, where)
+        return {key: listed(value, where) for key, value in values.items()}
+    return expand(values, where) if isinstance(values, list) else values
 
 
 def _range(values: dict[str, Any], where: str) -> list[float]:

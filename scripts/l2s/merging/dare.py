@@ -8,7 +8,7 @@ averaged together with the quick model; for one slow model that is θ_base + δ/
 task arithmetic or TIES are ``dare_ta`` and ``dare_ties``.
 
 DEVIATES: the released code draws masks from torch's global generator; here each element's fate depends on its address
-alone (``engine/noise.py``), so that the same tensors come out whatever the chunk size, thread count or device.
+alone (``engine/random_masks.py``), so that the same tensors come out whatever the chunk size, thread count or device.
 ``fidelity: released`` therefore follows that code's dtypes, but cannot give its weights.
 """
 

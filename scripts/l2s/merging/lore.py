@@ -58,7 +58,7 @@ class Lore(Scaled):
     min_models: ClassVar[int] = 2
 
     mu: float = Field(0.01, ge=0, description="μ: what is taken off every singular value")
-    iterations: int = Field(20, ge=1, description="steps of coordinate descent")
+    iterations: int = Field(20, ge=1, le=1000, description="steps of coordinate descent")
     start: Literal["quick", "mean"] = Field("quick", description="where θ₀ starts: the first model, or the mean of all")
     combine: Literal["average", "ties"] = Field("ties", description="how the low-rank parts become one")
     keep_fraction: float = Field(0.2, gt=0, le=1, description="share of each part's elements that ties keeps (density)")

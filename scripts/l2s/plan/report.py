@@ -23,6 +23,7 @@ from l2s.plan.jobs import PlannedJob, jobs_to_run
 from l2s.plan.on_cpu import check_cpu_memory, cpu_table
 from l2s.plan.prompts import check_prompts
 from l2s.plan.schedule import Job, lower_bound, makespan
+from l2s.plan.searches import search_notes, searches_table
 from l2s.progress import clock
 
 GPU_COUNTS = (1, 4, 8)
@@ -56,6 +57,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     on_cpu = [one for one, job in decodes.items() if not job.gpus]
     if on_cpu:
         console.print(cpu_table(costs, on_cpu))
+    if (searches := searches_table(experiment, costs)).row_count:
+        console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
     console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
     if (assumptions := assumptions_table(experiment)).row_count:
@@ -69,7 +72,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     for sentence in gpu_needs(experiment, [(job.rule, job.wildcards) for job in jobs]):
         if device_here() == "cpu":
             console.print("[red]to do[/]", f"no GPU here (a cluster's nodes may have some); {sentence}", soft_wrap=True)
-    for sentence in [*unreachable_budgets(experiment), *short_budgets(costs, decodes)]:
+    notes = [*unreachable_budgets(experiment), *short_budgets(costs, decodes), *search_notes(experiment)]
+    for sentence in notes:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
     source = "what this results folder has measured" if any(map(costs.decoded, {one[1] for one in decodes})) else ""
     source = " and ".join(filter(None, [source, "config/estimates.yaml"]))

@@ -27,6 +27,7 @@ from l2s.sources.web_files import fetch_file
 PROJECT = Path(__file__).resolve().parents[3]
 FILE_KINDS = (".jsonl", ".parquet")
 NEWEST = "main"
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold one, and no file in UTF-8 can
 
 
 class Source(StrictModel):
@@ -194,7 +195,10 @@ def _file_rows(path: str | Path, where: str) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{where}, line {number}: not valid JSON ({error}); correct it") from None
             if not isinstance(row, dict):
                 raise UserError(f"{where}, line {number}: not a JSON object; each line must hold one question")
             rows.append(row)
@@ -228,6 +232,10 @@ def value_of(row: Mapping[str, Any], field: ColumnPart, row_name: str) -> str:
             raise UserError(f"{row_name}: column '{field.column}' holds {len(value)} values; it must hold one")
         value = value[0]
     text = "" if value is None else str(value).strip()
+    if LONE_SURROGATE.search(text):
+        raise UserError(
+            f"{row_name}: column '{field.column}' holds half a character (a lone surrogate); correct the row"
+        )
     if field.pattern:
         found = re.search(field.pattern, text)
         text = found.group(1).strip() if found else ""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from l2s.config import StrictModel, suggestion
+from l2s.config import NAME, StrictModel, suggestion
 from l2s.contracts.examples import EXAMPLES
 from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
@@ -33,9 +33,11 @@ class ExamplesEntry(StrictModel):
 
     path: str | None = Field(None, description="local JSON or Python file, absolute or relative to the project")
     url: str | None = Field(None, pattern="^https?://", description="address of such a file")
-    sets: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None] = Field(
-        min_length=1,
-        description="name of a set in the file → sha256 of its rows; a run warns if that is null and says it",
+    sets: dict[Annotated[str, Field(pattern=NAME.pattern)], Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None] = (
+        Field(
+            min_length=1,
+            description="name of a set in the file → sha256 of its rows; a run warns if that is null and says it",
+        )
     )
 
     @model_validator(mode="after")

@@ -36,16 +36,18 @@ WARM_UP = 0.1
 class DirectPreferences(Training):
     """DPO with LoRA."""
 
-    epochs: int = Field(3, gt=0, description="passes over the training pairs")
+    epochs: int = Field(3, gt=0, le=1000, description="passes over the training pairs")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate")
-    max_tokens: int = Field(4096, gt=1, description="prompt and answer together, in tokens; longer answers are cut")
+    max_tokens: int = Field(
+        4096, gt=1, le=10_000_000, description="prompt and answer together, in tokens; longer answers are cut"
+    )
     beta: float = Field(0.1, gt=0, description="β: how strongly the policy is held to the reference")
-    batch_size: int = Field(1, gt=0, description="pairs computed together")
-    gradient_accumulation: int = Field(8, gt=0, description="batches a step")
+    batch_size: int = Field(1, gt=0, le=100_000, description="pairs computed together")
+    gradient_accumulation: int = Field(8, gt=0, le=100_000, description="batches a step")
     validation_share: float = Field(0.1, gt=0, lt=1, description="share of the pairs that is set apart for validation")
-    checkpoints: int = Field(6, gt=0, description="how many checkpoints are saved and compared, evenly spaced")
+    checkpoints: int = Field(6, gt=0, le=1000, description="how many checkpoints are saved and compared, evenly spaced")
     seed: int = Field(
-        0, ge=0, description="seed of the first adapter, the order of the pairs, and the validation pairs"
+        0, ge=0, lt=2**32, description="seed of the first adapter, the order of the pairs, and the validation pairs"
     )
 
     def train(self, material: Material, progress: Path) -> Trained:

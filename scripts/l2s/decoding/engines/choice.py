@@ -11,7 +11,7 @@ from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
 from l2s.errors import UserError
 from l2s.gpus import lease
-from l2s.provenance import module_digest
+from l2s.provenance import reached_digest
 
 ENGINE_PACKAGES = {"transformers": ("transformers", "torch"), "vllm": ("vllm", "transformers", "torch")}
 
@@ -44,13 +44,12 @@ def choose_engine(settings: DecodingEntry, engine: EngineChoice) -> DecodingEntr
 
 
 def engine_identity(settings: DecodingEntry) -> dict[str, str]:
-    """Return the versions of the engine's packages and the digests of its modules.
+    """Return the versions of the engine's packages and the digest of its module and all that it reaches by import.
 
     Raises:
         UserError: The engine is not installed.
     """
-    code = {"code": settings.engine_module, "stopping": "l2s.decoding.stopping"}
-    identity = {part: module_digest(module) for part, module in code.items()}
+    identity = {"code": reached_digest(settings.engine_module)}
     distributions = packages_distributions()  # vLLM's build for CPUs is distributed under another name
     for package in ENGINE_PACKAGES[settings.engine]:
         if package not in distributions:

@@ -13,6 +13,7 @@ import torch
 import transformers
 from transformers.utils.logging import disable_progress_bar
 
+from l2s.checkpoints.whole_model import load_whole
 from l2s.decoding.engines.interface import Completion, Heard, Request
 from l2s.decoding.settings import DecodingEntry, Sampling
 from l2s.decoding.stopping import Stops, Watch
@@ -33,7 +34,7 @@ class TransformersEngine:
         stops: What ends a response.
 
     Raises:
-        UserError: The device is not there, or the model does not load.
+        UserError: The device is not there, or the model does not load, or not all of it.
     """
 
     def __init__(self, folder: Path, settings: DecodingEntry, stops: Stops) -> None:
@@ -44,13 +45,7 @@ class TransformersEngine:
         self.sampling = settings.sampling
         self.device = torch.device(settings.device)
         self.stops = stops
-        try:
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, dtype=getattr(torch, settings.dtype), local_files_only=True
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"{folder}: transformers cannot load the model ({str(error).splitlines()[0]})") from None
-        self.model = model.to(self.device).eval()
+        self.model = load_whole(folder, settings.dtype).to(self.device).eval()
 
     def facts(self) -> dict[str, Any]:
         """Return versions and device, for the sidecar."""

@@ -27,6 +27,9 @@ from l2s.errors import UserError
 # Finished responses are handed over when there are so many, or so many seconds after the last.
 HAND_OVER = 128
 SECONDS_BETWEEN = 10.0
+# Where stop strings are looked for, tokens are handed over so many at a time: each hand-over costs more than looking at
+# its tokens. A response is cut where it ended all the same; up to so many tokens behind its end are generated in vain.
+STREAM_INTERVAL = 16
 # Shares of memory where the settings say none.
 GPU_MEMORY, CPU_CACHE = 0.9, 0.1
 
@@ -119,7 +122,7 @@ class VllmEngine:
             stop_token_ids=sorted(self.stops.ids),
             ignore_eos=True,  # the end-of-sequence token that vLLM would add counts only if it is among ours
             detokenize=False,
-            # Where strings can end a response, every token is looked at as it comes.
+            # Where strings can end a response, its tokens are looked at while it grows.
             output_kind=RequestOutputKind.DELTA if self.stops.strings else RequestOutputKind.FINAL_ONLY,
         )
 
@@ -208,6 +211,7 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
     return {
         "model": str(folder),
         "skip_tokenizer_init": True,
+        "trust_remote_code": False,
         "generation_config": "vllm",  # not the model's: sampling is what the settings say
         "dtype": settings.dtype,
         "max_model_len": settings.context_length,
@@ -215,6 +219,7 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
         # On a CPU the number of threads can only be set in a worker process.
         "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",
         "max_num_seqs": options.max_num_seqs,
+        "stream_interval": STREAM_INTERVAL,
         "enforce_eager": options.enforce_eager,
         "enable_prefix_caching": True,
         # Sampling the part of a prompt takes back a draw, which generators of the CPU cannot do.

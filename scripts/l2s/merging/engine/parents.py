@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from l2s.checkpoints.manifest import Parent
+from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, TensorRecord, read_manifest
 from l2s.checkpoints.model_card import stated_licence
 from l2s.checkpoints.weights import Checkpoint, lasting_source, locate
 from l2s.contracts.calibrations import Calibration, read_calibration
@@ -59,6 +59,22 @@ def _how_to_measure(name: str, side: CalibrationRequest, recipe: Recipe) -> str:
         f"  python scripts/calibrate.py --kind {side.kind} {models} --calibration-data {side.calibration_data} "
         f"--answer {side.answer} --out {name}.json    # --calibration {name}={name}.json"
     )
+
+
+def known_tensors(
+    parents: Iterable[tuple[Parent, Path]], manifests: Iterable[Path] = ()
+) -> dict[Path, Mapping[str, TensorRecord]]:
+    """Return, by a parent's folder, what manifests say of its tensors; a merge compares them while it reads them.
+
+    Args:
+        parents: The parents with their folders, as ``find_parents`` returns them.
+        manifests: Manifests of fetched models. Those that lie beside a parent's weights count as well.
+    """
+    parents = list(parents)
+    own = [folder / MANIFEST_NAME for _, folder in parents]
+    read = map(read_manifest, [*manifests, *(path for path in own if path.is_file())])
+    tensors = {manifest.content_id: manifest.tensors for manifest in read}
+    return {folder: tensors[parent.content_id] for parent, folder in parents if parent.content_id in tensors}
 
 
 def read_calibrations(

@@ -27,14 +27,19 @@ def keep_mask(seed: int, ordinal: int, tensor: str, offset: int, count: int, dro
     Returns:
         bool [count], False with probability ``drop_rate``.
     """
+    return draws(seed, ordinal, tensor, offset, count) >= dropped_values(drop_rate)
+
+
+def draws(seed: int, ordinal: int, tensor: str, offset: int, count: int) -> np.ndarray:
+    """Return one draw an element, uint16 [count], all its values equally likely; the arguments are ``keep_mask``'s."""
     name = f"{seed}/{ordinal}/{tensor}".encode()
     key = np.frombuffer(hashlib.sha256(name).digest()[:16], dtype="<u8")
     first_step, skipped = divmod(offset, DRAWS_PER_STEP)
     steps = -(-(skipped + count) // DRAWS_PER_STEP)
     # Philox increments its counter before the first draw; that shift is the same for every address.
     generator = np.random.Philox(key=key, counter=first_step)
-    draws = generator.random_raw(steps * 4).astype("<u8", copy=False).view("<u2")
-    return draws[skipped : skipped + count] >= dropped_values(drop_rate)
+    words = generator.random_raw(steps * 4).astype("<u8", copy=False)
+    return words.view("<u2")[skipped : skipped + count]
 
 
 def dropped_values(drop_rate: float) -> int:

@@ -30,7 +30,7 @@ class Inputs(StrictModel):
     fidelity: Literal["exact", "released"] = Field(
         "exact", description="released: what the paper's released code computes, see engine/plan.py; for comparison"
     )
-    max_shard_gb: float = Field(5.0, gt=0, description="size of a weight file in 10^9 bytes, at most")
+    max_shard_gb: float = Field(5.0, gt=0, le=100_000, description="size of a weight file in 10^9 bytes, at most")
 
 
 class Recipe(StrictModel):

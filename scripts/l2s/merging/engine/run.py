@@ -16,6 +16,7 @@ from l2s.checkpoints.manifest import (
     CalibrationRecord,
     Manifest,
     Parent,
+    TensorRecord,
     config_file_records,
     content_id,
     read_manifest,
@@ -64,6 +65,7 @@ def merge_checkpoint(
     workers: Workers,
     expected: Manifest | None = None,
     calibrations: Mapping[str, Calibration] | None = None,
+    known: Mapping[Path, Mapping[str, TensorRecord]] | None = None,
 ) -> Manifest:
     """Merge, and put the finished checkpoint at ``out``: weights, config files, manifest, statistics, card, sidecar.
 
@@ -74,10 +76,11 @@ def merge_checkpoint(
         workers: What to run on.
         expected: For a rebuild, the manifest that must come out; then ``out`` keeps its other files, manifest included.
         calibrations: What the method reads, by its names.
+        known: By a parent's folder, what is known of its tensors, as ``known_tensors`` returns it.
 
     Raises:
-        UserError: The models cannot be merged, the disk is full, a parent changed meanwhile, or a rebuild has another
-            content_id than ``expected``.
+        UserError: The models cannot be merged, the disk is full, a parent changed meanwhile or is not what is known of
+            it, or a rebuild has another content_id than ``expected``.
     """
     if workers.device == "cuda" and not torch.cuda.is_available():
         raise UserError("device 'cuda' was asked for but there is no CUDA device; use --device cpu")
@@ -91,7 +94,7 @@ def merge_checkpoint(
     sources = [folder for _, folder in parents]
     # The parents are looked at again before the result is put in place.
     with clear_disk_errors(target), atomic_folder(target) as folder, unchanged(sources):
-        merge = StreamingMerge(plan, folder, workers.threads, workers.device, keep=workers.keep)
+        merge = StreamingMerge(plan, folder, workers.threads, workers.device, keep=workers.keep, known=known)
         _announce(plan, merge, folder)
         tensors = dict(merge.run())
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)

@@ -22,7 +22,8 @@ import torch
 
 from l2s.checkpoints.headers import ITEM_BYTES
 from l2s.checkpoints.manifest import TensorRecord
-from l2s.checkpoints.tensors import TensorReader, TensorWriter, torch_dtype
+from l2s.checkpoints.tensors import TensorWriter, torch_dtype
+from l2s.checkpoints.verified import VerifyingReader
 from l2s.errors import UserError
 from l2s.merging.engine.contract import Chunk, Cost, Tally
 from l2s.merging.engine.plan import MergePlan
@@ -71,6 +72,7 @@ class StreamingMerge:
         device: Where methods compute; the same tensors come out on the CPU and on CUDA.
         chunk_elements: Elements per chunk; the result does not depend on it.
         keep: Whether the weights are written; else they are only digested.
+        known: By folder, what is known of a source's tensors; they are compared with it while they are read.
     """
 
     def __init__(
@@ -81,8 +83,9 @@ class StreamingMerge:
         device: str = "cpu",
         chunk_elements: int = CHUNK_ELEMENTS,
         keep: bool = True,
+        known: Mapping[Path, Mapping[str, TensorRecord]] | None = None,
     ) -> None:
-        self.plan, self.keep = plan, keep
+        self.plan, self.keep, self.known = plan, keep, known or {}
         self.method = plan.recipe.method
         self.folder = folder
         self.threads = threads
@@ -99,7 +102,8 @@ class StreamingMerge:
         """Merge every tensor and write it; return the tensors' records in the order of the files.
 
         Raises:
-            UserError: A value of a source or of the result is NaN or infinite; names the tensor.
+            UserError: A value of a source or of the result is NaN or infinite, or a tensor of a source is not the one
+                that is known; names the tensor.
             OSError: The disk is full, or another fault of the file system.
         """
         tally = self._tally()
@@ -107,7 +111,10 @@ class StreamingMerge:
         self.seconds = self.expected_seconds
         self.progress = Progress("merge", self.elements / 1e6, "million elements", effort=sum(self.seconds.values()))
         with ExitStack() as stack:
-            self.readers = [stack.enter_context(TensorReader(source.folder)) for source in self.plan.sources]
+            self.readers = [
+                stack.enter_context(VerifyingReader(source.folder, self.known.get(source.folder, {})))
+                for source in self.plan.sources
+            ]
             shard_bytes = int(self.plan.recipe.inputs.max_shard_gb * 1e9)
             self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes, self.keep))
             if self.whole_tensors:

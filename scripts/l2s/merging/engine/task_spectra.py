@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from l2s.checkpoints.manifest import TensorRecord
 from l2s.checkpoints.tensor_names import layer_of, module_of
 from l2s.checkpoints.tensors import TensorReader
+from l2s.checkpoints.verified import VerifyingReader
 from l2s.contracts.spectra import SPECTRA
 from l2s.merging.engine.contract import PIECE_ELEMENTS
 from l2s.merging.engine.plan import Source, read_sources
@@ -20,7 +23,9 @@ from l2s.merging.engine.values import is_finite, not_finite, raw_buffer, read_va
 from l2s.progress import Progress
 
 
-def measure_spectra(base: Path, model: Path, threads: int) -> pa.Table:
+def measure_spectra(
+    base: Path, model: Path, threads: int, known: Mapping[Path, Mapping[str, TensorRecord]] | None = None
+) -> pa.Table:
     """Return the singular values of every matrix of model − base, schema SPECTRA.
 
     One matrix is in memory at a time, as float32. Where only one of the two has an output layer of its own, the other's
@@ -30,9 +35,10 @@ def measure_spectra(base: Path, model: Path, threads: int) -> pa.Table:
         base: The base's folder.
         model: The model's folder.
         threads: Threads of the work on a matrix.
+        known: By folder, what is known of a model's tensors; they are compared with it while they are read.
 
     Raises:
-        UserError: The models' tensors differ, or hold NaN or infinity; names the tensor.
+        UserError: The models' tensors differ, hold NaN or infinity, or are not those that are known; names the tensor.
     """
     policies: dict[str, str] = {}
     sources = read_sources(base, [model], policies)
@@ -42,7 +48,10 @@ def measure_spectra(base: Path, model: Path, threads: int) -> pa.Table:
     progress = Progress("spectra", sum(map(prod, shapes.values())) / 1e6, "million elements")
     tables = []
     with ExitStack() as stack, torch_threads(threads):
-        readers = [stack.enter_context(TensorReader(source.folder)) for source in sources]
+        readers = [
+            stack.enter_context(VerifyingReader(source.folder, (known or {}).get(source.folder, {})))
+            for source in sources
+        ]
         for name, shape in shapes.items():
             values = singular_values(_task_vector(name, sources, readers).view(shape))
             tables.append(_rows(name, shape, values.numpy()))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from transformers.utils.logging import disable_progress_bar
 from trl import DPOConfig, DPOTrainer
 
+from l2s.checkpoints.whole_model import load_whole
 from l2s.errors import UserError
 from l2s.files import sync, write_text
 from l2s.progress import Progress
@@ -105,7 +106,4 @@ def load_model(folder: Path, device: str, dtype: str) -> Any:
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device 'cuda' is configured but there is no CUDA device; set 'device: cpu' or use a GPU")
     disable_progress_bar()
-    try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{folder}: transformers cannot load the model ({str(error).splitlines()[0]})") from None
+    return load_whole(folder, dtype)
