@@ -65,12 +65,10 @@ def test_all_missing_calibrations_are_named_at_once_with_the_commands_that_measu
     recipe = parse_recipe(values, "recipe.yaml")
     with pytest.raises(UserError) as caught:
         read_calibrations(recipe, {}, find_parents(recipe))
-    lines = str(caught.value).splitlines()[1:]
-    assert [line.split("# ")[1] for line in lines] == [
-        "--calibration quick=quick.json",
-        "--calibration slow_1=slow_1.json",
-    ]
-    assert f"--kind sensitivities --model {base} --calibration-data demo --answer slow --out quick.json" in lines[0]
+    said = str(caught.value)
+    assert "2 are missing: give --calibration quick=quick.json, measured by 'python scripts/calibrate.py" in said
+    assert f"--kind sensitivities --model {base} --calibration-data demo --answer slow --out quick.json'" in said
+    assert "; give --calibration slow_1=slow_1.json, measured by" in said
 
 
 def test_a_merge_overwrites_neither_its_parents_nor_foreign_files(make_model, tmp_path):

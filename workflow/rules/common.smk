@@ -127,10 +127,9 @@ def examples_asked(wildcards):
 def decode_memory(wildcards, input):
     """Return the memory of a decode job in MB.
 
-    While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
+    While the manifest is not there, Snakemake takes the FileNotFoundError that names it as "not known yet".
     """
-    if not Path(input.manifest).exists():
-        raise FileNotFoundError(input.manifest)
+    Path(input.manifest).stat()
     try:
         elements = read_manifest(Path(input.manifest)).elements
     except UserError as error:

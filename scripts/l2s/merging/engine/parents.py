@@ -56,8 +56,8 @@ def _how_to_measure(name: str, side: CalibrationRequest, recipe: Recipe) -> str:
     inputs = recipe.inputs
     models = " ".join(f"--model {inputs.base if model is None else inputs.models[model]}" for model in side.models)
     return (
-        f"  python scripts/calibrate.py --kind {side.kind} {models} --calibration-data {side.calibration_data} "
-        f"--answer {side.answer} --out {name}.json    # --calibration {name}={name}.json"
+        f"give --calibration {name}={name}.json, measured by 'python scripts/calibrate.py --kind {side.kind} {models} "
+        f"--calibration-data {side.calibration_data} --answer {side.answer} --out {name}.json'"
     )
 
 
@@ -97,8 +97,7 @@ def read_calibrations(
     if lacking := {name: side for name, side in asked.items() if name not in files}:
         lines = [_how_to_measure(name, side, recipe) for name, side in lacking.items()]
         raise UserError(
-            f"method '{recipe.method.method}' reads calibrations; measure what is missing, then merge with it:\n"
-            + "\n".join(lines)
+            f"method '{recipe.method.method}' reads calibrations, of which {len(lines)} are missing: {'; '.join(lines)}"
         )
     if not asked:
         return {}
