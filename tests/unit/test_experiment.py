@@ -308,16 +308,12 @@ def test_a_model_of_unknown_size_is_as_large_as_those_that_it_is_merged_with(con
     assert {experiment.elements(merge) for merge in experiment.merges} == {known}
 
 
-@pytest.mark.parametrize("engine", ["transformers", "vllm"])
-def test_a_size_that_nothing_tells_must_be_said(config, engine):
-    if engine == "vllm":
-        with_vllm(config, checkpoint_memory=1)
+def test_a_size_that_nothing_tells_must_be_said_where_devices_follow_it(config):
+    with_vllm(config, checkpoint_memory=1)
     for name in ("demo-quick", "demo-slow"):
         edit(config / "models" / f"{name}.yaml", HUB)
     experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
-    with pytest.raises(
-        UserError, match=r"how large models/demo-slow is .*: give key 'bytes' in the entry of its model"
-    ):
+    with pytest.raises(UserError, match=r"'auto' needs to know how large models/demo-slow is: give key 'bytes' in the"):
         experiment.decoding_of("models/demo-slow", "demo")
 
 

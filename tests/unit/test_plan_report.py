@@ -13,7 +13,7 @@ from l2s.layout import Layout
 from l2s.plan import on_cpu
 from l2s.plan.costs import Costs
 from l2s.plan.estimates import Estimates
-from l2s.plan.report import short_budgets
+from l2s.plan.report import short_budgets, unknown_sizes
 
 ESTIMATES = read_entry(ROOT / "config" / "estimates.yaml", Estimates)
 
@@ -72,3 +72,11 @@ def test_a_budget_below_the_expected_length_is_named_once(costs_of):
     (slow,) = [line for line in said if "slow responses to math500" in line]
     assert "the budget of 2,048 tokens" in slow and "lower bounds; raise 'max_new_tokens'" in slow
     assert not [line for line in said if "gsm8k" in line], "GSM8K's are shorter"
+
+
+def test_a_model_of_unknown_size_is_planned_like_a_7b_model_and_told(costs_of, monkeypatch):
+    costs = costs_of("demo", studies=["demo"])
+    monkeypatch.setattr(costs.experiment.registry, "model_bytes", lambda name: None)
+    assert costs.weight_bytes("models/demo-slow", "demo") == 4 * 7_600_000_000
+    (said, *_) = unknown_sizes(costs.experiment, [("models/demo-slow", "demo"), ("models/demo-slow", "demo-noise")])
+    assert said.startswith("models/demo-slow: nothing tells how large it is") and not _

@@ -175,11 +175,14 @@ class Experiment:
         made = self.merges.get(checkpoint) or self.trainings.get(checkpoint)
         method = made.recipe.method.method if made else None
         settings = self.registry.decoding(decoding).for_roles(self.roles[checkpoint], method)
+        if settings.gpus is not None:
+            return settings
         elements = self.elements(checkpoint)
         if elements is None:
+            file = self.registry.file("decoding", decoding)
             raise UserError(
-                f"config/models: how large {checkpoint} is decides on how many devices and how long it is decoded, and "
-                "nothing tells: give key 'bytes' in the entry of its model, or of one that it is merged with"
+                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in the "
+                "entry of its model, or of one that it is merged with, or a number of devices"
             )
         return settings.for_checkpoint(elements, heads=None)
 

@@ -10,6 +10,9 @@ from l2s.plan.estimates import Estimates
 from l2s.plan.measured import Decoded, length_of, read_decoded, speed_of
 from l2s.plan.schedule import Job
 
+UNKNOWN_ELEMENTS = 7_600_000_000
+"""What a model of unknown size is planned as: not as if it were tiny."""
+
 
 class Costs:
     """Estimates for an experiment.
@@ -56,9 +59,9 @@ class Costs:
         return start + self.tokens(checkpoint, decoding) / speed
 
     def weight_bytes(self, checkpoint: str, decoding: str) -> int:
-        """Return the bytes of a checkpoint's weights as they are decoded; 0 where the configuration does not tell."""
+        """Return the bytes of a checkpoint's weights as they are decoded; a 7B model's where nothing tells its size."""
         settings = self.experiment.decoding_of(checkpoint, decoding)
-        return settings.weight_bytes(self.experiment.elements(checkpoint) or 0)
+        return settings.weight_bytes(self.experiment.elements(checkpoint) or UNKNOWN_ELEMENTS)
 
     def _decoded(self, decoding: str) -> list[Decoded]:
         """Return the decode jobs with these settings that the results folder knows of."""

@@ -73,6 +73,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
         if device_here() == "cpu":
             console.print("[red]to do[/]", f"no GPU here (a cluster's nodes may have some); {sentence}", soft_wrap=True)
     notes = [*unreachable_budgets(experiment), *short_budgets(costs, decodes), *search_notes(experiment)]
+    notes += unknown_sizes(experiment, decodes)
     for sentence in notes:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
     source = "what this results folder has measured" if any(map(costs.decoded, {one[1] for one in decodes})) else ""
@@ -144,6 +145,15 @@ def unreachable_budgets(experiment: Experiment) -> list[str]:
     """Say which checkpoints can never use up their budget, each sentence once."""
     said = [unreachable_budget(experiment, checkpoint, decoding) for checkpoint, decoding in sorted(experiment.asked)]
     return [sentence for sentence in dict.fromkeys(said) if sentence]
+
+
+def unknown_sizes(experiment: Experiment, decodes: Decodes) -> list[str]:
+    """Name the checkpoints whose size nothing tells."""
+    unknown = [checkpoint for checkpoint, _ in decodes if experiment.elements(checkpoint) is None]
+    return [
+        f"{name}: nothing tells how large it is, and it is planned like a 7B model; give key 'bytes' in its entry."
+        for name in dict.fromkeys(unknown)
+    ]
 
 
 def short_budgets(costs: Costs, decodes: Decodes) -> list[str]:
