@@ -16,10 +16,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from l2s.config import PROJECT, read_yaml
+from l2s.config import NAME, PROJECT, read_yaml
 from l2s.errors import UserError
 from l2s.experiment import Experiment
-from l2s.experiment.registry import STUDY_NAME
 from l2s.jobs import run_cli
 from l2s.layout import Layout
 from l2s.plan.report import print_plan
@@ -67,7 +66,7 @@ def main(
     folder = Path(results).absolute()
     benchmarks = [str(Path(given).absolute()) if Path(given).is_file() else given for given in benchmark]
     models = [str(Path(given).absolute()) if Path(given).is_dir() else given for given in (quick, slow)]
-    if not STUDY_NAME.fullmatch(folder.name):
+    if not NAME.fullmatch(folder.name):
         raise UserError(
             f"--results {results}: '{folder.name}' names the configuration: use letters, digits, '_' and '-'"
         )
