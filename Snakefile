@@ -2,12 +2,15 @@
 #
 #   snakemake --cores 8 --resources gpu=4                    the paper (config/config.yaml)
 #   snakemake --cores 8 --resources gpu=4 -- table_1         one study
-#   snakemake --cores 2 --configfile config/demo.yaml        the demo, on a laptop
+#   snakemake --cores 2 --configfile config/demo.yaml        the demo, on a laptop; takes nothing from config/config.yaml
 #
 # Each file of workflow/rules holds one stage; what they have in common is in common.smk.
 
 
-configfile: "config/config.yaml"
+# Another configuration stands alone: Snakemake would put its keys on top of the paper's.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -37,14 +40,17 @@ include: "workflow/rules/housekeeping.smk"
 onstart:
     occupy_results()
     stop_without_gpus(workflow.dag)
+    say_outlook(workflow.dag)
 
 
 onsuccess:
     record_run(succeeded=True)
+    show_results(workflow.dag)
 
 
 onerror:
     record_run(succeeded=False)
+    say_how_to_go_on()
 
 
 check_targets()

@@ -23,7 +23,7 @@ from l2s.contracts.calibrations import CalibrationManifest, write_manifest
 from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.files import sha256_file
-from l2s.gpus import lease
+from l2s.gpus import device_here, lease
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 from l2s.sources.pinning import rows_digest
@@ -53,7 +53,9 @@ def main(
         Path | None,
         typer.Option(help="Its rows: Parquet file of load_calibration_data.py. Default: they are loaded."),
     ] = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: on a GPU where there is one.")
+    ] = "auto",
     budget_gb: Annotated[float, typer.Option(min=0.001, help="Room for hidden states, in 10^9 bytes.")] = 4.0,
     scratch: Annotated[
         Path | None, typer.Option(help="New folder to keep hidden states in while measuring. Default: in memory.")
@@ -77,6 +79,7 @@ def main(
     entry = calibration_data.entry
     table = read_table(rows, CALIBRATION_DATA) if rows else load_calibration_data(entry, calibration_data.where)
     checkpoints = [Checkpoint.find(given) for given in model]
+    device = device_here() if device == "auto" else device
     start_torch(device, threads, gpus)
     read, forms = table.to_pylist(), entry.texts.with_answer(answer)
     tokenizer = load_tokenizer(checkpoints[0].config_files(), needs_end=True)

@@ -84,6 +84,9 @@ def main(
             "repeated. Default: none."
         ),
     ] = None,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Ask only so many questions of each benchmark. Default: all.")
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Folder that keeps responses between runs. Default: OUT with .store added.")
     ] = None,
@@ -110,7 +113,7 @@ def main(
         shown = load_shown(benchmark, prompt)
     else:
         shown = {name: read_table(path, EXAMPLES) for name, path in examples}
-    questions = [find_questions(given, "--benchmark") for given in benchmark]
+    questions = [find_questions(given, "--benchmark").slice(0, first) for given in benchmark]
     store = store or out.with_name(f"{out.name}.store")
     readings = {"read_at": read_at or (), "budgets": budget or ()}
     decode(checkpoint, questions, shown, settings, prompt.entry, store, out, gpus, scratch, **readings)

@@ -1,8 +1,9 @@
 """Grade responses: the rule grade, and a command line of its own.
 
-    python scripts/grade.py --responses responses.parquet --out grades.parquet
+    python scripts/grade.py --responses merged.parquet --out merged-grades.parquet --against slow.parquet
 
-By hand, the gold answers come from the benchmarks' entries under ``config/benchmarks/``.
+By hand, the gold answers come from the benchmarks' entries under ``config/benchmarks/``, and accuracy and length are
+printed. docs/statistics.md says how the workflow compares models, with intervals and tests.
 """
 
 from pathlib import Path
@@ -15,6 +16,7 @@ from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
 from l2s.grading.grades import grade_responses
+from l2s.grading.summary import accuracy_lines, difference_lines, graded_frame
 from l2s.jobs import run_cli, run_job
 from l2s.sources.benchmarks import find_questions
 
@@ -36,6 +38,12 @@ def main(
         Path | None,
         typer.Option(help="Folder in which verdicts are kept, so that only new responses are graded. Default: none."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Responses of another model to the same questions, graded as well; prints how the models differ."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that grade. Default: one for each core.")
     ] = None,
@@ -47,8 +55,15 @@ def main(
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
         tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
-    write_table(grade_responses(table, tables, grader, workers, store), out)
+    grades = grade_responses(table, tables, grader, workers, store)
+    write_table(grades, out)
     print(f"{out}: {len(table)} grades")
+    frame = graded_frame(table, grades)
+    print(*accuracy_lines(frame), sep="\n")
+    if against:
+        other = read_table(against, RESPONSES)
+        compared = graded_frame(other, grade_responses(other, tables, grader, workers))
+        print(*difference_lines(frame, compared, str(against)), sep="\n")
 
 
 if "snakemake" in globals():

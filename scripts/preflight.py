@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from l2s.checkpoints.preflight import compare
+from l2s.checkpoints.preflight import compare, verdict
 from l2s.checkpoints.weights import find_weights
 from l2s.errors import UserError
 from l2s.jobs import run_cli
@@ -42,9 +42,9 @@ def main(
         policy = "cannot be merged" if finding.policy is None else finding.policy or "same"
         table.add_row(finding.topic, *finding.values, policy)
     Console(width=max(Console().width, NARROWEST)).print(table)
-    fatal = [finding.topic for finding in findings if finding.policy is None]
-    if fatal:
-        raise UserError(f"these models cannot be merged: they differ in {', '.join(fatal)}")
+    if any(finding.policy is None for finding in findings):
+        raise UserError(verdict(findings))
+    print(f"verdict: {verdict(findings)}")
 
 
 register_steps()

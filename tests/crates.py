@@ -61,5 +61,5 @@ class SmallRun:
 
     def crate(self, succeeded: bool = True) -> None:
         """Write the crate, as at the end of a run of the demo's configuration."""
-        config = read_yaml(Path("config/config.yaml")) | read_yaml(Path("config/demo.yaml"))
+        config = read_yaml(Path("config/demo.yaml"))
         write_crate(Experiment(config, Path("config")), self.layout, self.records.get, succeeded)

@@ -15,8 +15,9 @@ import fcntl
 import os
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from filelock import FileLock
 
@@ -94,6 +95,12 @@ def count() -> int:
         return len(_visible(os.environ.get(MASK)))
     except UserError:
         return 0
+
+
+@cache
+def device_here() -> Literal["cpu", "cuda"]:
+    """Return what ``auto`` means on this machine: a GPU where this process may use one, else the CPU."""
+    return "cuda" if count() else "cpu"
 
 
 def _visible(mask: str | None) -> list[Device]:

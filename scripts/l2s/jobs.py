@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
 from l2s.occupied import join
 from l2s.secrets import Hiding, without_tokens
 
@@ -26,6 +26,9 @@ REMEDIES = {
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
 }
+
+
+STOPPED = "stopped; run again to go on"
 
 
 def hide_tokens() -> None:
@@ -62,7 +65,7 @@ def show_warnings(*streams: TextIO) -> None:
 def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     """Run ``main`` as the Snakemake job ``job``, with everything that it prints going to the job's log.
 
-    A user error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
+    An error, and a warning, also goes to Snakemake's own output, as one line without a traceback.
     """
     stop_cleanly()
     join(Path(job.config["results"]))
@@ -80,10 +83,18 @@ def run_job(main: Callable[..., Any], job: Any, **arguments: Any) -> None:
     try:
         with clear_path_errors():
             main(**arguments)
+    except KeyboardInterrupt:
+        # Snakemake got it as well, and says so.
+        print(STOPPED)
+        sys.exit(130)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         os.write(terminal, without_tokens(f"error: {error}\n").encode(errors="backslashreplace"))
         sys.exit(1)
+    except Exception as error:
+        said = without_tokens(f"error: {type(error).__name__}: {first_line(error)}; {log} has more\n")
+        os.write(terminal, said.encode(errors="backslashreplace"))
+        raise
 
 
 def run_in_terminal(main: Callable[..., Any], *arguments: Any) -> None:

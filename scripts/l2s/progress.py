@@ -1,10 +1,11 @@
 """Progress of long steps as plain lines (they go into log files): share done, rates, time left."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 
 SECONDS_BETWEEN_LINES = 5.0
+ALL = 1 - 1e-9
+"""Of the total: sums of fractions may end a rounding short of it."""
 
 
 class Progress:
@@ -15,32 +16,35 @@ class Progress:
         total: Amount of work, in ``unit``.
         unit: What is counted, e.g. ``responses``.
         say: Where lines go.
+        effort: What the whole is expected to take, where some units take longer than others; the share done and the
+            time left go by it.
     """
 
-    def __init__(self, what: str, total: float, unit: str, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, what: str, total: float, unit: str, say: Callable[[str], None] = print, effort: float | None = None
+    ) -> None:
         self.what, self.total, self.unit, self.say = what, total, unit, say
-        self.done = 0.0
-        self.others: Counter[str] = Counter()
+        self.effort = total if effort is None else effort
+        self.done = self.spent = 0.0
         self.started = self.last_line = time.monotonic()
 
-    def add(self, amount: float, **others: float) -> None:
+    def add(self, amount: float, effort: float | None = None) -> None:
         """Count ``amount`` more, and print a line if the last one is old enough or the work is complete.
 
-        ``others`` are counted along, by their unit (``tokens=512``), and the line gives their rates too.
+        ``effort`` is what it was expected to take; the amount itself where nothing else is said.
         """
         self.done += amount
-        self.others.update(others)
+        self.spent += amount if effort is None else effort
         now = time.monotonic()
-        complete = self.done >= self.total
+        complete = self.done >= self.total * ALL
         if not complete and now - self.last_line < SECONDS_BETWEEN_LINES:
             return
         self.last_line = now
         elapsed = max(now - self.started, 1e-9)
         rate = self.done / elapsed
-        tail = f"in {clock(elapsed)}" if complete else f"{clock((self.total - self.done) / max(rate, 1e-9))} left"
-        share = self.done / self.total if self.total else 1.0
-        rates = [f"{rate:,.1f}/s", *(f"{count / elapsed:,.0f} {unit}/s" for unit, count in self.others.items())]
-        self.say(f"{self.what}: {share:4.0%} of {self.total:,.0f} {self.unit}, {', '.join(rates)}, {tail}")
+        share = 1.0 if complete else self.spent / self.effort
+        tail = f"in {clock(elapsed)}" if complete else f"{clock(elapsed * (1 / max(share, 1e-9) - 1))} left"
+        self.say(f"{self.what}: {share:4.0%} of {self.total:,.0f} {self.unit}, {rate:,.1f} {self.unit}/s, {tail}")
 
 
 def clock(seconds: float) -> str:

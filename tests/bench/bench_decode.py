@@ -117,7 +117,9 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             numeric = numeric_settings(settings, {}, model.context_length, stops)
             store = ResponseStore(Path(folder), "0" * 64, numeric)
-            table = Session(model.context_length, settings, prompt, stops, store, lambda: started).run([questions])
+            table = Session(model.context_length, settings, prompt, stops, store, lambda longest: started).run(
+                [questions]
+            )
             write_table(table, Path(folder) / "responses.parquet")
         return sum(table["output_tokens"].to_pylist())
 

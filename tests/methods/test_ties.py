@@ -43,10 +43,11 @@ def disjoint_mean(vectors):
     return agreeing.sum(axis=0) / np.maximum((agreeing != 0).sum(axis=0), 1)
 
 
-def test_ties_with_one_task_vector_keeps_exactly_the_largest_shifts(make_model, tmp_path):
+def test_ties_with_one_task_vector_keeps_exactly_the_largest_shifts(make_model, tmp_path, capsys):
     base = make_model("base", 0)
     slow = make_model("slow", 1, near=base)
     merge({"method": "ties", "keep_fraction": 0.25, "dtype": "float32"}, base, [slow], tmp_path / "out")
     before, after = load_tensors(base), load_tensors(tmp_path / "out")
     for name, tensor in after.items():
         assert (tensor != before[name]).sum() == -(-tensor.numel() // 4)
+    assert "changed: 25" in (said := capsys.readouterr().out) and "(keep_fraction 25.0%, and all that" in said

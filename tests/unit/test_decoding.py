@@ -43,7 +43,7 @@ def decode(tmp_path):
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
-        begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
+        begin = start or (lambda longest: transformers_engine.start(SLOW, chosen, stops))
         session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, cuts)
         table = session.run(benchmarks)
         assert table.schema.equals(RESPONSES)
@@ -52,7 +52,7 @@ def decode(tmp_path):
     return run
 
 
-def must_not_start():
+def must_not_start(longest):
     raise AssertionError("the engine was started although nothing is missing")
 
 
@@ -90,7 +90,7 @@ def test_a_question_of_two_benchmarks_is_decoded_and_counted_once(decode, capsys
     assert [row["output_ids"] for row in rows[:2]] == [row["output_ids"] for row in rows[2:]]
     assert session.facts["decoded_now"] == 2
     assert session.facts["output_tokens"] == sum(row["output_tokens"] for row in rows[:2])
-    assert "100% of 2 responses" in capsys.readouterr().out
+    assert "0 of 2 responses are in the store, 2 are to be decoded" in capsys.readouterr().out
 
 
 def test_log_shows_the_first_prompt_as_ids_and_as_text(decode, capsys):
@@ -194,9 +194,9 @@ class Scripted:
         self.output_ids, self.reason = tuple(output_ids), reason
 
     def facts(self):
-        return {}
+        return {"device": "cpu"}
 
-    def decode(self, batches):
+    def decode(self, batches, heard):
         for batch in batches:
             yield [Completion(request.key, self.output_ids, self.reason) for request in batch]
 
@@ -213,13 +213,13 @@ class Scripted:
 )
 def test_rows_say_whether_thinking_was_closed_and_a_cut_response_loops(decode, text, reason, closed, period):
     ids = read_model(SLOW, settings()).tokenizer.encode(text)
-    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, reason))
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda longest: Scripted(ids, reason))
     assert (row["thinking_closed"], row["repetition"], row["text"]) == (closed, period, text)
 
 
 def test_thinking_that_the_prompt_opens_counts(decode):
     opening = PromptEntry(template="{question}<think>\n")
-    ((row,), _) = decode(settings(), [questions(1)], prompt=opening, start=lambda: Scripted([40], "length"))
+    ((row,), _) = decode(settings(), [questions(1)], prompt=opening, start=lambda longest: Scripted([40], "length"))
     assert row["thinking_closed"] is False
 
 
@@ -331,7 +331,7 @@ def test_any_text_can_be_a_prompt():
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
     engine = transformers_engine.start(SLOW, settings(), Stops.of(tokenizer, [tokenizer.eos_token_id], []))
     request = Request("k", tuple(tokenizer.encode("你好 🙂")), 4, "length")
-    (completions,) = engine.decode([[request]])
+    (completions,) = engine.decode([[request]], lambda tokens, ended: None)
     assert len(completions[0].output_ids) <= 4
 
 

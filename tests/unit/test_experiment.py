@@ -297,12 +297,23 @@ def test_devices_follow_the_checkpoints_size_in_the_dtype_of_decoding(config):
     assert experiment.size(wide) == 2 * experiment.size(narrow) == 2 * experiment.size(average)
 
 
-def test_devices_of_a_model_of_unknown_size_must_be_said(config):
-    with_vllm(config, checkpoint_memory=1)
-    edit(config / "models" / "demo-slow.yaml", {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40})
+HUB = {"path": None, "content_id": None, "repo": "a/b", "revision": "0" * 40}
+
+
+def test_a_model_of_unknown_size_is_as_large_as_those_that_it_is_merged_with(config):
+    known = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config).elements("models/demo-quick")
+    edit(config / "models" / "demo-slow.yaml", HUB)
     experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
-    message = r"decoding/demo.yaml: tensor_parallel 'auto' needs to know how large models/demo-slow is: .*'bytes'"
-    with pytest.raises(UserError, match=message):
+    assert experiment.elements("models/demo-slow") == known
+    assert {experiment.elements(merge) for merge in experiment.merges} == {known}
+
+
+def test_a_size_that_nothing_tells_must_be_said_where_devices_follow_it(config):
+    with_vllm(config, checkpoint_memory=1)
+    for name in ("demo-quick", "demo-slow"):
+        edit(config / "models" / f"{name}.yaml", HUB)
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["demo"]}, config)
+    with pytest.raises(UserError, match=r"'auto' needs to know how large models/demo-slow is: give key 'bytes' in the"):
         experiment.decoding_of("models/demo-slow", "demo")
 
 

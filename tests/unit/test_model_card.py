@@ -42,6 +42,6 @@ def test_a_card_of_local_parents_names_none_on_the_hub_and_no_licence_that_they_
 def test_a_card_holds_recipe_parents_and_content_id(kind):
     text = card(kind, Parent(used_as="base", source=QUICK, content_id="d" * 64)).text
     assert yaml.safe_load(text.split("```yaml\n")[1].split("```")[0]) == RECIPE
-    assert f"| base | {QUICK} | not stated | {'d' * 16} |" in text
+    assert f"| base | {QUICK} | not stated: ask before you publish | {'d' * 16} |" in text
     assert "c" * 64 in text
     assert ("- **tokenizer**: quick" in text) == (kind == "merged")

@@ -27,14 +27,23 @@ def test_a_manifest_gives_source_content_and_licence_and_a_folder_alone_its_abso
     assert (first.used_as, first.source, first.content_id, first.licence) == (
         "base", "base", known.content_id, "Apache-2.0",
     )  # fmt: skip
-    assert (second.used_as, second.source, second.content_id, second.licence) == ("model", str(slow), None, None)
+    assert (second.used_as, second.source, second.licence) == ("model", str(slow), None)
+    assert second.content_id == describe_model(slow, "slow").content_id
+
+
+def test_the_card_in_a_models_folder_states_its_licence(make_model):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    (slow / "README.md").write_text("---\nlicense: mit\ntags: [x]\n---\n# Slow\n")
+    (base / "README.md").write_text("# no metadata\n")
+    assert [parent.licence for parent, _ in find_parents(ties(base, slow))] == [None, "mit"]
 
 
 def test_a_manifest_beside_the_weights_gives_the_content(make_model):
     base, slow = make_model("base", 0), make_model("slow", 1)
     known = describe_model(slow, str(slow))
     write_manifest(known, slow / "manifest.json")
-    assert [parent.content_id for parent, _ in find_parents(ties(base, slow))] == [None, known.content_id]
+    (slow / "model.safetensors").unlink()  # what the manifest says is not digested again
+    assert find_parents(ties(base, slow))[1][0].content_id == known.content_id
 
 
 def test_a_manifest_of_a_model_that_the_recipe_does_not_name_is_refused(make_model, tmp_path):
@@ -48,6 +57,18 @@ def test_a_calibration_that_the_method_does_not_read_is_refused(make_model, tmp_
     recipe = ties(make_model("base", 0), make_model("slow", 1))
     with pytest.raises(UserError, match="--calibration x: method 'ties' reads none"):
         read_calibrations(recipe, {"x": tmp_path / "x.json"}, find_parents(recipe))
+
+
+def test_all_missing_calibrations_are_named_at_once_with_the_commands_that_measure_them(make_model):
+    base, slow = make_model("base", 0), make_model("slow", 1)
+    values = {"method": "sens", "calibration_data": "demo", "base": str(base), "models": [str(slow)]}
+    recipe = parse_recipe(values, "recipe.yaml")
+    with pytest.raises(UserError) as caught:
+        read_calibrations(recipe, {}, find_parents(recipe))
+    said = str(caught.value)
+    assert "2 are missing: give --calibration quick=quick.json, measured by 'python scripts/calibrate.py" in said
+    assert f"--kind sensitivities --model {base} --calibration-data demo --answer slow --out quick.json'" in said
+    assert "; give --calibration slow_1=slow_1.json, measured by" in said
 
 
 def test_a_merge_overwrites_neither_its_parents_nor_foreign_files(make_model, tmp_path):

@@ -8,6 +8,7 @@ from support import ROOT
 from l2s.config import read_entry, validate
 from l2s.errors import UserError
 from l2s.plan.estimates import Estimates
+from l2s.plan.measured import length_of, read_decoded, speed_of
 from l2s.plan.schedule import Job, lower_bound, makespan
 
 TABLE = {
@@ -15,6 +16,8 @@ TABLE = {
     "start_seconds": 10,
     "download_mb_per_second": 100,
     "speeds": [{"up_to_gb": 1, "tokens_per_second": 100}, {"up_to_gb": 2, "tokens_per_second": 50}],
+    "cpu_start_seconds": 5,
+    "cpu_speeds": [{"up_to_gb": 1, "tokens_per_second": 7}],
     "lengths": {
         "a": {"quick": 10, "merged": 20, "slow": 1000},
         "others": {"quick": 1, "merged": 2, "slow": 3},
@@ -27,17 +30,35 @@ def test_the_shipped_table_is_valid_and_names_the_papers_benchmarks():
     assert {"gsm8k", "math500", "minerva_math", "olympiadbench", "college_math", "aime24"} < lengths.keys()
 
 
-def test_decoding_takes_the_tokens_over_the_speed_of_the_size():
+def test_tokens_follow_the_lengths_up_to_the_budget():
     table = validate(Estimates, TABLE, "t")
-    assert table.decode_seconds("quick", 10**9, {"a": 50}, 100) == 10 + 500 / 100
-    assert table.decode_seconds("quick", 10**9 + 1, {"a": 50}, 100) == 10 + 500 / 50
-    assert table.decode_seconds("slow", 10**10, {"a": 5, "b": 7}, 100) == 10 + (5 * 100 + 7 * 3) / 50
+    assert table.tokens("quick", {"a": 50}, 100) == 500
+    assert table.tokens("slow", {"a": 5, "b": 7}, 100) == 5 * 100 + 7 * 3
+
+
+def test_the_speed_is_that_of_the_size_and_of_all_threads_on_a_cpu():
+    table = validate(Estimates, TABLE, "t")
+    assert table.tokens_per_second(10**9) == 100
+    assert table.tokens_per_second(10**9 + 1) == table.tokens_per_second(10**12) == 50
+    assert table.tokens_per_second(10**9, cpu_threads=4) == 4 * 7
+
+
+def test_what_was_measured_goes_by_size_and_role(tmp_path):
+    sidecar = tmp_path / "demo.json"
+    assert read_decoded(sidecar, "slow", 100) is None
+    sidecar.write_text('{"output_tokens": 900, "decode_seconds": 3.0, "decoded_now": 9}')
+    done = [read_decoded(sidecar, "slow", 100)]
+    assert speed_of(done, 200) == 150
+    assert length_of(done, "slow") == 100
+    assert length_of(done, "quick") is None and speed_of([], 200) is None
+    sidecar.write_text('{"responses": 9, "decoded_now": 0}')
+    assert read_decoded(sidecar, "slow", 100) is None, "all from the store: nothing was measured"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"speeds": TABLE["speeds"][::-1]}, "'speeds' must be sorted by 'up_to_gb'"),
+        ({"speeds": TABLE["speeds"][::-1]}, "key 'speeds': speeds must be sorted by 'up_to_gb'"),
         ({"lengths": {"a": TABLE["lengths"]["a"]}}, "needs quick, merged and slow .* and a line 'others'"),
         ({"lengths": {"others": {"quick": 1}}}, "needs quick, merged and slow"),
     ],

@@ -64,8 +64,9 @@ def test_unrelated_models_are_merged_with_a_warning(make_model, tmp_path):
     base, near = make_model("base", 0), make_model("near", 1, near=tmp_path / "base")
     stranger = make_model("stranger", 2)
     assert "related to the first" not in differing(base, near)
-    (_, cosine) = differing(base, stranger)["related to the first"].values
-    assert abs(float(cosine.removeprefix("cosine "))) < 0.2
+    (_, shown) = differing(base, stranger)["related to the first"].values
+    assert abs(float(shown.split("cosine ")[1])) < 0.2
+    assert 100 < float(shown.removeprefix("shifted by ").split("%")[0]) < 200
     manifest = merge({"method": "task_arithmetic"}, base, [stranger], tmp_path / "out")
     assert "rarely make sense" in manifest.policies["related to the first"]
 
@@ -94,6 +95,7 @@ def test_command_prints_a_table_and_fails_where_merging_would(pair, make_model):
     edit_json(pair[1] / "config.json", max_position_embeddings=4096)
     done = preflight(*pair)
     assert done.returncode == 0 and "4096" in done.stdout and "the slow model's" in done.stdout
+    assert "verdict: these models can be merged; context_length: as the last column says" in done.stdout
     done = preflight(pair[0], make_model("other", 1))
     assert done.returncode == 1
     assert "these models cannot be merged: they differ in heads, tensors besides lm_head" in done.stderr

@@ -47,6 +47,6 @@ def test_retokenized_length_is_of_the_stripped_text_with_what_the_tokenizer_adds
         tokenizer.backend_tokenizer.post_processor = template
         monkeypatch.setattr(session, "load_tokenizer", lambda folder: tokenizer)
     ids = [*tokenizer.encode("\n 3*4=2.\n", add_special_tokens=False), tokenizer.eos_token_id]
-    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, "stop"))
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda longest: Scripted(ids, "stop"))
     assert row["output_tokens"] == len(ids)
     assert row["retokenized"] == len(tokenizer.encode("3*4=2.", add_special_tokens=False)) + beginning < len(ids)

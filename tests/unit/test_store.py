@@ -100,6 +100,15 @@ def test_files_that_a_killed_job_left_half_written_go_with_the_next_lock(store):
     assert len(chunks(store)) == 2
 
 
+def test_a_store_does_not_mix_kinds_of_devices(store):
+    for _ in range(2):
+        store.claim_device("NVIDIA H200")
+    with pytest.raises(
+        UserError, match=r"decoded on NVIDIA H200, and this job runs on NVIDIA A100.*or delete the folder"
+    ):
+        store.claim_device("NVIDIA A100")
+
+
 def test_file_system_without_locks_is_an_error(store, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.ENOLCK, "No locks available")

@@ -64,7 +64,10 @@ def decode(folder, engine, tmp_path, monkeypatch):
         monkeypatch.setattr(engine, "settings", chosen)
         monkeypatch.setattr(engine, "stops", stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric_settings(chosen, {}, model.context_length, stops))
-        start = {"vllm": lambda: engine, "transformers": lambda: transformers_engine.start(folder, chosen, stops)}
+        start = {
+            "vllm": lambda longest: engine,
+            "transformers": lambda longest: transformers_engine.start(folder, chosen, stops),
+        }
         session = Session(
             model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine]
         )

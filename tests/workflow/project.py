@@ -58,7 +58,7 @@ class Project:
         """Return the experiment of a configuration, as the project's files are now."""
         read_once.cache_clear()
         with chdir(self.folder):
-            experiment = Experiment(read_yaml(Path("config/config.yaml")) | read_yaml(Path(config)), Path("config"))
+            experiment = Experiment(read_yaml(Path(config)), Path("config"))
             assert experiment.checkpoints  # worked out here, where relative paths hold
             return experiment
 

@@ -43,10 +43,14 @@ def test_merge_decode_grade_tabulate_and_draw_by_hand(tmp_path):
     for name, options in [
         ("merge.py", ["--recipe", recipe, "--out", merged]),
         ("decode.py", ["--model", merged, "--benchmark", "demo_arithmetic", "--decoding", "demo", "--out", responses]),
-        ("grade.py", ["--responses", responses, "--out", grades]),
-    ]:
+        ("decode.py", ["--model", DEMO / "quick", "--benchmark", "demo_arithmetic", "--decoding", "demo", "--first", 50,
+                       "--out", tmp_path / "quick.parquet"]),
+        ("grade.py", ["--responses", responses, "--out", grades, "--against", tmp_path / "quick.parquet"]),
+    ]:  # fmt: skip
         done = script(name, *options)
         assert done.returncode == 0, done.stderr
+    assert "right of 600 responses" in done.stdout and f"against {tmp_path}/quick.parquet: +" in done.stdout
+    assert len(read_table(tmp_path / "quick.parquet", RESPONSES)) == 50
     assert len(read_table(responses, RESPONSES)) == 600
     outcomes = [row["outcome"] for row in read_table(grades, GRADES).to_pylist()]
     assert outcomes.count("correct") / len(outcomes) > 0.95

@@ -1,7 +1,7 @@
 """What a decode job does about GPUs before its engine starts."""
 
 import pytest
-from project import new_project
+from project import by_rule, new_project
 from test_gpus import Machine
 
 RESPONSES = "results/demo/responses/models/demo-quick/demo.parquet"
@@ -37,3 +37,11 @@ def test_job_leases_its_gpu_before_the_engine_starts(project, tmp_path):
     assert done.returncode == 1
     log = (project.folder / "results/demo/logs/decode/models/demo-quick/demo.log").read_text()
     assert log.index("GPUs 900: leased") < log.index("there is no CUDA device")
+
+
+def test_a_configuration_of_ones_own_takes_nothing_from_the_papers(project):
+    project.edit("config/config.yaml", "results: ", "a_key_that_no_configuration_has: 1\nresults: ")
+    assert "decode" in by_rule(project.stale())
+    assert (
+        "unknown key 'a_key_that_no_configuration_has'" in project.snakemake("-n", config="config/config.yaml").stdout
+    )

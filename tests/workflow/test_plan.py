@@ -47,7 +47,7 @@ def test_plan_counts_jobs_gpu_hours_and_downloads(planned):
     said = planned.run("--", "plan", HF_ENDPOINT="http://127.0.0.1:9")
     assert "decode" in said and "GPU hours" in said and "At least" in said
     assert "demo_sweep" in said
-    assert "models to download" in said and "3 (15.0 s)" in said
+    assert "models to download" in said and "3.0 (15.0 s)" in said
     assert "does not answer" in said and "check the network or HF_ENDPOINT" in said
     assert not list(planned.folder.glob("results/demo/checkpoints/models/other*"))
 
@@ -56,6 +56,6 @@ def test_a_run_that_needs_a_gpu_stops_before_its_first_job_where_there_is_none(p
     planned.edit("config/decoding/demo.yaml", "device: cpu", "device: cuda")
     done = planned.snakemake("--resources", "gpu=1", PATH="/usr/bin:/bin", CUDA_VISIBLE_DEVICES="")
     assert done.returncode != 0
-    assert "need a GPU, and this machine has none" in done.stdout
+    assert "jobs need a GPU, as config/decoding/demo.yaml says 'device: cuda'" in done.stdout
     assert "make demo" in done.stdout
     assert "Finished jobid" not in done.stdout

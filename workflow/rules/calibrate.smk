@@ -15,11 +15,11 @@ rule calibrate:
         "../../envs/cpu.yaml"
     threads: experiment.config.calibration_threads
     resources:
-        gpu=1 if experiment.config.calibration_device == "cuda" else 0,
+        gpu=calibration_gpus,
     params:
         code=lambda wildcards: code_digest("calibrate.py", [kind_module(wildcards.kind, "calibration")]),
         entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
-        "calibrate {wildcards.measured}: {wildcards.kind} on the {wildcards.answer} answers of {wildcards.calibration_data}"
+        "calibrate {wildcards.measured}: {wildcards.kind} on the {wildcards.answer} answers of {wildcards.calibration_data} (log: {log})"
     script:
         "../../scripts/calibrate.py"

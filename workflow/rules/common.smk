@@ -1,6 +1,8 @@
 # What the rules share: the experiment of the configured studies, the layout of the results folder, and the functions of
 # wildcards that only rules need. No rules here.
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import get_args
@@ -20,6 +22,8 @@ from l2s.contracts.calibration_data import Answer
 from l2s.experiment import Experiment
 from l2s.experiment.context_lengths import budgets, read_at
 from l2s.plan.costs import Costs
+from l2s.plan.devices import gpu_needs
+from l2s.plan.outlook import outlook
 from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of, read_json
 from l2s.crate.write import write_crate
@@ -124,10 +128,9 @@ def examples_asked(wildcards):
 def decode_memory(wildcards, input):
     """Return the memory of a decode job in MB.
 
-    While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
+    While the manifest is not there, Snakemake takes the FileNotFoundError that names it as "not known yet".
     """
-    if not Path(input.manifest).exists():
-        raise FileNotFoundError(input.manifest)
+    Path(input.manifest).stat()
     try:
         elements = read_manifest(Path(input.manifest)).elements
     except UserError as error:
@@ -182,6 +185,12 @@ def datasets_of(wildcards):
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
     return spec_of(wildcards)["questions"]
+
+
+def calibration_gpus(wildcards):
+    """Return the GPUs of a calibration job: on a cluster its node decides, and the machine that submits may have none."""
+    device = experiment.config.calibration_device
+    return int(device == "cuda" or (device == "auto" and (not workflow.local_exec or gpus.device_here() == "cuda")))
 
 
 def generation_files(wildcards):
@@ -253,12 +262,6 @@ def check_targets():
 def stop_without_gpus(dag):
     """Stop a run before its first job if jobs need a GPU and this machine has none, or more than they would be given."""
     jobs = list(dag.needrun_jobs())
-    needy = [job.rule.name for job in jobs if job.resources.get("gpu")]
-    if needy and workflow.local_exec and not gpus.count():
-        raise WorkflowError(
-            f"{len(needy)} jobs ({', '.join(sorted(set(needy)))}) need a GPU, and this machine has none: run them where "
-            "there is one, on a cluster (--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)"
-        )
     for job in jobs:
         if job.rule.name == "decode":
             wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
@@ -267,6 +270,46 @@ def stop_without_gpus(dag):
                     f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
                     f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
                 )
+    needs = gpu_needs(experiment, [(job.rule.name, job.wildcards_dict) for job in jobs])
+    if needs and workflow.local_exec and gpus.device_here() == "cpu":
+        lines = "\n".join(f"  {line}" for line in needs)
+        raise WorkflowError(
+            f"this machine has no GPU:\n{lines}\nRun where there is one, on a cluster "
+            "(--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)."
+        )
+
+
+def say_outlook(dag):
+    """Say how long decoding is expected to take, and how to follow it."""
+    asked = [tuple(job.wildcards) for job in dag.needrun_jobs() if job.rule.name == "decode"]
+    if asked:
+        measured = Costs(experiment, costs.estimates, layout)
+        granted = workflow.global_resources.get("gpu")
+        at_once = (workflow.resource_settings.cores, granted.value if granted else 0) if workflow.local_exec else None
+        print(f"{outlook(measured, asked, at_once)}; python scripts/watch.py{configfile_option()} follows it")
+
+
+def configfile_option():
+    """Return the option that names this run's configuration to scripts; nothing for the paper's."""
+    return "".join(f" --configfile {os.path.relpath(path)}" for path in workflow.overwrite_configfiles)
+
+
+def show_results(dag):
+    """Print the first table that a run has made, and say where the others are."""
+    made = [job.wildcards.study for job in dag.needrun_jobs(exclude_finished=False) if job.rule.name == "make_table"]
+    first, *others = [study for study in experiment.studies if study in made] or [None]
+    if first:
+        subprocess.run([sys.executable, "scripts/show.py", "--results", layout.results, "--study", first], check=False)
+    if others:
+        print(f"Other tables: {', '.join(layout.table(study, 'md') for study in others)}")
+
+
+def say_how_to_go_on():
+    """Say what to do when a run has ended before everything was there."""
+    print(
+        "stopped; run again to go on: what is done is kept. After an error, mend it first. "
+        f"python scripts/show.py{configfile_option()} prints what there is so far."
+    )
 
 
 def occupy_results():

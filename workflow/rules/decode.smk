@@ -40,7 +40,7 @@ rule decode:
         budgets=lambda wildcards: budgets(experiment, wildcards.checkpoint, wildcards.decoding),
         store=layout.store,
     message:
-        "decode with {wildcards.checkpoint}, {wildcards.decoding}"
+        "decode with {wildcards.checkpoint}, {wildcards.decoding} (log: {log})"
     script:
         "../../scripts/decode.py"
 

@@ -11,9 +11,12 @@ rule grade:
         layout.log("grade", "{checkpoint}/{decoding}/{grader}"),
     benchmark:
         layout.timing("grade", "{checkpoint}/{decoding}/{grader}")
+    # Before any further decoding, so that there are numbers to look at early; and on one thread, so that it fits where
+    # a decode job has ended.
+    priority: 10**9
     conda:
         "../../envs/cpu.yaml"
-    threads: 2
+    threads: 1
     params:
         store=layout.verdicts("{checkpoint}", "{decoding}"),
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),

@@ -23,7 +23,7 @@ rule merge:
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),
         calibrations=lambda wildcards: list(merge_of(wildcards).calibrations),
     message:
-        "merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
+        "merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe} (log: {log})"
     script:
         "../../scripts/merge.py"
 

@@ -16,7 +16,7 @@ rule fetch_model:
         code=code_digest("fetch_model.py"),
         entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label"}),
     message:
-        "fetch the model {wildcards.model}"
+        "fetch the model {wildcards.model} (log: {log})"
     script:
         "../../scripts/fetch_model.py"
 

@@ -27,6 +27,6 @@ rule train:
         prompt=lambda wildcards: training_of(wildcards).prompt.model_dump(mode="json"),
         store=layout.store,
     message:
-        "train {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
+        "train {wildcards.pair} by {wildcards.method}: {wildcards.recipe} (log: {log})"
     script:
         "../../scripts/train.py"

@@ -11,6 +11,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from great_tables import GT
 
+from l2s.analysis.cautions import AT_LEAST, cautions, length_text
 from l2s.analysis.lengths import NOTES as LENGTHS
 from l2s.analysis.marks import ALIKE_MARK, BEST_MARK, Marks
 from l2s.analysis.reflection import NOTES as REFLECTIONS
@@ -55,7 +56,7 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     if frame["imported_accuracy"].notna().any():
         scores = 100 * frame["imported_accuracy"]
         shown["Imported %"] = scores.map("{:.1f}".format).where(scores.notna(), "")
-    shown["Length"] = frame["mean_tokens"].map("{:.1f}".format)
+    shown["Length"] = [length_text(line) for line in lines]
     shown["Change"] = [
         change_text(line.length_change) + _limits_text(one) for line, one in zip(lines, against, strict=True)
     ]
@@ -135,7 +136,16 @@ def caption(
     readings += [] if frame["imported_accuracy"].isna().all() else [IMPORTED]
     readings += [] if frame["budget"].isna().all() else [BUDGETS]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
-    return " ".join([f"{asked}. {note}", *filter(None, [graded]), *Marks(comparisons).sentences(), *readings, *limits])
+    return " ".join(
+        [
+            f"{asked}. {note}",
+            *filter(None, [graded]),
+            *Marks(comparisons).sentences(),
+            *readings,
+            *cautions(summary),
+            *limits,
+        ]
+    )
 
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
@@ -171,7 +181,9 @@ def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     plain = table.map(lambda cell: cell.replace("−", "-"))
     text = _styled(plain).tab_header(title).as_latex()
     # TeX's own fonts lack the marks of comparisons.
-    write_text(path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$"))
+    write_text(
+        path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")
+    )
 
 
 def _styled(table: pd.DataFrame) -> "GT":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 from pydantic import Field
@@ -32,6 +33,12 @@ class Files(StrictModel):
         grades = {grader: read_table(Path(path), GRADES) for grader, path in self.grades.items()}
         return read_table(Path(self.responses), RESPONSES, COLUMNS_READ), grades
 
+    def so_far(self) -> Self | None:
+        """Return the files with the grades of the study's own grader alone; None while there are none."""
+        own, path = next(iter(self.grades.items()))
+        there = Path(self.responses).is_file() and Path(path).is_file()
+        return self.model_copy(update={"grades": {own: path}}) if there else None
+
 
 class Spec(StrictModel):
     """What a study's table is made from."""
@@ -47,6 +54,19 @@ class Spec(StrictModel):
     questions: tuple[str, ...] = Field((), description="Parquet files of the benchmarks' questions")
     rows: tuple[Row, ...] = Field(min_length=1)
     checkpoints: dict[str, Files] = Field(description="by name, every checkpoint of the rows and every reference")
+
+    def so_far(self) -> Self | None:
+        """Return the lines whose checkpoints have been graded; None if there are none.
+
+        They are compared where the reference has been graded as well, and by the study's own grader alone.
+        """
+        files = {name: part for name, all_of_it in self.checkpoints.items() if (part := all_of_it.so_far())}
+        rows = tuple(
+            row if row.reference in files else row.model_copy(update={"reference": None})
+            for row in self.rows
+            if row.checkpoint in files
+        )
+        return self.model_copy(update={"rows": rows, "checkpoints": files}) if rows else None
 
     def asked(self) -> Iterator[pa.Table]:
         """Yield the tables of questions."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 CARD_NAME = "README.md"
+NO_LICENCE = "not stated: ask before you publish"
 MERGED = """\
 # {title}
 
@@ -100,6 +101,20 @@ def model_card(manifest: Manifest, measured: Measured | None = None) -> str:
     return str(ModelCard(f"---\n{_metadata(manifest, measured)}\n---\n\n{text}"))
 
 
+def stated_licence(folder: Path) -> str | None:
+    """Return the licence that the card in a model's folder states, None if it states none."""
+    path = folder / CARD_NAME
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not text.startswith("---\n"):
+        return None
+    try:
+        stated = yaml.safe_load(text[4:].split("\n---", 1)[0])
+    except yaml.YAMLError:
+        return None
+    licence = stated.get("license") if isinstance(stated, dict) else None
+    return licence if isinstance(licence, str) else None
+
+
 def title_of(manifest: Manifest) -> str:
     """Return what a card calls a checkpoint: the models that it is made of, and how."""
     names = dict.fromkeys(public_name(parent.source).split("@")[0].split("/")[-1] for parent in manifest.parents)
@@ -143,6 +158,6 @@ def _metadata(manifest: Manifest, measured: Measured | None) -> str:
 def _parents_table(manifest: Manifest) -> str:
     rows = []
     for parent in manifest.parents:
-        cells = [parent.used_as, public_name(parent.source), parent.licence or "not stated"]
+        cells = [parent.used_as, public_name(parent.source), parent.licence or NO_LICENCE]
         rows.append(f"| {' | '.join(cells)} | {(parent.content_id or '')[:16]} |")
     return "\n".join(["| used as | model | licence | content_id |", "|---|---|---|---|", *rows])

@@ -52,6 +52,28 @@ class Finding(NamedTuple):
         return self.policy != ""
 
 
+class Distance(NamedTuple):
+    """How far a model is from the first: the cosine of the weights, and the length of their difference over theirs."""
+
+    cosine: float
+    shift: float
+
+    @property
+    def text(self) -> str:
+        """The two in words."""
+        return f"shifted by {self.shift:.2%}, cosine {self.cosine:.3f}"
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """Say in a sentence what a comparison comes to."""
+    fatal = [finding.topic for finding in findings if finding.policy is None]
+    if fatal:
+        return f"these models cannot be merged: they differ in {', '.join(fatal)}"
+    settled = [finding.topic for finding in findings if finding.differs]
+    how = f"; {', '.join(settled)}: as the last column says" if settled else " and differ in their weights alone"
+    return f"these models can be merged{how}"
+
+
 def compare(folders: Sequence[Path]) -> list[Finding]:
     """Compare model folders, topic by topic.
 
@@ -61,9 +83,9 @@ def compare(folders: Sequence[Path]) -> list[Finding]:
     headers = [read_headers(folder) for folder in folders]
     models = [_facts(folder, places) for folder, places in zip(folders, headers, strict=True)]
     findings = [_finding(topic, tuple(model[topic] for model in models)) for topic in models[0]]
-    cosines = [_cosine(headers[0], places) for places in headers]
-    related = all(cosine is None or cosine >= RELATED_COSINE for cosine in cosines)
-    shown = tuple("no like tensors" if cosine is None else f"cosine {cosine:.3f}" for cosine in cosines)
+    distances = [_distance(headers[0], places) for places in headers]
+    related = all(distance is None or distance.cosine >= RELATED_COSINE for distance in distances)
+    shown = tuple("no like tensors" if distance is None else distance.text for distance in distances)
     findings.append(Finding("related to the first", shown, "" if related else POLICIES["related to the first"]))
     return findings
 
@@ -119,20 +141,21 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:SHORT]
 
 
-def _cosine(base: Mapping[str, TensorPlace], other: Mapping[str, TensorPlace]) -> float | None:
-    """Return the median cosine of samples of a few matrices of the decoder layers, None if none has the same shape."""
+def _distance(base: Mapping[str, TensorPlace], other: Mapping[str, TensorPlace]) -> Distance | None:
+    """Return the medians over samples of a few matrices of the decoder layers, None if none has the same shape."""
     shared = [
         name
         for name, place in base.items()
         if len(place.shape) > 1 and ".layers." in name and name in other and other[name].shape == place.shape
     ]
     step = max(1, len(shared) // SAMPLED_TENSORS)
-    cosines = []
+    found = []
     for name in shared[::step][:SAMPLED_TENSORS]:
         a, b = _sample(base[name]), _sample(other[name])
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-        cosines.append(float(a @ b) / norms if norms else 0.0)  # zeros are like nothing
-    return float(np.median(cosines)) if cosines else None
+        shift = float(np.linalg.norm(b - a)) / (float(np.linalg.norm(a)) or 1.0)
+        found.append((float(a @ b) / norms if norms else 0.0, shift))  # zeros are like nothing
+    return Distance(*(float(value) for value in np.median(found, axis=0))) if found else None
 
 
 def _sample(place: TensorPlace) -> np.ndarray:

@@ -66,8 +66,10 @@ def decode(
 
     with ExitStack() as loan:
 
-        def start() -> Engine:
-            return start_engine(loan.enter_context(checkpoint.lent(scratch)), settings, stops, granted)
+        def start(longest: int) -> Engine:
+            # Room for no more than is asked: an engine that holds the whole window open may not fit on the device.
+            fitting = settings.model_copy(update={"context_length": longest})
+            return start_engine(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
 
         session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
         table = session.run([_questions_of(table) for table in questions])

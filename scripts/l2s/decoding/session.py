@@ -20,6 +20,7 @@ from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import AS_DECODED, CUT, RESPONSES, Reading
 from l2s.decoding.engines.interface import Completion, Engine, Request
+from l2s.decoding.progress import DecodeProgress
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
@@ -27,7 +28,6 @@ from l2s.decoding.store import ResponseStore, ids_bytes, request_key
 from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
 from l2s.files import read_json
-from l2s.progress import Progress
 
 SHOWN = 60  # characters of a prompt in a message
 
@@ -132,7 +132,8 @@ class Session:
         prompt: The prompt that the settings name.
         stops: What ends a response.
         store: Where completions are kept.
-        start_engine: Starts the engine; called at most once, only if something is missing.
+        start_engine: Starts the engine, given the most tokens that a prompt and its response may have together; called
+            at most once, only if something is missing.
         readings: How the responses are read: as decoded, and cut.
     """
 
@@ -143,7 +144,7 @@ class Session:
         prompt: Prompt,
         stops: Stops,
         store: ResponseStore,
-        start_engine: Callable[[], Engine],
+        start_engine: Callable[[int], Engine],
         readings: Sequence[Reading] = (AS_DECODED,),
     ) -> None:
         self.context_length, self.settings, self.prompt, self.stops, self.store = (
@@ -177,7 +178,9 @@ class Session:
             print(f"{present} of {len(wanted)} responses are in the store, {len(missing)} are to be decoded")
             self.facts = {"responses": len(wanted), "decoded_now": len(missing)}
             if missing:
-                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], len(missing))
+                # Of all requests, so that what is missing does not change how the engine starts.
+                longest = max(len(one.prompt_ids) + one.budget for batch in batches for one in batch)
+                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], longest)
         self.facts["first_prompt"] = rows[0].prompt
         return table_of([self._row(one, reading) for reading in self.readings for one in rows], RESPONSES)
 
@@ -212,22 +215,24 @@ class Session:
         size = self.settings.batch_size or 1
         return [fitting[first : first + size] for first in range(0, len(fitting), size)]
 
-    def _decode(self, batches: list[list[Request]], missing: int) -> None:
+    def _decode(self, batches: list[list[Request]], longest: int) -> None:
         started = time.monotonic()
-        engine = self.start_engine()
+        engine = self.start_engine(longest)
+        facts = engine.facts()
+        self.store.claim_device(facts["device"])
         ready = time.monotonic()
-        progress = Progress("decode", missing, "responses")
+        budgets = [request.budget for batch in batches for request in batch]
+        progress = DecodeProgress(len(budgets), sum(budgets))
         tokens = 0
-        for completions in engine.decode(batches):
+        for completions in engine.decode(batches, progress.heard):
             new = [completion for completion in completions if completion.key not in self.store.known]
             self.store.add(new)
-            new_tokens = sum(len(completion.output_ids) for completion in new)
-            tokens += new_tokens
-            progress.add(len(new), tokens=new_tokens)
+            tokens += sum(len(completion.output_ids) for completion in new)
+        progress.finish()
         seconds = time.monotonic() - ready
         print(f"decoded {tokens:,} tokens in {seconds:.1f} s, {tokens / max(seconds, 1e-9):,.0f} tokens/s")
         self.facts.update(
-            engine=engine.facts(),
+            engine=facts,
             start_seconds=round(ready - started, 3),
             decode_seconds=round(seconds, 3),
             output_tokens=tokens,

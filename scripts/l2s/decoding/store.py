@@ -3,6 +3,9 @@
 It lies outside every declared output, so that neither a failed job nor a changed rule loses it. A store belongs to one
 checkpoint (by content_id) and one set of numeric decode settings; in it, chunk files hold completions by key.
 
+The settings do not tell the kind of GPU, which is known only once a job has one: a file beside the chunks names it, and
+another kind is refused. CPUs are not told apart.
+
 Who decodes holds the store's lock, so that jobs which need the same responses (equal merges have equal content_ids)
 decode them once. Readers need no lock.
 """
@@ -24,6 +27,7 @@ from l2s.files import digest_of, pretty_json, write_text
 
 ID_DIGITS = 16
 LOCK_NAME = ".lock"
+DEVICE_NAME = "device.txt"
 
 COMPLETIONS = schema_of(
     [
@@ -89,6 +93,21 @@ class ResponseStore:
             yield
         finally:
             lock.release()
+
+    def claim_device(self, device: str) -> None:
+        """Note what kind of device decodes, so that no store mixes responses of several; to be called with the lock.
+
+        Raises:
+            UserError: Responses of another kind of device are there.
+        """
+        file = self.folder / DEVICE_NAME
+        if not file.is_file():
+            write_text(file, f"{device}\n")
+        elif (before := file.read_text(encoding="utf-8").strip()) != device:
+            raise UserError(
+                f"{self.folder}: holds responses decoded on {before}, and this job runs on {device}, whose last bits "
+                f"differ: go on on {before} (on a cluster by gpu_model or its partition), or delete the folder"
+            )
 
     def _load_new(self) -> None:
         for row in self.chunks.new_rows():

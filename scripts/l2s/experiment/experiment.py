@@ -42,7 +42,9 @@ class Experiment:
     """
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        self.config = validate(MainConfig, config, "configuration (config/config.yaml, --configfile, --config)")
+        self.config = validate(
+            MainConfig, config, "configuration (--configfile, else config/config.yaml, and --config)"
+        )
         check_folder(self.config.results, "results")
         if self.config.scratch is not None:
             check_folder(self.config.scratch, "scratch")
@@ -179,8 +181,8 @@ class Experiment:
         if elements is None:
             file = self.registry.file("decoding", decoding)
             raise UserError(
-                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in its "
-                "models' entries, or a number of devices"
+                f"{file}: tensor_parallel 'auto' needs to know how large {checkpoint} is: give key 'bytes' in the "
+                "entry of its model, or of one that it is merged with, or a number of devices"
             )
         return settings.for_checkpoint(elements, heads=None)
 
@@ -192,9 +194,16 @@ class Experiment:
             models = [self.trainings[checkpoint].model]
         else:
             models = [model_of(checkpoint)]
-        sizes = [self.registry.model_bytes(name) for name in models]
+        sizes = [size for name in models if (size := self._model_bytes(name)) is not None]
         # Published weights have 16 bits.
-        return None if None in sizes else max(sizes) // 2
+        return max(sizes) // 2 if sizes else None
+
+    def _model_bytes(self, name: str) -> int | None:
+        """Return the size of a model; where nothing tells it, of one that it is merged with, as shapes are alike."""
+        together = [models for merge in self.merges.values() if name in (models := merge.models.values())]
+        others = dict.fromkeys(itertools.chain.from_iterable(together))
+        sizes = map(self.registry.model_bytes, [name, *others])
+        return next((size for size in sizes if size is not None), None)
 
     def size(self, checkpoint: str) -> int | None:
         """Return the bytes of a checkpoint's stored weights, of a merge at most, as far as the configuration tells."""

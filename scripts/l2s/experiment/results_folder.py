@@ -14,6 +14,8 @@ MEMORY = Path("/dev/shm")
 SOURCES = ("config", "docs", "envs", "profiles", "scripts", "tests", "workflow")
 OURS = {"questions", "checkpoints", "responses", "grades", "timings", "store", CRATE}
 """What tells a results folder that was made before there was a marker, or that came out of an archive."""
+LEFT_BY_COMMANDS = {"logs"}
+"""What is in a folder for which only commands such as plan have been called."""
 UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f{}\"'*?]")
 LONGEST, LONGEST_PART = 1000, 200  # file names of a job come below it
 
@@ -65,4 +67,4 @@ def _belongs_elsewhere(path: Path) -> str | None:
 def _foreign(path: Path) -> str | None:
     """Return something in a folder that tells that it is no results folder; None in an empty one, or in one of ours."""
     names = {entry.name for entry in path.iterdir()} if os.access(path, os.R_OK) else set()
-    return None if MARKER in names or names & OURS or not names else min(names)
+    return None if MARKER in names or names & OURS or names <= LEFT_BY_COMMANDS else min(names)

@@ -22,7 +22,7 @@ Folder = Literal[
 
 
 class MainConfig(StrictModel):
-    """The top level: ``config/config.yaml``, with what ``--configfile`` and ``--config`` add or replace."""
+    """The top level: ``config/config.yaml`` or the file of ``--configfile``, changed by ``--config``."""
 
     results: str = Field(min_length=1, description="folder of everything that a run makes")
     studies: tuple[str, ...] = Field(min_length=1, description="entries of config/studies that 'all' means")
@@ -42,12 +42,16 @@ class MainConfig(StrictModel):
     )
     title_prefix: str = Field("", description="what every page's title begins with")
     first_questions: int | None = Field(None, gt=0, description="ask only so many questions of each benchmark")
-    merge_threads: int = Field(gt=0, le=4096, description="tensors that a merge job works on at a time")
+    merge_threads: int = Field(4, gt=0, le=4096, description="tensors that a merge job works on at a time")
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
     )
-    calibration_device: Literal["cpu", "cuda"] = Field("cpu", description="where calibrations are measured")
-    calibration_threads: int = Field(1, gt=0, le=4096, description="threads of a calibration job on the CPU")
+    calibration_device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="where calibrations are measured; auto: on a GPU where the jobs' machine has one, and always on a "
+        "cluster, else on the CPU. No calibration is measured again because of it",
+    )
+    calibration_threads: int = Field(4, gt=0, le=4096, description="threads of a calibration job on the CPU")
     calibration_gb: float = Field(
         16, gt=0, le=1_000_000, description="room for hidden states on the disk of a calibration job, 10^9 bytes"
     )

@@ -73,8 +73,8 @@ class Lore(Scaled):
         if models == 2:
             once = cost((rows, columns), functions=3)
             return once._replace(nbytes=once.nbytes + vector)
-        once = cost((rows, columns), functions=1)
-        return Cost(once.nbytes + (models + 1) * vector, once.operations * models * self.iterations)
+        every = cost((rows, columns), functions=1).times(models * self.iterations)
+        return every._replace(nbytes=every.nbytes + (models + 1) * vector)
 
     def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
         """Return θ₀ + λ · τ, float32 [n]."""

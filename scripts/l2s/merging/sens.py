@@ -77,6 +77,11 @@ class Sens(Method):
         """One slow model, as in the released code; as published, any number."""
         return 1 if self.variant == "released" else None
 
+    @property
+    def moves_base(self) -> str:
+        """The released formula also scales the base's weights."""
+        return "the released formula also shrinks the base; variant: published does not" if self.max_models else ""
+
     def calibrations_needed(self, models: int) -> dict[str, CalibrationRequest]:
         """Ask for every model's sensitivities and, as published, for the distances between their logits."""
         if self.variant == "released":

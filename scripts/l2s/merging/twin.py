@@ -83,8 +83,7 @@ class Twin(Scaled):
 
         if len(shape) == 1:
             return Cost(0, 0)
-        once = cost(matrix_shape(shape), functions=1)
-        return once._replace(operations=once.operations * models)
+        return cost(matrix_shape(shape), functions=1).times(models)
 
     def merge(self, chunk: Chunk, tally: Tally | None) -> Tensor:
         """Return the shared part plus the weighted, truncated exclusive parts, float32 [n]."""

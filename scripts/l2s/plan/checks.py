@@ -14,6 +14,11 @@ class Check(NamedTuple):
     line: str
 
 
+def gigabytes(nbytes: int) -> str:
+    """Write bytes as 10^9 bytes, a few of them with a decimal."""
+    return f"{nbytes / 1e9:,.1f}" if 0 < nbytes < 1e10 else f"{nbytes / 1e9:,.0f}"
+
+
 def check_disks(needs: Iterable[tuple[Path, int]]) -> Iterator[Check]:
     """Compare the free disk with the bytes needed in folders, which need not exist: a line for each file system."""
     places: dict[int, Path] = {}
@@ -25,7 +30,7 @@ def check_disks(needs: Iterable[tuple[Path, int]]) -> Iterator[Check]:
         wanted[disk] += need
     for disk, place in places.items():
         need, free = wanted[disk], shutil.disk_usage(place).free
-        line = f"disk: {need / 1e9:,.0f} GB needed, {free / 1e9:,.0f} GB free at {place}"
+        line = f"disk: {gigabytes(need)} GB needed, {gigabytes(free)} GB free at {place}"
         yield Check(need <= free, line if need <= free else f"{line}; make room, or set keep_checkpoints: false")
 
 

@@ -1,9 +1,17 @@
 """What the experiment's decode jobs are expected to cost, from sizes and row counts that the entries state."""
 
+from functools import cache
+from pathlib import Path
+
 from l2s.decoding.settings import Role
 from l2s.experiment.experiment import Experiment
+from l2s.layout import Layout
 from l2s.plan.estimates import Estimates
+from l2s.plan.measured import Decoded, length_of, read_decoded, speed_of
 from l2s.plan.schedule import Job
+
+UNKNOWN_ELEMENTS = 7_600_000_000
+"""What a model of unknown size is planned as: not as if it were tiny."""
 
 
 class Costs:
@@ -12,10 +20,12 @@ class Costs:
     Args:
         experiment: The experiment.
         estimates: The table of speeds and lengths.
+        layout: The results folder whose earlier decode jobs are asked first; None: only the table counts.
     """
 
-    def __init__(self, experiment: Experiment, estimates: Estimates) -> None:
-        self.experiment, self.estimates = experiment, estimates
+    def __init__(self, experiment: Experiment, estimates: Estimates, layout: Layout | None = None) -> None:
+        self.experiment, self.estimates, self.layout = experiment, estimates, layout
+        self.decoded = cache(self._decoded)
 
     def responses(self, checkpoint: str, decoding: str) -> dict[str, int]:
         """Return how many responses are asked of a checkpoint, by benchmark."""
@@ -26,15 +36,47 @@ class Costs:
             for name, entry in zip(names, benchmarks, strict=True)
         }
 
-    def decode_seconds(self, checkpoint: str, decoding: str) -> float:
-        """Return how long a decode job is expected to take, if nothing of it is in the store."""
-        settings = self.experiment.decoding_of(checkpoint, decoding)
-        # What a checkpoint is in several pairs takes as long as the slowest of it.
+    def role(self, checkpoint: str) -> Role:
+        """Return what a checkpoint is; what is several things in several pairs takes as long as the slowest of them."""
         roles = self.experiment.roles[checkpoint]
-        role = next(role for role in (Role.SLOW, Role.MERGED, Role.QUICK) if role in roles)
-        size = settings.weight_bytes(self.experiment.elements(checkpoint) or 0)
-        asked = self.responses(checkpoint, decoding)
-        return self.estimates.decode_seconds(role.value, size, asked, settings.max_new_tokens)
+        return next(role for role in (Role.SLOW, Role.MERGED, Role.QUICK) if role in roles)
+
+    def tokens(self, checkpoint: str, decoding: str) -> float:
+        """Return how many tokens a decode job is expected to generate, if nothing of it is in the store."""
+        settings = self.experiment.decoding_of(checkpoint, decoding)
+        role, asked = self.role(checkpoint).value, self.responses(checkpoint, decoding)
+        length = length_of(self.decoded(decoding), role)
+        if length is not None:
+            return sum(asked.values()) * min(length, settings.max_new_tokens)
+        return self.estimates.tokens(role, asked, settings.max_new_tokens)
+
+    def decode_seconds(self, checkpoint: str, decoding: str) -> float:
+        """Return how long a decode job is expected to take, its start included, if nothing of it is in the store."""
+        settings, size = self.experiment.decoding_of(checkpoint, decoding), self.weight_bytes(checkpoint, decoding)
+        threads = 0 if settings.gpus else settings.cpu_threads
+        start = self.estimates.cpu_start_seconds if threads else self.estimates.start_seconds
+        speed = speed_of(self.decoded(decoding), size) or self.estimates.tokens_per_second(size, threads)
+        return start + self.tokens(checkpoint, decoding) / speed
+
+    def weight_bytes(self, checkpoint: str, decoding: str) -> int:
+        """Return the bytes of a checkpoint's weights as they are decoded; a 7B model's where nothing tells its size."""
+        settings = self.experiment.decoding_of(checkpoint, decoding)
+        return settings.weight_bytes(self.experiment.elements(checkpoint) or UNKNOWN_ELEMENTS)
+
+    def _decoded(self, decoding: str) -> list[Decoded]:
+        """Return the decode jobs with these settings that the results folder knows of."""
+        if self.layout is None:
+            return []
+        found = (
+            read_decoded(
+                Path(self.layout.responses(checkpoint, asked, "json")),
+                self.role(checkpoint).value,
+                self.weight_bytes(checkpoint, asked),
+            )
+            for checkpoint, asked in self.experiment.asked
+            if asked == decoding
+        )
+        return [one for one in found if one is not None]
 
     def decode_minutes(self, checkpoint: str, decoding: str) -> int:
         """Return the time limit of a decode job in minutes: four times what is expected, and half an hour."""

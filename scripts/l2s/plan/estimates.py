@@ -27,14 +27,16 @@ class Estimates(StrictModel):
     price_per_gpu_hour: float = Field(ge=0, description="US dollars")
     start_seconds: float = Field(ge=0, description="from starting an engine to its first token")
     download_mb_per_second: float = Field(gt=0, description="from the hub")
-    speeds: tuple[Speed, ...] = Field(min_length=1, description="by size, ascending")
+    speeds: tuple[Speed, ...] = Field(min_length=1, description="of a job on GPUs, by size, ascending")
+    cpu_start_seconds: float = Field(ge=0, description="the same as start_seconds, of a job on the CPU")
+    cpu_speeds: tuple[Speed, ...] = Field(min_length=1, description="the same as speeds, of each thread on a CPU")
     lengths: dict[str, dict[Role, float]] = Field(description="mean tokens of a response by benchmark and role")
 
-    @field_validator("speeds")
+    @field_validator("speeds", "cpu_speeds")
     @classmethod
     def _ascending(cls, speeds: tuple[Speed, ...]) -> tuple[Speed, ...]:
         if list(speeds) != sorted(speeds, key=lambda speed: speed.up_to_gb):
-            raise ValueError("'speeds' must be sorted by 'up_to_gb'")
+            raise ValueError("speeds must be sorted by 'up_to_gb'")
         return speeds
 
     @field_validator("lengths")
@@ -44,20 +46,28 @@ class Estimates(StrictModel):
             raise ValueError(f"'lengths' needs quick, merged and slow for every benchmark, and a line '{OTHERS}'")
         return lengths
 
-    def decode_seconds(self, role: Role, nbytes: int, questions: Mapping[str, int], budget: int) -> float:
-        """Estimate a decode job.
+    def length(self, benchmark: str, role: Role) -> float | None:
+        """Return the mean tokens of a response to a benchmark that the table names; None for others."""
+        return self.lengths[benchmark][role] if benchmark in self.lengths else None
+
+    def tokens(self, role: Role, questions: Mapping[str, int], budget: int) -> float:
+        """Estimate the tokens that are generated.
 
         Args:
             role: What the checkpoint is.
-            nbytes: Bytes of its weights as they are decoded.
             questions: Responses to decode, by benchmark.
             budget: Tokens that a response may have, at most.
-
-        Returns:
-            Seconds, the engine's start included.
         """
-        lengths = {name: self.lengths.get(name, self.lengths[OTHERS])[role] for name in questions}
-        tokens = sum(count * min(lengths[name], budget) for name, count in questions.items())
-        fitting = [speed for speed in self.speeds if nbytes <= speed.up_to_gb * 1e9]
-        speed = fitting[0] if fitting else self.speeds[-1]
-        return self.start_seconds + tokens / speed.tokens_per_second
+        lengths = {name: self.length(name, role) or self.lengths[OTHERS][role] for name in questions}
+        return sum(count * min(lengths[name], budget) for name, count in questions.items())
+
+    def tokens_per_second(self, nbytes: int, cpu_threads: int = 0) -> float:
+        """Estimate the speed of a decode job.
+
+        Args:
+            nbytes: Bytes of the checkpoint's weights as they are decoded.
+            cpu_threads: Threads of a job on the CPU; 0: it runs on GPUs.
+        """
+        speeds = self.cpu_speeds if cpu_threads else self.speeds
+        fitting = [speed for speed in speeds if nbytes <= speed.up_to_gb * 1e9]
+        return (fitting[0] if fitting else speeds[-1]).tokens_per_second * max(cpu_threads, 1)

@@ -13,11 +13,14 @@ from l2s.config import read_entry
 from l2s.experiment import Experiment
 from l2s.experiment.assumptions import assumptions_of
 from l2s.experiment.context_lengths import unreachable_budget
-from l2s.layout import MODELS
-from l2s.plan.checks import Check, check_disks, check_hub
+from l2s.gpus import device_here
+from l2s.layout import MODELS, Layout
+from l2s.plan.checks import Check, check_disks, check_hub, gigabytes
 from l2s.plan.costs import Costs
+from l2s.plan.devices import gpu_needs
 from l2s.plan.estimates import Estimates
 from l2s.plan.jobs import PlannedJob, jobs_to_run
+from l2s.plan.on_cpu import check_cpu_memory, cpu_table
 from l2s.plan.prompts import check_prompts
 from l2s.plan.schedule import Job, lower_bound, makespan
 from l2s.plan.searches import search_notes, searches_table
@@ -39,7 +42,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     """
     folder = project / "config"
     experiment = Experiment(config, folder)
-    costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates))
+    costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates), Layout(experiment.config.results))
     jobs = jobs_to_run(config, project)
     asked = [(job.checkpoint, job.wildcards["decoding"]) for job in jobs if job.rule == "decode"]
     decodes = {(checkpoint, decoding): costs.job(checkpoint, decoding) for checkpoint, decoding in asked}
@@ -51,6 +54,9 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     if any(job.gpus for job in decodes.values()):
         console.print(studies_table(experiment, decodes))
         console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
+    on_cpu = [one for one, job in decodes.items() if not job.gpus]
+    if on_cpu:
+        console.print(cpu_table(costs, on_cpu))
     if (searches := searches_table(experiment, costs)).row_count:
         console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
@@ -59,22 +65,30 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
         console.print(assumptions)
     needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
     repos = [experiment.registry.model(name).repo for name in downloads]
-    checks = [*check_disks(needs), *check_memory(experiment, decodes), *check_hub(repos), *check_prompts(experiment)]
+    checks = [*check_disks(needs), *check_memory(costs, decodes), *check_hub(repos), *check_prompts(experiment)]
     for check in checks:
         console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
         console.print(check.line, highlight=False, soft_wrap=True, markup=False)
-    for sentence in [*unreachable_budgets(experiment), *search_notes(experiment)]:
+    for sentence in gpu_needs(experiment, [(job.rule, job.wildcards) for job in jobs]):
+        if device_here() == "cpu":
+            console.print("[red]to do[/]", f"no GPU here (a cluster's nodes may have some); {sentence}", soft_wrap=True)
+    notes = [*unreachable_budgets(experiment), *short_budgets(costs, decodes), *search_notes(experiment)]
+    notes += unknown_sizes(experiment, decodes)
+    for sentence in notes:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
-    note = "Costs are estimates from config/estimates.yaml, of decoding; calibrations and trainings come on top."
+    source = "what this results folder has measured" if any(map(costs.decoded, {one[1] for one in decodes})) else ""
+    source = " and ".join(filter(None, [source, "config/estimates.yaml"]))
+    note = f"Costs are estimates of decoding, from {source}; merges, calibrations and trainings come on top."
     console.print(note, style="dim")
 
 
 def jobs_table(jobs: list[PlannedJob], decodes: Decodes) -> Table:
     """Count jobs by rule."""
-    table = Table("Rule", "Jobs", "GPU hours", title="What would run")
+    hours = gpu_hours(decodes.values())
+    table = Table("Rule", "Jobs", *(["GPU hours"] if hours else []), title="What would run")
     counts = Counter(job.rule for job in jobs)
     for kind, count in counts.items():
-        table.add_row(kind, f"{count:,}", f"{gpu_hours(decodes.values()):,.1f}" if kind == "decode" else "")
+        table.add_row(kind, f"{count:,}", *([f"{hours:,.1f}"] if hours and kind == "decode" else []))
     return table
 
 
@@ -109,11 +123,11 @@ def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, 
     table = Table("", "Number", "GB", title="Sizes")
     total = sum(downloads.values())
     seconds = total / 1e6 / estimates.download_mb_per_second
-    table.add_row("models to download", str(len(downloads)), f"{total / 1e9:,.0f} ({clock(seconds)})")
-    table.add_row("merged checkpoints, all kept", str(len(merged)), f"{sum(merged) / 1e9:,.0f}")
+    table.add_row("models to download", str(len(downloads)), f"{gigabytes(total)} ({clock(seconds)})")
+    table.add_row("merged checkpoints, all kept", str(len(merged)), gigabytes(sum(merged)))
     running = at_a_time(merged)
     label = f"the same, keep_checkpoints: false, {max(GPU_COUNTS)} GPUs, at most"
-    table.add_row(label, str(len(running)), f"{sum(running) / 1e9:,.0f}")
+    table.add_row(label, str(len(running)), gigabytes(sum(running)))
     return table
 
 
@@ -133,6 +147,32 @@ def unreachable_budgets(experiment: Experiment) -> list[str]:
     return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 
+def unknown_sizes(experiment: Experiment, decodes: Decodes) -> list[str]:
+    """Name the checkpoints whose size nothing tells."""
+    unknown = [checkpoint for checkpoint, _ in decodes if experiment.elements(checkpoint) is None]
+    return [
+        f"{name}: nothing tells how large it is, and it is planned like a 7B model; give key 'bytes' in its entry."
+        for name in dict.fromkeys(unknown)
+    ]
+
+
+def short_budgets(costs: Costs, decodes: Decodes) -> list[str]:
+    """Say which budgets are below the mean length that responses are expected to have, each sentence once."""
+    said = []
+    for checkpoint, decoding in decodes:
+        budget = costs.experiment.decoding_of(checkpoint, decoding).max_new_tokens
+        role = costs.role(checkpoint)
+        for benchmark in costs.experiment.asked[checkpoint, decoding]:
+            length = costs.estimates.length(benchmark, role.value)
+            if length and length > budget:
+                said.append(
+                    f"decode settings '{decoding}': the budget of {budget:,} tokens is below the mean length that "
+                    f"{role} responses to {benchmark} are expected to have ({length:,.0f}): many will be truncated, "
+                    "and their lengths are lower bounds; raise 'max_new_tokens'."
+                )
+    return list(dict.fromkeys(said))
+
+
 def merged_need(experiment: Experiment, sizes: list[int]) -> tuple[Path, int]:
     """Return where merged weights will lie, and the most bytes that they take there."""
     config = experiment.config
@@ -146,9 +186,10 @@ def at_a_time(merged: list[int]) -> list[int]:
     return sorted(merged, reverse=True)[: max(GPU_COUNTS)]
 
 
-def check_memory(experiment: Experiment, decodes: Decodes) -> list[Check]:
-    """Say on how many devices the largest checkpoint of each decode settings is decoded."""
-    checks = []
+def check_memory(costs: Costs, decodes: Decodes) -> list[Check]:
+    """Say whether the CPU's memory will do, and on how many GPUs the largest checkpoint of each settings is decoded."""
+    on_cpu = [one for one, job in decodes.items() if not job.gpus]
+    checks = [check_cpu_memory(costs, on_cpu)] if on_cpu else []
     for decoding in dict.fromkeys(decoding for _, decoding in decodes):
         gpus = max(job.gpus for (_, settings), job in decodes.items() if settings == decoding)
         if gpus:

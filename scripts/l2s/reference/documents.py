@@ -15,8 +15,8 @@ INTRODUCTION = """\
 Made by `make docs` from the models that check every file; do not edit it.
 
 Everything in `config/` is an entry: a small YAML file whose name, without suffix, is what other entries call it.
-`config/config.yaml` is the configuration at the top; a file given with `--configfile`, and keys given with `--config`,
-are put on top of it. Unknown keys are errors that name the file.
+`config/config.yaml` is the configuration at the top. A file given with `--configfile` takes its place as a whole, and
+keys given with `--config` are put on top of either. Unknown keys are errors that name the file.
 
 - **`extends`**: an entry may say `extends: <another entry of its folder>`. It then has that entry's keys, and its own
   keys replace them, each as a whole: a mapping is replaced, not merged. `null` takes an inherited key away where it may
@@ -42,7 +42,7 @@ def documents() -> dict[str, str]:
 def _reference(schemas: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield INTRODUCTION
     seen: set[str] = set()
-    yield "## The configuration\n\n`config/config.yaml`, and what is put on top of it.\n"
+    yield "## The configuration\n\n`config/config.yaml`, or the file given with `--configfile`.\n"
     yield from _part(schemas["config"], ["MainConfig"], seen)
     for folder in get_args(Folder):
         yield f"## {folder}\n\n`config/{folder}/<name>.yaml`\n"

@@ -74,9 +74,6 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     schemas["recipes"]["$defs"].update(choices["$defs"], Method={"anyOf": choices["anyOf"]})
     alone = {"config": MainConfig, "estimates": Estimates, "assumptions": Assumptions}
     schemas |= {name: _schema([model]) for name, model in alone.items()}
-    # A file may lack what config/config.yaml has.
-    main = schemas["config"]["$defs"]["MainConfig"]
-    main["anyOf"] = [{"required": main.pop("required")}, {}]
     return schemas
 
 

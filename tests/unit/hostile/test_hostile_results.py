@@ -167,3 +167,8 @@ def test_prune_deletes_a_link_and_not_what_it_leads_to(experiment, tmp_path, mon
     prune.remove(link)
     assert (outside / "precious").read_text() == "x"
     assert not link.is_symlink()
+
+
+def test_a_folder_for_which_only_a_plan_was_made_is_accepted(tmp_path):
+    (tmp_path / "logs").mkdir()
+    check_folder(str(tmp_path), "results")

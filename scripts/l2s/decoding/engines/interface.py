@@ -1,7 +1,7 @@
 """What an engine is to a decode job."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 
@@ -33,11 +33,19 @@ class Completion(NamedTuple):
     finish_reason: str
 
 
+Heard = Callable[[int, int], None]
+
+
 class Engine(Protocol):
     """A started engine: a model on a device."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what the sidecar should say of it: versions, device."""
+        """Return what the sidecar should say of it: versions, and as ``device`` the kind of device."""
 
-    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
-        """Decode batches, yielding each one's completions as it ends, in any order."""
+    def decode(self, batches: list[list[Request]], heard: Heard) -> Iterator[list[Completion]]:
+        """Decode batches, yielding each one's completions as it ends, in any order.
+
+        Args:
+            batches: The requests.
+            heard: Called as tokens come, with how many came and how many responses ended with them.
+        """

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from transformers.utils.logging import disable_progress_bar
 
 from l2s.checkpoints.whole_model import load_whole
-from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.engines.interface import Completion, Heard, Request
 from l2s.decoding.settings import DecodingEntry, Sampling
 from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
@@ -40,6 +41,7 @@ class TransformersEngine:
         if settings.device == "cuda" and not torch.cuda.is_available():
             raise UserError("device 'cuda' is configured but there is no CUDA device; set 'device: cpu' or use a GPU")
         torch.set_num_threads(settings.cpu_threads)
+        disable_progress_bar()
         self.sampling = settings.sampling
         self.device = torch.device(settings.device)
         self.stops = stops
@@ -56,13 +58,13 @@ class TransformersEngine:
             "attention": self.model.config._attn_implementation,
         }
 
-    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
+    def decode(self, batches: list[list[Request]], heard: Heard) -> Iterator[list[Completion]]:
         """Decode one batch after the other, in the order given."""
         for batch in batches:
-            yield self._decode_batch(batch)
+            yield self._decode_batch(batch, heard)
 
     @torch.inference_mode()
-    def _decode_batch(self, batch: list[Request]) -> list[Completion]:
+    def _decode_batch(self, batch: list[Request], heard: Heard) -> list[Completion]:
         ids, mask = self._pad_left(batch)
         positions = (mask.cumsum(1) - 1).clamp_(min=0)
         cache = transformers.DynamicCache(config=self.model.config)
@@ -88,6 +90,7 @@ class TransformersEngine:
                 for place, row in enumerate(active)
                 if not watches[row].ended and len(outputs[row]) < batch[row].budget
             ]
+            heard(len(active), len(active) - len(staying))
             if len(staying) < len(active):
                 kept = torch.tensor(staying, device=self.device, dtype=torch.long)
                 cache.batch_select_indices(kept)

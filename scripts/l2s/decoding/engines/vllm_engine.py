@@ -19,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.engines.interface import Completion, Heard, Request
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
@@ -83,7 +83,7 @@ class VllmEngine:
             **self.settings.vllm.model_dump(),
         }
 
-    def decode(self, batches: list[list[Request]]) -> Iterator[list[Completion]]:
+    def decode(self, batches: list[list[Request]], heard: Heard) -> Iterator[list[Completion]]:
         """Decode all requests at once, yielding those that have finished every now and then."""
         from vllm.inputs import tokens_input
 
@@ -96,7 +96,9 @@ class VllmEngine:
         while growing:
             for output in self._step():
                 response = growing[output.request_id]
+                before = len(response.output_ids)
                 response.extend(output.outputs[0].token_ids)
+                heard(len(response.output_ids) - before, int(response.watch.ended or output.finished))
                 if response.watch.ended and not output.finished:
                     self.engine.abort_request([output.request_id])
                 if response.watch.ended or output.finished:
@@ -223,5 +225,6 @@ def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
         # Sampling the part of a prompt takes back a draw, which generators of the CPU cannot do.
         "enable_chunked_prefill": not on_cpu,
         "disable_log_stats": True,
+        "use_tqdm_on_load": False,
         **memory,
     }

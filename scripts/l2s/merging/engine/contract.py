@@ -90,10 +90,21 @@ def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class Cost(NamedTuple):
-    """What merging one whole tensor takes beside reading and writing it: bytes of memory, arithmetic operations."""
+    """What merging one whole tensor takes beside reading and writing it.
+
+    Attributes:
+        nbytes: Memory.
+        operations: Arithmetic operations that all threads share.
+        serial: Those that one thread does alone.
+    """
 
     nbytes: int
     operations: float
+    serial: float = 0.0
+
+    def times(self, count: int) -> Cost:
+        """Return the cost of doing it so many times in the same memory."""
+        return Cost(self.nbytes, self.operations * count, self.serial * count)
 
 
 class Tally(Protocol):
@@ -126,6 +137,7 @@ class Method(StrictModel, ABC):
         max_models: How many it may have; None: any number. Where a hyper-parameter decides, both may be properties.
         released_in_bfloat16: Whether the paper's released code computes the method in bfloat16, and so
             ``fidelity: released`` does. If not, its arithmetic is that of ``exact``.
+        moves_base: Why the method changes the base beside adding task vectors; empty: it does not. May be a property.
     """
 
     works_on: ClassVar[Literal["elements", "matrices"]] = "elements"
@@ -133,6 +145,7 @@ class Method(StrictModel, ABC):
     min_models: ClassVar[int] = 1
     max_models: ClassVar[int | None] = None
     released_in_bfloat16: ClassVar[bool] = False
+    moves_base: ClassVar[str] = ""
 
     method: str = Field(description="name of the method: the name of its module in scripts/l2s/merging")
 

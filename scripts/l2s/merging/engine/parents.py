@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from l2s.checkpoints.manifest import MANIFEST_NAME, Parent, TensorRecord, read_manifest
+from l2s.checkpoints.model_card import stated_licence
 from l2s.checkpoints.weights import Checkpoint, lasting_source, locate
 from l2s.contracts.calibrations import Calibration, read_calibration
 from l2s.errors import UserError
+from l2s.merging.engine.contract import CalibrationRequest
 from l2s.merging.engine.recipe import Recipe
 
 
@@ -17,8 +19,8 @@ def find_parents(recipe: Recipe, manifests: Iterable[Path] = ()) -> list[tuple[P
 
     Args:
         recipe: The recipe; its ``base`` and ``models`` are sources.
-        manifests: Manifests of fetched models, by whose sources the recipe names them. A model without one is located,
-            and its own manifest, if it has one, gives its content_id.
+        manifests: Manifests of fetched models, by whose sources the recipe names them. A model without one is located;
+            its own manifest, if it has one, gives its content_id, else its files are digested now.
 
     Returns:
         What the merged checkpoint's manifest says of each parent, and its folder.
@@ -43,9 +45,20 @@ def _parent(used_as: str, source: str, known: Checkpoint | None) -> tuple[Parent
         content, licence = known.manifest.content_id, known.manifest.licence
         return Parent(used_as=used_as, source=source, content_id=content, licence=licence), known.weights()
     folder = locate(source)
-    own = folder / MANIFEST_NAME
-    content = read_manifest(own).content_id if own.is_file() else None
-    return Parent(used_as=used_as, source=lasting_source(source), content_id=content), folder
+    manifest = Checkpoint.from_folder(folder).manifest
+    licence = manifest.licence or stated_licence(folder)
+    parent = Parent(used_as=used_as, source=lasting_source(source), content_id=manifest.content_id, licence=licence)
+    return parent, folder
+
+
+def _how_to_measure(name: str, side: CalibrationRequest, recipe: Recipe) -> str:
+    """Return the command that measures a calibration, and the option that gives it to the merge."""
+    inputs = recipe.inputs
+    models = " ".join(f"--model {inputs.base if model is None else inputs.models[model]}" for model in side.models)
+    return (
+        f"give --calibration {name}={name}.json, measured by 'python scripts/calibrate.py --kind {side.kind} {models} "
+        f"--calibration-data {side.calibration_data} --answer {side.answer} --out {name}.json'"
+    )
 
 
 def known_tensors(
@@ -78,19 +91,17 @@ def read_calibrations(
         UserError: One is missing, or there is one that the method does not read, or one is of something else.
     """
     asked = recipe.method.calibrations_needed(len(recipe.inputs.models))
-    for name in asked.keys() ^ files.keys():
-        if name in files:
-            names = ", ".join(asked) or "none"
-            raise UserError(f"--calibration {name}: method '{recipe.method.method}' reads {names}")
-        side = asked[name]
-        of = " and of ".join("the base" if model is None else recipe.inputs.models[model] for model in side.models)
+    for name in files.keys() - asked.keys():
+        names = ", ".join(asked) or "none"
+        raise UserError(f"--calibration {name}: method '{recipe.method.method}' reads {names}")
+    if lacking := {name: side for name, side in asked.items() if name not in files}:
+        lines = [_how_to_measure(name, side, recipe) for name, side in lacking.items()]
         raise UserError(
-            f"method '{recipe.method.method}' reads {side.kind} of {of} on the {side.answer} answers of "
-            f"'{side.calibration_data}': measure them with scripts/calibrate.py and give --calibration {name}=PATH"
+            f"method '{recipe.method.method}' reads calibrations, of which {len(lines)} are missing: {'; '.join(lines)}"
         )
     if not asked:
         return {}
-    ids = [parent.content_id or Checkpoint.from_folder(folder).manifest.content_id for parent, folder in parents]
+    ids = [parent.content_id for parent, _ in parents]
     first = 1 if recipe.inputs.base else 0
     return {
         name: read_calibration(

@@ -34,6 +34,7 @@ from l2s.files import atomic_folder, pretty_json
 from l2s.merging.engine.plan import MergePlan, plan_merge
 from l2s.merging.engine.recipe import Recipe
 from l2s.merging.engine.stream import StreamingMerge
+from l2s.merging.engine.summary import tell_changes
 from l2s.progress import clock
 
 SIDECAR_NAME = "merge.json"
@@ -41,10 +42,6 @@ SIDECAR_NAME = "merge.json"
 BESIDE_WEIGHTS = (MANIFEST_NAME, SIDECAR_NAME, STATISTICS_NAME, CARD_NAME, LOCK_NAME)
 # Python, torch and pyarrow before any tensor is read, measured on x86-64 Linux.
 INTERPRETER_BYTES = 330_000_000
-# Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
-RATE = 150e6
-# Arithmetic operations of methods on matrices a second and thread, measured on the same machine with 7B shapes.
-OPERATIONS = 50e9
 
 
 class Workers(NamedTuple):
@@ -102,7 +99,9 @@ def merge_checkpoint(
         tensors = dict(merge.run())
         manifest = _describe(plan, folder, [parent for parent, _ in parents], calibrations, tensors)
         if expected is None:
-            write_table(merge.statistics(), folder / STATISTICS_NAME)
+            statistics = merge.statistics()
+            tell_changes(statistics, recipe.method)
+            write_table(statistics, folder / STATISTICS_NAME)
             (folder / CARD_NAME).write_text(model_card(manifest), encoding="utf-8")
             write_manifest(manifest, folder / MANIFEST_NAME)
             (folder / SIDECAR_NAME).write_text(pretty_json(_sidecar(workers, time.monotonic() - started)))
@@ -150,7 +149,7 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     """Say what memory, disk and time to expect, and stop if the disk is too small."""
     output = sum(tensor.nbytes for tensor in plan.outputs.values()) if merge.keep else 0
     check_room(folder, output)
-    seconds = merge.elements * merge.passes / (RATE * merge.threads) + merge.operations / (OPERATIONS * merge.threads)
+    seconds = sum(merge.expected_seconds.values())
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
     print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
 

@@ -34,7 +34,9 @@ Multiplier = tuple[Tensor, ...]
 
 TILE = 256  # rows and columns of the Gram matrix that one thread computes
 PIECE = 1024  # length of the pieces of A's longer side
-EIGEN_OPERATIONS = 20  # of the eigensolver, times m³, in time that a product's take
+# Of the eigensolver, times m³, in time that a product's take: in float32, and again in float64, which the matrices of
+# trained models mostly need. It works on one thread, and so do the small steps around it, whatever the shape.
+EIGEN_OPERATIONS, SMALL_STEPS = 20, 1.5e9
 TOLERANCE = 5e-5  # estimated relative error, in the Frobenius norm, above which float64 is used
 # Found errors were up to 12 times what noise of one rounding of the largest eigenvalue explains.
 NOISE = 16
@@ -111,7 +113,8 @@ def cost(shape: tuple[int, int], functions: int) -> Cost:
     # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver; in
     # float32: the multipliers. Then pieces, as many as a dozen threads need.
     nbytes = small**2 * (4 * 8 + 4 * functions) + 32 * small * PIECE
-    return Cost(nbytes, small**2 * (EIGEN_OPERATIONS * small + (1 + 2 * functions) * large))
+    # The Gram matrix is computed twice as well, the second time in twice the time.
+    return Cost(nbytes, small**2 * (3 + 2 * functions) * large, EIGEN_OPERATIONS * small**3 + SMALL_STEPS * functions)
 
 
 def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:

@@ -1,0 +1,58 @@
+"""What decoding on this machine's CPU would take: time by role, and memory."""
+
+import os
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from l2s.decoding.settings import Role
+from l2s.plan.checks import Check
+from l2s.plan.costs import Costs
+from l2s.plan.schedule import Job, makespan
+from l2s.progress import clock
+
+Asked = tuple[str, str]
+"""A decode job: checkpoint and decode settings."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def cpu_table(costs: Costs, asked: Iterable[Asked]) -> Table:
+    """Show questions, tokens and time of decode jobs on the CPU, by what their checkpoints are."""
+    asked = list(asked)
+    title = f"Decoding on the CPU, {cores()} cores"
+    table = Table("Checkpoints", "Decode jobs", "Responses", "Tokens, about", "One job, about", title=title)
+    for role in Role:
+        own = [one for one in asked if costs.role(one[0]) is role]
+        if own:
+            responses = sum(sum(costs.responses(*one).values()) for one in own)
+            tokens = sum(costs.tokens(*one) for one in own)
+            longest = max(costs.decode_seconds(*one) for one in own)
+            table.add_row(role, f"{len(own):,}", f"{responses:,}", f"{tokens:,.0f}", clock(longest))
+    jobs = [Job(costs.decode_seconds(*one), _threads(costs, one)) for one in asked]
+    table.add_row("all together", f"{len(asked):,}", "", "", clock(makespan(jobs, cores())), style="bold")
+    return table
+
+
+def check_cpu_memory(costs: Costs, asked: Iterable[Asked]) -> Check:
+    """Compare this machine's memory with what the decode jobs take that run at a time."""
+    asked = list(asked)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    largest = max(costs.weight_bytes(*one) for one in asked)
+    together = min(len(asked), cores() // min(_threads(costs, one) for one in asked))
+    line = (
+        f"memory: the largest checkpoint takes {largest / 1e9:,.1f} GB and room for its responses, {together} decode "
+        f"jobs may run at a time, and this machine has {machine / 1e9:,.0f} GB"
+    )
+    # Responses in the making need about a quarter more.
+    fits = 1.25 * largest * together <= machine
+    return Check(
+        fits, line if fits else f"{line}; run with --resources mem_mb={machine * 8 // 10**7}, or fewer --cores"
+    )
+
+
+def _threads(costs: Costs, asked: Asked) -> int:
+    return min(costs.experiment.decoding_of(*asked).cpu_threads, cores())

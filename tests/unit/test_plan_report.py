@@ -1,0 +1,82 @@
+"""What a plan says of decoding on a CPU, and of budgets."""
+
+import os
+
+import pytest
+import yaml
+from rich.console import Console
+from support import ROOT
+
+from l2s.config import read_entry
+from l2s.experiment import Experiment
+from l2s.layout import Layout
+from l2s.plan import on_cpu
+from l2s.plan.costs import Costs
+from l2s.plan.estimates import Estimates
+from l2s.plan.report import short_budgets, unknown_sizes
+
+ESTIMATES = read_entry(ROOT / "config" / "estimates.yaml", Estimates)
+
+
+@pytest.fixture
+def costs_of(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def costs_of(config, layout=None, **changes):
+        values = yaml.safe_load((ROOT / "config" / f"{config}.yaml").read_text())
+        return Costs(Experiment({**values, **changes}, ROOT / "config"), ESTIMATES, layout)
+
+    return costs_of
+
+
+def text(table):
+    console = Console(width=150, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(table)
+    return console.export_text()
+
+
+def test_a_plan_on_a_cpu_counts_responses_tokens_and_time_by_role(costs_of, monkeypatch):
+    monkeypatch.setattr(on_cpu, "cores", lambda: 4)
+    costs = costs_of("demo", studies=["demo"])
+    shown = text(on_cpu.cpu_table(costs, costs.experiment.asked))
+    quick = next(line for line in shown.splitlines() if "quick" in line)
+    assert "600" in quick and "96,000" in quick, "600 questions, 160 tokens at most"
+    assert "on the CPU, 4 cores" in shown and "all together" in shown
+
+
+def test_what_the_results_folder_has_measured_goes_before_the_table(costs_of, tmp_path):
+    layout = Layout(str(tmp_path))
+    sidecar = tmp_path / "responses" / "models" / "demo-slow" / "demo.json"
+    sidecar.parent.mkdir(parents=True)
+    sidecar.write_text('{"output_tokens": 60000, "decode_seconds": 1.0, "decoded_now": 600}')
+    costs = costs_of("demo", layout, studies=["demo"])
+    assert costs.tokens("models/demo-slow", "demo") == 60_000
+    assert costs.tokens("models/demo-quick", "demo") == 96_000, "nothing is known of quick ones"
+    size = [costs.weight_bytes(f"models/demo-{name}", "demo") for name in ("quick", "slow")]
+    expected = ESTIMATES.cpu_start_seconds + 96_000 / (60_000 * size[1] / size[0])
+    assert costs.decode_seconds("models/demo-quick", "demo") == pytest.approx(expected)
+
+
+def test_memory_is_checked_for_the_jobs_that_run_at_a_time(costs_of, monkeypatch):
+    costs = costs_of("config", decoding="cpu")
+    asked = [one for one in costs.experiment.asked if "7b" in one[0]]
+    monkeypatch.setattr(on_cpu, "cores", lambda: 64)
+    check = on_cpu.check_cpu_memory(costs, asked)
+    assert not check.good
+    assert "run with --resources mem_mb=" in check.line
+
+
+def test_a_budget_below_the_expected_length_is_named_once(costs_of):
+    costs = costs_of("config", studies=["table_1"], decoding="cpu")
+    said = short_budgets(costs, costs.experiment.asked)
+    (slow,) = [line for line in said if "slow responses to math500" in line]
+    assert "the budget of 2,048 tokens" in slow and "lower bounds; raise 'max_new_tokens'" in slow
+    assert not [line for line in said if "gsm8k" in line], "GSM8K's are shorter"
+
+
+def test_a_model_of_unknown_size_is_planned_like_a_7b_model_and_told(costs_of, monkeypatch):
+    costs = costs_of("demo", studies=["demo"])
+    monkeypatch.setattr(costs.experiment.registry, "model_bytes", lambda name: None)
+    assert costs.weight_bytes("models/demo-slow", "demo") == 4 * 7_600_000_000
+    (said, *_) = unknown_sizes(costs.experiment, [("models/demo-slow", "demo"), ("models/demo-slow", "demo-noise")])
+    assert said.startswith("models/demo-slow: nothing tells how large it is") and not _
