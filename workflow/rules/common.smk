@@ -125,8 +125,7 @@ def decode_memory(wildcards, input):
 
     While the manifest is not there, Snakemake takes the FileNotFoundError as "not known yet".
     """
-    if not Path(input.manifest).exists():
-        raise FileNotFoundError(input.manifest)
+    Path(input.manifest).stat()
     try:
         elements = read_manifest(Path(input.manifest)).elements
     except UserError as error:
@@ -234,6 +233,18 @@ def found_by(wildcards):
 def page_files():
     """Return what pages are made from."""
     return sorted(str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*"))
+
+
+def tell_missing_records():
+    """Say that Snakemake knows nothing of results that are there, and so takes them all for up to date."""
+    if workflow.is_main_process and not any(Path(".snakemake/metadata").glob("*")):
+        if any(Path(layout.results, "responses").rglob("*.parquet")):
+            print(
+                f"warning: {layout.results} has results, and Snakemake's records of how they were made (.snakemake/metadata) "
+                "are gone: nothing counts as stale. python scripts/verify.py --results "
+                f"{layout.results} says what does not belong together.",
+                file=sys.stderr,
+            )
 
 
 def check_targets():
