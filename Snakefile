@@ -54,6 +54,7 @@ onerror:
 
 
 check_targets()
+tell_missing_records()
 
 
 # Every study is a target of its own name.

@@ -1,5 +1,7 @@
 """Compare a results folder with its RO-Crate, and say what changed, is missing or is new.
 
+Besides, what was made of another model, by other code or with other packages than are there now is told as outdated.
+
     python scripts/verify.py --results results/demo
 
 It reads every file that the crate covers (docs/provenance.md), and nothing outside the results folder.
@@ -11,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from l2s.crate.outdated import outdated
 from l2s.crate.verify import verify
 from l2s.jobs import run_cli
 
@@ -20,6 +23,8 @@ def main(
     weights: Annotated[bool, typer.Option(help="Whether to read the weights that are there as well.")] = True,
 ) -> None:
     """Compare a results folder with its crate; exit with 1 if a file changed or is missing."""
+    for sentence in outdated(results):
+        print(f"outdated {sentence}")
     findings = verify(results, weights)
     for kind in ("changed", "missing", "new"):
         for path in getattr(findings, kind):

@@ -30,6 +30,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.chmod(0o666 & ~_umask())
         partial.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename is None and error.errno:  # a full disk does not say where
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -251,6 +251,18 @@ def page_files():
     return sorted(str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*"))
 
 
+def tell_missing_records():
+    """Say that Snakemake knows nothing of results that are there, and so takes them all for up to date."""
+    if workflow.is_main_process and not any(Path(".snakemake/metadata").glob("*")):
+        if any(Path(layout.results, "responses").rglob("*.parquet")):
+            print(
+                f"warning: {layout.results} has results, and Snakemake's records of how they were made (.snakemake/metadata) "
+                "are gone: nothing counts as stale. python scripts/verify.py --results "
+                f"{layout.results} says what does not belong together.",
+                file=sys.stderr,
+            )
+
+
 def check_targets():
     """Stop if a study has the name of a rule; to be called when all rules are known."""
     try:

@@ -22,6 +22,8 @@ from l2s.sources.generation import Generation
 from l2s.sources.generations import check_format, format_module, generation_format
 from l2s.sources.records import read_records
 
+LONGEST_NUMBER = 10  # digits of a place in a benchmark
+
 
 class ImportedFile(StrictModel):
     """A file of generations, or several of one format."""
@@ -204,7 +206,7 @@ class _Finder:
         """Return the question with this identifier, or at this place in the benchmark."""
         if index is None or index in self.texts:
             return index
-        at = int(index) if index.isdecimal() else len(self.ids)
+        at = int(index) if index.isdecimal() and len(index) < LONGEST_NUMBER else len(self.ids)
         return self.ids[at] if at < len(self.ids) else None
 
 

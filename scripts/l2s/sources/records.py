@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from l2s.errors import UserError
+from l2s.errors import UserError, first_line
 from l2s.sources.generation import Record
 
 ZSTD = 93  # the number of this compression in ZIP files, which Python reads from 3.14 on
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # JSON spells them so, pairs and halves alike
+MOST_BYTES = 1_000_000_000
 
 
 def read_records(file: Path) -> Iterator[Record]:
@@ -50,8 +55,8 @@ def _lines(file: Path) -> Iterator[tuple[str, Any]]:
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
     try:
         table = pq.read_table(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file}: not a readable Parquet file ({error}); copy it again") from None
+    except Exception as error:  # what is read of a damaged file may fail in many ways
+        raise UserError(f"{file}: not a readable Parquet file ({first_line(error)}); copy it again") from None
     for number, row in enumerate(table.to_pylist(), start=1):
         yield f"{file}, row {number}", row
 
@@ -72,11 +77,13 @@ def _packed_log(file: Path) -> Iterator[tuple[str, Any]]:
             for name in names:
                 place = f"{file}, {name}"
                 yield place, _parsed(_unpacked(file, packed, packed.getinfo(name)), place)
-    except (zipfile.BadZipFile, struct.error, pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file}: not a log of Inspect ({error}); copy it again") from None
+    except (zipfile.BadZipFile, struct.error, pa.ArrowInvalid, OSError, zlib.error, NotImplementedError) as error:
+        raise UserError(f"{file}: not a log of Inspect ({first_line(error)}); copy it again") from None
 
 
 def _unpacked(file: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.file_size > MOST_BYTES:
+        raise UserError(f"{file}, {entry.filename}: unpacks to {entry.file_size:,} bytes: no sample is so long")
     if entry.compress_type != ZSTD:
         return packed.read(entry)
     with file.open("rb") as stream:
@@ -89,6 +96,11 @@ def _unpacked(file: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> by
 
 def _parsed(text: bytes, place: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        value = json.loads(text)
+        if SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{place}: holds half a character (a lone surrogate); correct it") from None
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{place}: not valid JSON ({error}); correct it or make the file again") from None
+    return value
