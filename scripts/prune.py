@@ -3,9 +3,9 @@
     snakemake prune                           lists it
     snakemake prune --config prune=delete     deletes it
 
-Looked at are checkpoints, calibrations, responses with their grades, the response store, and what killed jobs left, in
-the results folder of a configuration, which a run has marked as its own. Nothing is deleted while a run or one of its
-jobs works there. Downloaded weights lie in the hub's cache and are not touched.
+Looked at are checkpoints, calibrations, responses with their grades and what pages load of them, the response store,
+and what killed jobs left, in the results folder of a configuration, which a run has marked as its own. Nothing is
+deleted while a run or one of its jobs works there. Downloaded weights lie in the hub's cache and are not touched.
 """
 
 import shutil

@@ -14,6 +14,8 @@ scripts and commands that look into a results folder call them with names.
     comparisons/        <study>.parquet
     disagreements/      <study>.parquet and its page
     drift/              <study>.txt, if no tolerance is broken
+    pages/              responses/<study>/index.html: two checkpoints side by side; shards/<checkpoint>/<decode
+                        settings>.js: the responses that these pages load
     tables/, noise/     <study>.parquet and its pages
     audit/              index.html; <published table>.parquet, .csv and .html
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
@@ -43,6 +45,8 @@ VERDICTS = "verdicts"
 """In the store: what graders have said of responses."""
 ROUND = "~"
 """Before what belongs to a round of a search: no entry has it in its name."""
+SHARDS = "pages/shards"
+"""Where the scripts lie from which pages load responses."""
 CRATE = "ro-crate-metadata.json"
 """The RO-Crate of a results folder; the format gives its name."""
 CRATE_DIGEST = f"{CRATE}.sha256"
@@ -171,6 +175,14 @@ class Layout:
     def figure(self, study: str, figure: str, suffix: str = "html") -> str:
         """Return a study's figure."""
         return f"{self.results}/figures/{study}/{figure}.{suffix}"
+
+    def responses_page(self, study: str) -> str:
+        """Return the page that shows the responses of a study's checkpoints side by side."""
+        return f"{self.results}/pages/responses/{study}/index.html"
+
+    def shard(self, checkpoint: str, decoding: str) -> str:
+        """Return the script from which pages load the responses of a checkpoint."""
+        return f"{self.results}/{SHARDS}/{checkpoint}/{decoding}.js"
 
     def merge_figure(self, checkpoint: str, suffix: str = "html") -> str:
         """Return the figure of a merge."""

@@ -8,10 +8,10 @@ from l2s.decoding.store import ID_DIGITS
 from l2s.experiment import Experiment
 from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import store_name
-from l2s.layout import TRAININGS, VERDICTS, Layout
+from l2s.layout import SHARDS, TRAININGS, VERDICTS, Layout
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
-AREAS = ("checkpoints", "calibrations", "responses", "grades", "scratch", "store")
+AREAS = ("checkpoints", "calibrations", "responses", "grades", SHARDS, "scratch", "store")
 
 
 def unused_paths(experiment: Experiment, layout: Layout) -> list[Path]:
@@ -34,6 +34,7 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
     verdicts = [store_name(grader_module(name, "grader")) for name in grader_names()]  # not those of earlier code
     for checkpoint, decoding in experiment.asked:
         yield Path(layout.responses(checkpoint, decoding))
+        yield Path(layout.shard(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent
         yield from (Path(layout.verdicts(checkpoint, decoding), name) for name in verdicts)
     # Adapters are dear: what trainings keep stays.
@@ -66,4 +67,4 @@ def _without_suffix(path: Path) -> Path:
 
     Names of folders hold dots of their own (``scale=0.7~1a2b3c4d``); only these files' suffixes are cut.
     """
-    return path.with_suffix("") if path.suffix in (".json", ".parquet", ".safetensors") else path
+    return path.with_suffix("") if path.suffix in (".js", ".json", ".parquet", ".safetensors") else path

@@ -25,7 +25,7 @@ from l2s.files import digest_of, read_json
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.decoding.engines.choice import ENGINE_PACKAGES
-from l2s.grading.grades import grader_module
+from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import LIBRARIES
 from l2s.layout import IMPORTED, Layout, asked_in, fetched, imported, questions_table, round_study
 from l2s.sources.tokenizers import local_tokenizer_files
@@ -34,6 +34,7 @@ from l2s.plan.estimates import Estimates
 from l2s.methods import method_names
 from l2s.modules import module_names
 from l2s.occupied import occupy
+from l2s.pages.render import page_digest
 from l2s.provenance import code_digest, package_versions
 from l2s.search.split import REPORT
 
@@ -156,6 +157,11 @@ def spec_of(wildcards):
 def responses_compared(wildcards):
     """Return the responses that a study reads."""
     return [layout.responses(*one) for one in experiment.compared(study_of(wildcards))]
+
+
+def shards_compared(wildcards):
+    """Return the scripts from which the page of a study loads responses."""
+    return [layout.shard(*one) for one in experiment.compared(study_of(wildcards))]
 
 
 def decoding_carded(wildcards):

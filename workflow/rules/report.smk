@@ -47,6 +47,50 @@ rule list_disagreements:
         "../../scripts/list_disagreements.py"
 
 
+rule shard_responses:
+    input:
+        responses=layout.responses("{checkpoint}", "{decoding}"),
+        grades=[layout.grades("{checkpoint}", "{decoding}", grader) for grader in grader_names()],
+        questions=questions_asked,
+    output:
+        shard=layout.shard("{checkpoint}", "{decoding}"),
+    log:
+        layout.log("shard_responses", "{checkpoint}/{decoding}"),
+    benchmark:
+        layout.timing("shard_responses", "{checkpoint}/{decoding}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("shard_responses.py"),
+        graders=grader_names(),
+    message:
+        "pack the responses of {wildcards.checkpoint}, {wildcards.decoding}, for their page"
+    script:
+        "../../scripts/shard_responses.py"
+
+
+rule show_responses:
+    input:
+        questions=questions_compared,
+        shards=shards_compared,
+    output:
+        page=layout.responses_page("{study}"),
+    log:
+        layout.log("show_responses", "{study}"),
+    benchmark:
+        layout.timing("show_responses", "{study}")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("show_responses.py"),
+        page=page_digest("responses.html.j2"),
+        spec=lambda wildcards: experiment.studies[wildcards.study].responses_shown(wildcards.study, experiment, layout),
+    message:
+        "show the responses of {wildcards.study}"
+    script:
+        "../../scripts/show_responses.py"
+
+
 rule make_table:
     input:
         responses=responses_compared,

@@ -94,9 +94,14 @@ def kept_share(slow_text: str, merged_text: str, question: str | None = None) ->
 
 def share_kept(points: Sequence[str], merged_text: str) -> float:
     """Return the share, in [0, 1], of key points, at least one, that a response keeps."""
-    plain = _plain(merged_text.rpartition(_THINKING_END)[2])
-    stated = _numbers(plain) | set(_expressions(plain))
+    stated = stated_points(merged_text)
     return sum(point in stated for point in points) / len(points)
+
+
+def stated_points(text: str) -> set[str]:
+    """Return all numbers and expressions of a response's answer, normalised: a key point among them is kept."""
+    plain = _plain(text.rpartition(_THINKING_END)[2])
+    return _numbers(plain) | set(_expressions(plain))
 
 
 def _plain(text: str) -> str:

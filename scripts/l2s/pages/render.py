@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta, nodes
 from markupsafe import Markup
 
-from l2s.files import write_text
+from l2s.files import digest_of, write_text
 
 HERE = Path(__file__).parent
 
@@ -40,6 +40,26 @@ def render(
 def href(path: str) -> str:
     """Return a relative path as a link has it: special characters such as ``#`` and ``%`` are quoted."""
     return quote(path, safe="/~+=,@!$()*;:")
+
+
+def page_digest(template: str) -> str:
+    """Return the digest of all that a page's looks depend on: its template, those that it extends or imports, and the
+    assets that these show. It is for the parameters of rules."""
+    environment, read = _environment(), {}
+    pending = [f"templates/{template}"]
+    while pending:
+        name = pending.pop()
+        read[name] = (HERE / name).read_text(encoding="utf-8")
+        if name.startswith("templates/"):
+            tree = environment.parse(read[name])
+            found = [f"templates/{other}" for other in meta.find_referenced_templates(tree)]
+            found += [f"assets/{call.args[0].as_const()}" for call in tree.find_all(nodes.Call) if _is_asset(call)]
+            pending += [other for other in found if other not in read]
+    return digest_of(read)[:16]
+
+
+def _is_asset(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Name) and call.node.name == "asset"
 
 
 @cache

@@ -17,7 +17,7 @@ from l2s.experiment.context_lengths import readings, unreachable_budgets, within
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.grading.grades import grader_names
-from l2s.layout import IMPORTED, IMPORTS, imported, is_imported, model_of
+from l2s.layout import IMPORTED, IMPORTS, imported, is_fetched, is_imported, model_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -122,11 +122,12 @@ class TableStudy(MeasuredStudy):
         return [(name, IMPORTED if is_imported(name) else self.decoding) for name in sorted(checkpoints_of(lines))]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
-        """Return the table, its figures, what graders differ on, and a figure of each merge."""
+        """Return the table, its figures, what graders differ on, its responses, and a figure of each merge."""
         merges = [line.checkpoint for line in experiment.lines[name] if line.checkpoint in experiment.merges]
         return [
             layout.table(name),
             layout.disagreements(name),
+            layout.responses_page(name),
             *(layout.figure(name, figure) for figure in self.figures),
             *map(layout.merge_figure, merges),
         ]
@@ -138,6 +139,34 @@ class TableStudy(MeasuredStudy):
         return {
             "read_at": readings(experiment, checkpoint, self.decoding, self.read_at),
             "budgets": within_budget(experiment, checkpoint, self.decoding, self.budgets),
+        }
+
+    def responses_shown(self, name: str, experiment: Experiment, layout: Layout) -> dict[str, Any]:
+        """Return what the page of the study's responses is made from, as scripts/show_responses.py reads it."""
+        lines = experiment.lines[name]
+        decodings = dict(self.compared(lines))
+        # The name of a line comes before that of a reference that has none.
+        named = {line.checkpoint: (line.pair, line.recipe) for line in reversed(lines)}
+        order = dict.fromkeys([*(line.checkpoint for line in lines), *(line.reference for line in lines)])
+        first = lines[0].reference
+        others = [checkpoint for checkpoint in order if checkpoint != first]
+        return {
+            "study": name,
+            "title": self.title,
+            "graders": list(self.graders),
+            "counting": {"length": self.length, "reflection": self.reflection},
+            "questions": [layout.questions(benchmark) for benchmark in self.benchmarks],
+            "checkpoints": [
+                {
+                    "name": checkpoint,
+                    "pair": named.get(checkpoint, (lines[0].pair, ""))[0],
+                    "label": named.get(checkpoint, ("", model_of(checkpoint)))[1],
+                    "shard": layout.shard(checkpoint, decodings[checkpoint]),
+                }
+                for checkpoint in order
+            ],
+            "first": first,
+            "second": next((name for name in others if not is_fetched(name)), (others or [first])[0]),
         }
 
     def spec(self, name: str, experiment: Experiment, layout: Layout) -> dict[str, Any]:
