@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from responses import answer, plant, question
+from response_pages import answer, plant, question
 
 from l2s.pages.responses import fragment
 
@@ -48,7 +48,7 @@ def page(visit, page_file):
 
 
 def listed(page):
-    return [text.split(",")[0] for text in page.locator("[role=option] .id").all_text_contents()]
+    return page.locator("[role=option] .id").all_text_contents()
 
 
 def shown(page):
@@ -92,6 +92,7 @@ def test_both_responses_stand_side_by_side_with_lengths_outcomes_and_marks(page)
     # 𝑥 before it is one character in Python and two in JavaScript.
     assert page.locator("[data-part=a-text] .answer").all_text_contents() == ["7"]
     assert page.locator("[data-part=a-text] .answer").get_attribute("title") == "answer found by math_verify, toolkit"
+    page.locator("[data-part=a-facts] button").first.click()
     assert page.locator("[data-part=kept] li").all_text_contents() == ["12"]
     assert page.locator("[data-part=lost] li").all_text_contents() == ["5"]
     page.locator("#show").select_option("truncated")
@@ -172,7 +173,7 @@ def test_html_and_script_in_a_response_question_or_title_is_text(page):
     expect(shown(page)).to_contain_text("b 1")
     assert page.locator("[data-part=a-text]").text_content() == HOSTILE
     assert page.locator("[data-part=question]").text_content() == f"How many? {HOSTILE}"
-    assert page.locator("[data-part=a-facts] code").first.text_content() == HOSTILE
+    assert page.locator("[data-part=a-facts] button").first.text_content() == HOSTILE
     assert page.locator("h1").text_content() == f"A study {HOSTILE}: responses"
     assert page.locator("main img, main b, main script").count() == 0
 

@@ -20,7 +20,7 @@ decoding: demo
 grader: math_verify
 """
 JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 6}
-JOBS |= {"compare": 1, "list_disagreements": 1, "make_table": 1}
+JOBS |= {"compare": 1, "list_disagreements": 1, "make_table": 1, "shard_responses": 3, "show_responses": 1}
 COMPARED = ("checkpoints/**/manifest.json", "questions/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
 
 

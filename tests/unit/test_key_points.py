@@ -6,7 +6,7 @@ from statistics import mean
 
 import pytest
 
-from l2s.analysis.key_points import kept_share, key_points
+from l2s.analysis.key_points import kept_share, key_points, stated_points
 
 QUESTION = "A baker packs 12 boxes of 60 rolls and sells each roll for $1.75. How much does she take?"
 SLOW = r"""<think>
@@ -89,3 +89,9 @@ def test_real_answers_to_the_same_question_share_results_and_others_hardly_do(re
     different = [kept_share(first, text, question) for (question, (first, _)), (_, (text, _)) in pairwise(texts)]
     assert mean(share for share in same if share is not None) > 0.75
     assert mean(share for share in different if share is not None) < 0.2
+
+
+def test_key_points_among_what_a_response_states_are_those_that_it_keeps():
+    short = "Altogether 720 rolls, so 630 dollars twice."
+    assert {"720", "630"} <= stated_points(short)
+    assert "630" not in stated_points("630 of them</think>Altogether 720 rolls")

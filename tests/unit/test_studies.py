@@ -79,8 +79,32 @@ def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):
     drawn = [line.checkpoint for line in lines if line.checkpoint in merges]
     figures = [LAYOUT.figure("demo", figure) for figure in demo.studies["demo"].figures]
     assert demo.outputs("demo", LAYOUT) == [
-        LAYOUT.table("demo"), LAYOUT.disagreements("demo"), *figures, *map(LAYOUT.merge_figure, drawn)
-    ]  # fmt: skip
+        LAYOUT.table("demo"),
+        LAYOUT.disagreements("demo"),
+        LAYOUT.responses_page("demo"),
+        *figures,
+        *map(LAYOUT.merge_figure, drawn),
+    ]
+
+
+def test_the_page_of_responses_begins_with_the_reference_and_the_first_merge(demo):
+    shown = demo.studies["demo"].responses_shown("demo", demo, LAYOUT)
+    assert shown["first"] == "models/demo-slow" and shown["second"].startswith("demo/")
+    assert [one["name"] for one in shown["checkpoints"]] == [line.checkpoint for line in demo.lines["demo"]]
+    assert [one["label"] for one in shown["checkpoints"]] == [line.recipe for line in demo.lines["demo"]]
+    assert {one["shard"] for one in shown["checkpoints"]} == {LAYOUT.shard(*one) for one in demo.compared("demo")}
+
+
+def test_the_page_of_responses_also_shows_a_reference_that_has_no_line(config):
+    (config / "studies/mine.yaml").write_text(
+        "title: M\npairs: [demo]\nmodels: [demo-quick]\nrecipes: []\nbenchmarks: [demo_arithmetic]\n"
+        "decoding: demo\ngrader: toolkit\n"
+    )
+    experiment = Experiment({**DEMO_CONFIG, "studies": ["mine"]}, config)
+    shown = experiment.studies["mine"].responses_shown("mine", experiment, LAYOUT)
+    assert [(one["label"], one["pair"]) for one in shown["checkpoints"]] == [("quick", "demo"), ("demo-slow", "demo")]
+    assert (shown["first"], shown["second"]) == ("models/demo-slow", "models/demo-quick")
+    assert shown["graders"][0] == "toolkit"
 
 
 def test_a_table_is_specified_by_its_lines_and_the_files_of_their_checkpoints(demo):

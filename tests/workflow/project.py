@@ -98,7 +98,7 @@ def by_rule(jobs: list[PlannedJob]) -> Counter[str]:
     return Counter(job.rule for job in jobs)
 
 
-AFTER_GRADES = ("compare", "list_disagreements", "make_table")  # one of each for each table
+AFTER_GRADES = ("compare", "list_disagreements", "make_table", "show_responses")  # one of each for each table
 
 
 def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[str]:
@@ -106,11 +106,13 @@ def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[s
     again = {study: [one for one in experiment.compared(study) if one[0] in checkpoints] for study in experiment.lines}
     tables = [experiment.studies[study] for study, decoded in again.items() if decoded]
     decoded = set().union(*again.values())
+    shown = set().union(*(again[study] for study in again if experiment.studies[study].kind == "table"))
     graders = {study: experiment.studies[study].graders for study in again}
     graded = {(one, grader) for study, answered in again.items() for one in answered for grader in graders[study]}
     counted = {
         "decode": len(decoded),
         "grade": len(graded),
+        "shard_responses": len(shown),
         **dict.fromkeys(AFTER_GRADES, sum(study.kind == "table" for study in tables)),
         "draw_figure": sum(len(study.figures) for study in tables if study.kind == "table"),
         "measure_noise": sum(study.kind == "noise" for study in tables),

@@ -11,7 +11,7 @@ def test_prune_deletes_what_no_study_uses_and_nothing_else(demo):
     (left / "model.safetensors").write_bytes(b"half")
     listed = [line.split()[-1] for line in demo.run("--", "prune").splitlines() if " MB  results/" in line]
     kinds = Counter(path.split("/")[2] for path in listed)
-    assert kinds == {"calibrations": 1, "checkpoints": 2, "grades": 1, "responses": 1, "store": 2}
+    assert kinds == {"calibrations": 1, "checkpoints": 2, "grades": 1, "pages": 1, "responses": 1, "store": 2}
     assert all((demo.folder / path).exists() for path in listed)
     demo.run("--config", "prune=delete", "--", "prune")
     assert not any((demo.folder / path).exists() for path in listed)

@@ -131,6 +131,12 @@ def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
     assert [job[:2] for job in demo.stale()] == expected != []
 
 
+def test_editing_the_page_of_responses_writes_it_again_and_packs_no_response(demo):
+    demo.edit("scripts/l2s/pages/assets/compare.js", "against A", "against the first")
+    tables = [study for study in demo.experiment().studies.values() if study.kind == "table"]
+    assert by_rule(demo.stale()) == {"show_responses": len(tables)}
+
+
 def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):
     before = set(demo.experiment().merges)
     demo.edit("config/recipes/ties.yaml", "scale: 1.0", "scale: 0.9")

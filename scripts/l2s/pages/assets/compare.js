@@ -18,6 +18,13 @@ function part(name) {
   return document.querySelector(`#compared [data-part="${name}"]`);
 }
 
+// Return what a row is called beside others; the benchmark is left out where there is only one.
+function shortNameOf(row) {
+  const { benchmark, question_id: id } = row.question;
+  const name = field.benchmark.options.length > 2 ? `${benchmark} ${id}` : id;
+  return row.sample > 0 ? `${name}, sample ${row.sample}` : name;
+}
+
 function nameOf(row) {
   const { benchmark, question_id: id, level } = row.question;
   const sample = row.sample > 0 ? `, sample ${row.sample}` : "";
@@ -67,14 +74,27 @@ function showSide(side, row, response) {
   if (end) facts.splice(1, 0, fact("End", end));
   const outcomes = outcomesOf(side, row);
   study.graders.forEach((grader, number) => {
-    const answer = response.answers[number][0];
-    const found = answer === null ? [] : [": ", element("code", "", answer)];
+    const found = answerOf(side, response.answers[number]);
     facts.push(fact(grader, outcomeMark(outcomes[number]), ` ${OUTCOMES[outcomes[number]][1]}`, ...found));
   });
   part(`${side}-facts`).replaceChildren(...facts.flat());
   const text = part(`${side}-text`);
   text.replaceChildren(...markedText(response.text, [...keywords, ...answerMarks(response.answers, study.graders)]));
   text.scrollTop = 0;
+}
+
+// Return the answer that a grader found, as a button that leads to its place in the text.
+function answerOf(side, [answer, start]) {
+  if (answer === null) return [];
+  const button = element("button", "found", answer);
+  button.type = "button";
+  button.title = "show it in the text";
+  button.addEventListener("click", () => {
+    const text = part(`${side}-text`);
+    const place = [...text.querySelectorAll(".answer")].find((one) => Number(one.dataset.start) >= start);
+    if (place) text.scrollTop += place.getBoundingClientRect().top - text.getBoundingClientRect().top - text.clientHeight / 2;
+  });
+  return [": ", button];
 }
 
 function fact(name, ...values) {

@@ -41,6 +41,7 @@ function markedText(text, marks) {
     const part = text.slice(start, end);
     if (!over.length) return nodes.push(document.createTextNode(part));
     const node = element("mark", [...new Set(over.map(({ kind }) => kind))].join(" "), part);
+    node.dataset.start = start;
     node.title = over.map(({ title }) => title).join("; ");
     return nodes.push(node);
   });

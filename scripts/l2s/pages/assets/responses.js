@@ -147,7 +147,7 @@ function showFound(kept, found) {
 
 function listRow(row) {
   const numbers = element("div", "numbers");
-  numbers.append(element("span", "id", nameOf(row)));
+  numbers.append(element("span", "id", shortNameOf(row)));
   for (const side of ["a", "b"]) {
     const shown = element("span", "", `${side.toUpperCase()} `);
     shown.append(outcomeMark(outcomesOf(side, row)[0]), ` ${lengthOf(side, row).toLocaleString("en")}`);
