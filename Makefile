@@ -24,7 +24,7 @@ help:
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
-	@echo "make bench       measure merging, decoding, SVD and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
+	@echo "make bench       measure merging, decoding, SVD, the page of responses and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
 	@echo "make faults      kill merges and decode jobs at twenty random moments each"
 	@echo "make lint        check style and configuration"
 	@echo "make format      put Python and Snakemake files into the project's format"
@@ -118,6 +118,7 @@ bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_svd.py
 	$(BIN)/python tests/bench/bench_decode.py --engine transformers
 	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
+	tests/browser/install_chromium.sh && $(BIN)/python tests/bench/bench_responses.py
 	$(if $(BENCHMARKS),$(BIN)/python tests/bench/bench_grade.py --benchmarks $(BENCHMARKS),@echo "grading was not measured: say where the benchmarks' files are, make bench BENCHMARKS=FOLDER")
 
 faults: setup-dev

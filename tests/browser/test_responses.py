@@ -1,5 +1,7 @@
 """The page of responses: two checkpoints question by question, with filters, search, keyboard and links."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from response_pages import answer, plant, question
@@ -17,6 +19,9 @@ ASKED = [
 THINKING = (
     "Hm, wait. Let me double-check: 3 + 4 = 8, no.</think>The sum of the first is 12 = 3 * 4. So \U0001d465 is 5.\n"
 )
+HELD = """() => {
+  for (let n = 0; n < 300; n++) document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "j", bubbles: true}));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +153,7 @@ def test_a_link_leads_to_a_question_of_two_checkpoints_and_the_address_follows(v
     assert page.locator("[data-part=a-text]").text_content() == "no idea"
     page.keyboard.press("k")
     expect(shown(page)).to_contain_text("b 2")
+    expect(page).to_have_url(re.compile("question=2$"))
     again = visit(page_file, page.evaluate("location.hash"))
     expect(shown(again)).to_contain_text("b 2")
     assert again.locator("#a").input_value() == QUICK
@@ -195,6 +201,9 @@ def test_a_page_of_thousands_holds_only_what_is_in_sight_and_fits_its_width(visi
     page = visit(plant(tmp_path, asked, answers), width=width, dark=dark)
     expect(page.locator("#status")).to_have_text("6,000 of 6,000 questions")
     assert page.locator("[role=option]").count() < 60
+    page.evaluate(HELD)
+    expect(shown(page)).to_have_text("b 300, level 1")
+    expect(page).to_have_url(re.compile("question=300$"))
     page.keyboard.press("End")
     expect(page.locator("[data-part=b-text]")).to_have_text(f"{MERGED} says 5999")
     page.locator("#search").fill("says 4321")

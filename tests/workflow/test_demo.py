@@ -1,6 +1,7 @@
 """The demo shows the paper's phenomenon, and every stage's files have the declared schema."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -139,6 +140,16 @@ def test_figure_and_tables_come_in_every_format(results):
         assert (results / "figures" / "spectra" / "demo-quick" / f"demo-slow.{suffix}").stat().st_size > 1000
     for suffix in ("csv", "md", "html"):
         assert "task_arithmetic, scale 0.7" in (results / "tables" / f"demo.{suffix}").read_text()
+
+
+def test_every_page_of_responses_finds_what_it_loads(results):
+    pages = sorted(results.glob("pages/responses/*/index.html"))
+    assert {"demo", "demo_levels", "demo_sweep"} <= {page.parent.name for page in pages}
+    loaded = set()
+    for page in pages:
+        data = re.search(r'<script type="application/json" id="study">(.*?)</script>', page.read_text())[1]
+        loaded |= {(page.parent / unquote(script)).resolve() for script in json.loads(data)["scripts"].values()}
+    assert loaded == set(results.resolve().glob("pages/shards/**/*.js"))
 
 
 def test_merged_checkpoint_loads_in_transformers_as_it_is(results):

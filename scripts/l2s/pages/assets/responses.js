@@ -11,7 +11,7 @@ const sides = {}; // the two checkpoints that are compared: {a: {name, shard}, b
 let questions = []; // rows of the benchmarks' tables
 let rows = []; // what both checkpoints answered: {question, sample, a, b}, a and b being rows of the shards
 let turn = 0; // counts what the page was asked to do, so that what finishes late does nothing
-let pause = 0; // runs while somebody types
+const timers = { search: 0, address: 0 }; // run while somebody types, or goes from question to question
 
 const SHOW = {
   all: () => true,
@@ -165,7 +165,9 @@ function chosen(row) {
   const { benchmark, id, sample } = placeOf(row);
   const address = new URLSearchParams({ a: sides.a.name, b: sides.b.name, benchmark, question: id });
   if (sample > 0) address.set("sample", sample);
-  history.replaceState(null, "", `#${address}`);
+  // Browsers allow a page few changes of its address in a second.
+  clearTimeout(timers.address);
+  timers.address = setTimeout(() => history.replaceState(null, "", `#${address}`), 250);
   const both = ["a", "b"].map((side) => sides[side].shard.response(row[side]));
   run(Promise.all(both).then(([a, b]) => row === list.selected && compare(row, a, b)));
 }
@@ -214,8 +216,8 @@ const ARROWS = {
 for (const name of FILTERS) field[name]?.addEventListener("change", () => run(filter()));
 for (const side of ["a", "b"]) field[side].addEventListener("change", () => run(load()));
 field.search.addEventListener("input", () => {
-  clearTimeout(pause);
-  pause = setTimeout(() => run(filter()), 250);
+  clearTimeout(timers.search);
+  timers.search = setTimeout(() => run(filter()), 250);
 });
 document.getElementById("swap").addEventListener("click", () => {
   [field.a.value, field.b.value] = [field.b.value, field.a.value];
