@@ -226,8 +226,10 @@ document.getElementById("swap").addEventListener("click", () => {
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", pressed);
 window.addEventListener("hashchange", follow);
-unpacked(study.questions).then((found) => {
-  questions = found;
-  toList();
-  follow();
-});
+run(
+  unpacked(study.questions).then((found) => {
+    questions = found;
+    toList();
+    follow();
+  }),
+);
