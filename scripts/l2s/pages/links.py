@@ -30,5 +30,5 @@ def to_responses(study: str, checkpoint: str) -> str:
 
 def to_response(study: str, checkpoint: str, benchmark: str, question: str, sample: int) -> str:
     """Return the address of one response."""
-    place = {"a": checkpoint, "q": f"{benchmark}/{question}/{sample}"}
+    place = {"a": checkpoint, "benchmark": benchmark, "question": question, "sample": sample}
     return f"{inside(INSIDE.responses_page(study))}#{urlencode(place)}"
