@@ -50,6 +50,9 @@ def main(
     console.print(f"\nTable:  {path.with_suffix('')}.md, .html, .tex, .csv, .parquet", highlight=False, soft_wrap=True)
     for figure in sorted(glob(layout.figure(study, "*"))):
         console.print(f"Figure: {figure}, .svg, .png", highlight=False, soft_wrap=True)
+    index = Path(layout.index)
+    if index.is_file():
+        console.print(f"\nOpen in a browser: {index.resolve()}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import write_page
 from l2s.errors import UserError
 from l2s.pages import render
 from l2s.pages.index import write_index
-from l2s.pages.links import to_response
+from l2s.pages.links import to_responses
 from l2s.pages.render import page_digest
 
 pytestmark = pytest.mark.slow
@@ -127,7 +127,7 @@ def test_the_entry_page_of_a_folder_without_a_run_shows_what_is_there(planted, t
 
 
 def test_addresses_of_responses_hold_what_they_must_quote():
-    address = to_response("s", "p/ties/a=1+b=2~0", "c & d", "a/b #?&=1", 0)
+    address = to_responses("s", "p/ties/a=1+b=2~0", benchmark="c & d", question="a/b #?&=1", sample=0)
     assert address == (
         "pages/responses/s/index.html#a=p%2Fties%2Fa%3D1%2Bb%3D2~0&benchmark=c+%26+d&question=a%2Fb+%23%3F%26%3D1&sample=0"
     )

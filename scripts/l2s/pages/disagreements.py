@@ -6,7 +6,7 @@ from l2s.analysis.disagreements import display_frame
 from l2s.contracts.disagreements import DISAGREEMENTS
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.pages.cells import Group, of_frame
-from l2s.pages.links import to_response
+from l2s.pages.links import to_responses
 from l2s.pages.render import render
 
 TEMPLATE = "table.html.j2"
@@ -20,7 +20,8 @@ def write_page(table: Path, out: Path, results: Path | None = None) -> None:
     question = [column.name for column in shown.columns].index("Question")
     rows = []
     for row, line in zip(shown.groups[0].rows, found.to_pylist(), strict=True):
-        link = to_response(table.stem, line["checkpoint"], line["benchmark"], line["question_id"], line["sample"])
+        place = {"benchmark": line["benchmark"], "question": line["question_id"], "sample": line["sample"]}
+        link = to_responses(table.stem, line["checkpoint"], **place)
         cells = [*row.cells]
         cells[question] = cells[question]._replace(link=link)
         rows.append(row._replace(cells=cells))

@@ -14,7 +14,7 @@ from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.run import Run
 from l2s.contracts.table import TABLE
 from l2s.files import read_json
-from l2s.layout import RUN, Layout
+from l2s.layout import ROUND, RUN, Layout
 
 RUN_AGAIN = "run the workflow again, which writes it anew"
 
@@ -66,8 +66,8 @@ class Found:
 
     @cached_property
     def studies(self) -> list[str]:
-        """The studies of the configuration in their order, in place of groups their members, then others; without those
-        of spectra, which have no lines."""
+        """The studies of the configuration in their order, in place of groups their members, then others; neither those
+        of spectra, which have no lines, nor the rounds of searches."""
         known = self.configuration.get("studies", {})
 
         def members(name: str) -> Iterator[str]:
@@ -80,7 +80,8 @@ class Found:
 
         asked = self.configuration.get("configuration", {}).get("studies", [])
         there = [*self.names("tables", ".parquet"), *self.names("noise", ".parquet")]
-        return list(dict.fromkeys([*(name for study in asked for name in members(study)), *there]))
+        every = dict.fromkeys([*(name for study in asked for name in members(study)), *there])
+        return [name for name in every if ROUND not in name]
 
     @cached_property
     def tables(self) -> dict[str, StudyTable]:

@@ -82,6 +82,7 @@ def _study(found: Found, study: str) -> StudySection:
         "responses": layout.responses_page(study),
         "where graders differ": layout.disagreements(study, "html"),
         "noise": layout.noise(study, "html"),
+        "what the search found": layout.shortened_page(study),
     }
     links = [(what, inside(path)) for what, path in pages.items() if found.linked(path)]
     figures = [

@@ -1,9 +1,10 @@
 """Where pages lead: addresses relative to the results folder, quoted as links have them."""
 
-from urllib.parse import urlencode
+from typing import Any
 
 from l2s.layout import Layout
 from l2s.pages.render import href
+from l2s.pages.responses import fragment
 
 INSIDE = Layout(".")
 
@@ -23,12 +24,7 @@ def to_table(study: str) -> str:
     return inside(INSIDE.table(study, "html"))
 
 
-def to_responses(study: str, checkpoint: str) -> str:
-    """Return the address of a checkpoint's responses to the questions of a study."""
-    return f"{inside(INSIDE.responses_page(study))}#{urlencode({'a': checkpoint})}"
-
-
-def to_response(study: str, checkpoint: str, benchmark: str, question: str, sample: int) -> str:
-    """Return the address of one response."""
-    place = {"a": checkpoint, "benchmark": benchmark, "question": question, "sample": sample}
-    return f"{inside(INSIDE.responses_page(study))}#{urlencode(place)}"
+def to_responses(study: str, checkpoint: str, **question: Any) -> str:
+    """Return the address of a checkpoint's responses to the questions of a study, or of one: its ``benchmark``,
+    ``question`` and ``sample``."""
+    return inside(INSIDE.responses_page(study)) + fragment(checkpoint, **question)

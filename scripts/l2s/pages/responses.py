@@ -91,7 +91,7 @@ def write_responses_page(spec: ResponsesSpec, out: Path, results: Path) -> None:
     )
 
 
-def fragment(first: str, second: str, **question: Any) -> str:
-    """Return what stands behind a link to the page: two checkpoints, and the ``benchmark``, ``question`` and ``sample``
-    to begin with."""
-    return "#" + urlencode({"a": first, "b": second, **question})
+def fragment(first: str, second: str | None = None, **question: Any) -> str:
+    """Return what stands behind a link to the page: one or two checkpoints, and the ``benchmark``, ``question`` and
+    ``sample`` to begin with."""
+    return "#" + urlencode({"a": first, **({"b": second} if second else {}), **question})
