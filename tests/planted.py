@@ -51,6 +51,7 @@ def plant(results):
     changed = {"changed_responses": 1, "changed_lengths": 1, "changed_grades": 0, "first_difference": 3.0}
     noise = table_of([{**first, **changed, "accuracy_difference": 0.0, "length_difference": 0.01}], NOISE)
     write_table(noise, results / "noise/again.parquet", {"title": "Again", "note": "Said."})
+    write_text(results / "noise/again.md", "## Again\n")
     write_page.main("noise", results / "noise/again.parquet", results / "noise/again.html", None, results)
     _checkpoints(layout, results)
     _run(results)
