@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 .PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-slurm test-cuda test-browser bench faults lint format docs demo-pair lock
 
 help:
-	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU"
+	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from l2s.analysis.disagreements import disagreements, display_frame
-from l2s.analysis.render_table import write_html
+from l2s.analysis.disagreements import disagreements
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table, write_table
 from l2s.errors import UserError
@@ -26,9 +25,9 @@ def main(
         typer.Option(help="Names of the checkpoints, in the order of each grader's files. Default: one checkpoint."),
     ] = None,
     benchmark: Annotated[list[str] | None, typer.Option(help="Benchmarks to look at. Default: all.")] = None,
-    title: Annotated[str, typer.Option(help="Title of the page.")] = "Responses",
+    title: Annotated[str, typer.Option(help="Title of the list.")] = "Responses",
 ) -> None:
-    """Write the responses on which graders differ or failed, as Parquet and as a page."""
+    """Write the responses on which graders differ or failed, as Parquet."""
     checkpoints = checkpoint or ["checkpoint"]
     if len(grades) != len(grader) * len(checkpoints):
         raise UserError(
@@ -39,9 +38,7 @@ def main(
     files = dict(zip(names, grades, strict=True))
     read = {name: {one: read_table(files[one, name], GRADES) for one in grader} for name in checkpoints}
     table = disagreements(read, benchmark)
-    write_table(table, out.with_name(f"{out.name}.parquet"))
-    note = f"{len(table):,} responses that one grader calls right and another does not, or on which one failed."
-    write_html([display_frame(table)], f"{title}: where graders differ", note, out.with_name(f"{out.name}.html"))
+    write_table(table, out.with_name(f"{out.name}.parquet"), {"title": f"{title}: where graders differ"})
     print(f"{out}: {len(table)} responses")
 
 

@@ -18,7 +18,6 @@ from l2s.analysis.render_table import (
     caption,
     display_frame,
     write_csv,
-    write_html,
     write_latex,
     write_markdown,
 )
@@ -37,7 +36,7 @@ def main(
     comparisons: Annotated[Path, typer.Option(help="Parquet file of the study's comparisons (compare.py).")],
     out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
 ) -> None:
-    """Write a study's table as Parquet, CSV, Markdown, HTML and LaTeX."""
+    """Write a study's table as Parquet, CSV, Markdown and LaTeX."""
     read = {name: files.read() for name, files in spec.checkpoints.items()}
     questions = [row for table in spec.asked() for row in table.to_pylist()]
     levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
@@ -50,11 +49,10 @@ def main(
     if spec.cell:
         tables.insert(0, wide_frame(summary, spec.cell, compared))
         note = layout_note(spec.cell) + note
-    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "html", "tex")}
+    files = {suffix: out.with_name(f"{out.name}.{suffix}") for suffix in ("parquet", "csv", "md", "tex")}
     write_table(summary, files["parquet"], {"title": spec.title, "note": note})
     write_csv(summary, files["csv"])
     write_markdown(tables, spec.title, note, files["md"])
-    write_html(tables, spec.title, note, files["html"])
     write_latex(tables[0], spec.title, files["tex"])
     print(f"{out}: {len(summary)} lines")
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from l2s.analysis.noise import compare, display_frame
-from l2s.analysis.render_table import write_html, write_markdown
+from l2s.analysis.render_table import write_markdown
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.responses import RESPONSES
@@ -52,7 +52,6 @@ def main(
     shown = [display_frame(noise)]
     write_table(noise, out.with_name(f"{out.name}.parquet"), {"title": title, "note": NOTE})
     write_markdown(shown, title, NOTE, out.with_name(f"{out.name}.md"))
-    write_html(shown, title, NOTE, out.with_name(f"{out.name}.html"))
     print(f"{out}: {len(noise)} lines")
 
 

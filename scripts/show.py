@@ -130,6 +130,8 @@ def places(layout: Layout, study: str) -> Iterator[str]:
         yield f"Responses on which graders differ: {page}"
     if Path(page := layout.audit("index", "html")).is_file():
         yield f"Published numbers beside ours: {page}"
+    if Path(layout.index).is_file():
+        yield f"Open in a browser: {Path(layout.index).resolve()}"
 
 
 if __name__ == "__main__":

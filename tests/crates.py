@@ -8,6 +8,7 @@ from merges import merge
 from l2s.checkpoints.manifest import write_manifest
 from l2s.checkpoints.weights import describe_model
 from l2s.config import read_yaml
+from l2s.crate.run_files import write_run_files
 from l2s.crate.write import write_crate
 from l2s.experiment import Experiment
 from l2s.files import write_text
@@ -61,5 +62,6 @@ class SmallRun:
 
     def crate(self, succeeded: bool = True) -> None:
         """Write the crate, as at the end of a run of the demo's configuration."""
-        config = read_yaml(Path("config/demo.yaml"))
-        write_crate(Experiment(config, Path("config")), self.layout, self.records.get, succeeded)
+        experiment = Experiment(read_yaml(Path("config/demo.yaml")), Path("config"))
+        write_run_files(experiment, self.layout, self.records.get, succeeded)
+        write_crate(experiment, self.layout, self.records.get, succeeded)

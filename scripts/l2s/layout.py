@@ -14,18 +14,21 @@ scripts and commands that look into a results folder call them with names.
     comparisons/        <study>.parquet
     disagreements/      <study>.parquet and its page
     drift/              <study>.txt, if no tolerance is broken
-    pages/              responses/<study>/index.html: two checkpoints side by side; shards/<checkpoint>/<decode
+    index.html          the entry page, from which a person gets to all others
+    pages/              checkpoints/<checkpoint>.html: what a checkpoint is, and what was measured of it;
+                        responses/<study>/index.html: two checkpoints side by side; shards/<checkpoint>/<decode
                         settings>.js: the responses that these pages load
     tables/, noise/     <study>.parquet and its pages
     audit/              index.html; <published table>.parquet, .csv and .html
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
+    assets/             vega.js, which the figures' pages load
     store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
     scratch/            what exists only while a job runs
     cards/              <study>/<checkpoint>.md: model cards with what a study measured
     logs/, timings/     <rule>/<name of the output>
     search/             <study>/<round>.json: the candidates of a search's round; .trials.jsonl: what Optuna was told
     shortened/          <study>/: verdict.json, index.html and, if a merge keeps its promise, model/
-    run/                what the run was: configuration.yaml, installed.txt, Snakefile
+    run/                what the run was: run.json, configuration.yaml, installed.txt, Snakefile
     ro-crate-metadata.json   every file with its digest, and the jobs that made them
 """
 
@@ -47,6 +50,8 @@ ROUND = "~"
 """Before what belongs to a round of a search: no entry has it in its name."""
 SHARDS = "pages/shards"
 """Where the scripts lie from which pages load responses."""
+RUN = "run.json"
+"""The file of a run that says when it was, on what, and what its jobs took."""
 CRATE = "ro-crate-metadata.json"
 """The RO-Crate of a results folder; the format gives its name."""
 CRATE_DIGEST = f"{CRATE}.sha256"
@@ -150,7 +155,7 @@ class Layout:
 
     def table(self, study: str, suffix: str = "parquet") -> str:
         """Return a study's table, or one of its pages."""
-        return f"{self.results}/tables/{study}.{suffix}"
+        return self.page("tables", study, suffix)
 
     def comparisons(self, study: str) -> str:
         """Return the table of a study's comparisons."""
@@ -158,7 +163,7 @@ class Layout:
 
     def disagreements(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of responses on which graders differ, or its page."""
-        return f"{self.results}/disagreements/{study}.{suffix}"
+        return self.page("disagreements", study, suffix)
 
     def drift(self, study: str) -> str:
         """Return the file that says that a drift study's lines are within its tolerances."""
@@ -166,7 +171,11 @@ class Layout:
 
     def noise(self, study: str, suffix: str = "parquet") -> str:
         """Return the table of a noise study, or one of its pages."""
-        return f"{self.results}/noise/{study}.{suffix}"
+        return self.page("noise", study, suffix)
+
+    def page(self, kind: str, study: str, suffix: str = "html") -> str:
+        """Return the page of a study's ``tables``, ``noise`` or ``disagreements``, or what it is made from."""
+        return f"{self.results}/{kind}/{study}.{suffix}"
 
     def audit(self, table: str, suffix: str = "parquet") -> str:
         """Return the audit of a published table, or its page; the page ``index`` leads to all."""
@@ -176,6 +185,16 @@ class Layout:
         """Return a study's figure."""
         return f"{self.results}/figures/{study}/{figure}.{suffix}"
 
+    @property
+    def vega(self) -> str:
+        """The JavaScript that the figures' pages load."""
+        return f"{self.results}/assets/vega.js"
+
+    @property
+    def index(self) -> str:
+        """The entry page."""
+        return f"{self.results}/index.html"
+
     def responses_page(self, study: str) -> str:
         """Return the page that shows the responses of a study's checkpoints side by side."""
         return f"{self.results}/pages/responses/{study}/index.html"
@@ -183,6 +202,15 @@ class Layout:
     def shard(self, checkpoint: str, decoding: str) -> str:
         """Return the script from which pages load the responses of a checkpoint."""
         return f"{self.results}/{SHARDS}/{checkpoint}/{decoding}.js"
+
+    def checkpoint_page(self, checkpoint: str) -> str:
+        """Return the page of a checkpoint, or of an import."""
+        return f"{self.checkpoint_pages}/{checkpoint}.html"
+
+    @property
+    def checkpoint_pages(self) -> str:
+        """The folder of the checkpoints' pages."""
+        return f"{self.results}/pages/checkpoints"
 
     def merge_figure(self, checkpoint: str, suffix: str = "html") -> str:
         """Return the figure of a merge."""
@@ -222,7 +250,7 @@ class Layout:
         return f"{self.results}/{CRATE}"
 
     def run_file(self, name: str) -> str:
-        """Return a file that says what the run was: configuration, installed packages, workflow."""
+        """Return a file that says what the run was: times, configuration, installed packages, workflow."""
         return f"{self.results}/run/{name}"
 
     @property

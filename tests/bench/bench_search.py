@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import decode
 import grade
 import merge
-from l2s.analysis.charts import save_chart
+from l2s.analysis.charts import save_pictures
 from l2s.analysis.paired import difference, length_change, verdict
 from l2s.config import CONFIG, entry_option, read_yaml
 from l2s.contracts.grades import GRADES
@@ -222,7 +222,7 @@ def main(
             ]
     frame = pd.DataFrame(rows)
     frame.to_csv(cache / "compared.csv", index=False)
-    save_chart(curves_chart(pd.DataFrame(points)), cache / "curves")
+    save_pictures(curves_chart(pd.DataFrame(points)), cache / "curves")
     print(frame.drop(columns="recipe").to_string(index=False))
     shown = frame.groupby("way", sort=False)["length %"]
     print(shown.agg(["count", "median", "min", "max"]).to_string())

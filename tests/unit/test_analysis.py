@@ -1,13 +1,12 @@
-"""Statistics against published values, the summary against numbers worked out by hand, and pages without the net."""
+"""Statistics against published values, the summary against numbers worked out by hand, and tables as text."""
 
 import pandas as pd
 import pytest
 from tables import NONE, read, tables
 
-from l2s.analysis.figures import accuracy_length
 from l2s.analysis.intervals import Interval, mean_of_intervals, wilson
 from l2s.analysis.paper_table import layout_note, wide_frame
-from l2s.analysis.render_table import caption, display_frame, write_html, write_latex, write_markdown
+from l2s.analysis.render_table import caption, display_frame, write_latex, write_markdown
 from l2s.analysis.table import COUNTING, Row, make_table
 from l2s.contracts.grades import GRADES
 from l2s.contracts.parquet import table_of
@@ -83,23 +82,6 @@ def test_rows_that_do_not_fit_a_schema_are_refused():
     row = dict.fromkeys(GRADES.names)
     with pytest.raises(ValueError, match="holds null"):
         table_of([row], GRADES)
-
-
-def test_pages_load_nothing_from_elsewhere(summary, tmp_path):
-    write_html(
-        [display_frame(summary, NONE)], "Title", caption(summary, NONE, "slow", COUNTING), tmp_path / "table.html"
-    )
-    chart = accuracy_length.chart(summary, "Title")
-    chart.save(str(tmp_path / "figure.html"), inline=True)
-    for page in ("table.html", "figure.html"):
-        text = (tmp_path / page).read_text()
-        assert 'src="http' not in text and 'href="http' not in text, page
-
-
-def test_the_same_table_makes_the_same_page(summary, tmp_path):
-    for name in ("one.html", "other.html"):
-        write_html([display_frame(summary, NONE), display_frame(summary, NONE)], "Title", "n", tmp_path / name)
-    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
 
 
 def test_markdown_table_shows_accuracy_interval_and_change(summary, tmp_path):

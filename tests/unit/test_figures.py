@@ -1,21 +1,19 @@
 """Figures draw what a table holds, and say beforehand what they lack."""
 
+import csv
 import itertools
-import re
 import subprocess
 import sys
 
-import altair as alt
-import pandas as pd
+import numpy as np
 import pytest
-import vl_convert
 from support import ROOT
 from tables import NONE, read, tables
 
-from l2s.analysis.charts import TableLine, colour, drawn
-from l2s.analysis.figures import accuracy_length, by_level, radar, sweep
-from l2s.analysis.render_table import display_frame, write_html, write_markdown
-from l2s.analysis.table import Row, make_table
+from l2s.analysis.charts import LOOKS, TableLine, channels, drawn, look, spread, wrapped
+from l2s.analysis.figures import accuracy_length, budget_curve, by_level, radar, sweep
+from l2s.analysis.render_table import display_frame, write_markdown
+from l2s.analysis.table import Row, make_table, overall
 from l2s.errors import UserError
 from l2s.modules import module_names
 
@@ -141,18 +139,128 @@ def test_no_figure_loads_altair_or_pandas_before_it_draws():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("models", [10, 11, 20])
-def test_no_two_of_twenty_models_have_the_same_colour(models):
-    drawn = alt.Chart(pd.DataFrame({"model": list("abcdefghijklmnopqrst")[:models]}))
-    chart = drawn.mark_point(filled=True).encode(x="model:N", color=colour("model", drawn.data["model"], "Model"))
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
-    assert len(set(re.findall(r'aria-roledescription="point"[^>]* fill="(#[0-9a-f]{6})"', svg))) == models
+def luminance(colour):
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return linear, 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+# What eyes without one kind of cone see of linear red, green and blue (Machado, Oliveira and Fernandes 2009).
+BLINDNESS = {
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+}
+
+
+def test_every_method_is_seen_on_white_paper_and_told_apart_without_colour_vision():
+    for one in LOOKS.values():
+        assert 1.05 / (luminance(one.colour)[1] + 0.05) >= 3, one
+    assert len(set(LOOKS.values())) == len(LOOKS)
+    for one, other in itertools.combinations(LOOKS.values(), 2):
+        if one.shape == other.shape:
+            for matrix in BLINDNESS.values():
+                seen = [matrix @ np.array(luminance(shown.colour)[0]) for shown in (one, other)]
+                assert np.abs(np.clip(seen[0], 0, 1) ** 0.45 - np.clip(seen[1], 0, 1) ** 0.45).max() > 0.1, (one, other)
+
+
+def test_every_method_of_the_paper_has_a_look_of_its_own():
+    with (ROOT / "config/published/paper/cells.csv").open(newline="") as stream:
+        assert {row["method"] for row in csv.DictReader(stream)} <= set(LOOKS)
+
+
+def compared(*lines):
+    """Return a table of (method, share of right responses, length), the first line being the reference."""
+    rows, given = [], {}
+    for number, (method, right, length) in enumerate(lines):
+        name = f"{method}, scale {number}"
+        rows.append(Row(pair="p", method=method, recipe=name, checkpoint=str(number), reference="0"))
+        given[str(number)] = read(tables(["correct"] * right + ["wrong"] * (10 - right), [length] * 10))
+    return make_table("s", rows, ["b"], given)
+
+
+def drawn_rows(spec, *columns):
+    data = [rows for rows in spec["datasets"].values() if rows and set(columns) <= set(rows[0])]
+    return [tuple(row[column] for column in columns) for rows in data for row in rows]
+
+
+def test_coincident_points_are_rings_around_each_other_and_names_do_not_cover_each_other():
+    table = compared(("slow", 9, 90), *[(method, 9, 30) for method in ("ties", "dare", "sens", "twin", "lore")])
+    spec = accuracy_length.chart(table, "Title").to_dict()
+    rings = dict(drawn_rows(spec, "recipe", "ring"))
+    assert sorted(rings.values()) == [0, 0, 1, 2, 3, 4]
+    (panel,) = spec["vconcat"]
+    low, high = next(layer["encoding"]["y"]["scale"]["domain"] for layer in panel["layer"])
+    heights = sorted((high - y) / (high - low) * panel["height"] for y in set(drawn_rows(spec, "name_y")) for y in y)
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= accuracy_length.LINE_HEIGHT
+    assert heights[0] >= 0 and heights[-1] <= panel["height"]
+
+
+def test_long_names_are_broken_and_their_column_is_wide_enough():
+    assert wrapped("aim, calibration_data demo, of ties keep_fraction 0.2", 30) == [
+        "aim, calibration_data demo,", "of ties keep_fraction 0.2"
+    ]  # fmt: skip
+    name = "sens, " + ", ".join(f"hyper_parameter_{n} {n}" for n in range(9))
+    assert ", ".join(wrapped(name, 40)).replace(",, ", ", ") == name
+    assert max(map(len, wrapped(name, 40))) <= 40
+
+
+@pytest.mark.parametrize("wanted", [[0, 0, 0, 0], [390, 395, 399, 400], [0, 10, 200, 390], [100, 100, 110, 120]])
+def test_labels_are_spread_within_their_line_with_room_for_each(wanted):
+    sizes = [16, 40, 16, 28]
+    placed = spread(wanted, sizes, 400)
+    gaps = [(a + b) / 2 for a, b in itertools.pairwise(sizes)]
+    assert all(b - a >= gap - 1e-9 for (a, b), gap in zip(itertools.pairwise(placed), gaps, strict=True))
+    assert placed[0] >= 0 and placed[-1] <= 400
+
+
+def test_pareto_front_holds_what_no_other_model_beats_in_both():
+    table = compared(("slow", 9, 90), ("ties", 9, 40), ("dare", 8, 50), ("twin", 6, 20), ("quick", 2, 5))
+    spec = accuracy_length.chart(table, "Title").to_dict()
+    (front,) = [layer for layer in spec["vconcat"][0]["layer"] if layer["mark"].get("interpolate") == "step-before"]
+    methods = [row["method"] for row in spec["datasets"][front["data"]["name"]]]
+    assert sorted(methods) == ["quick", "ties", "twin"]
+
+
+def test_figures_name_methods_in_the_papers_order_with_the_same_colours():
+    table = compared(("slow", 9, 90), ("sens", 9, 40), ("quick", 2, 5), ("ties", 9, 40), ("negation", 3, 3))
+    names = ["quick, scale 2", "slow, scale 0", "ties, scale 3", "sens, scale 1", "negation, scale 4"]
+    found = channels(overall(table))["color"].to_dict()["scale"]
+    assert found["domain"] == names
+    assert found["range"] == [look(name.partition(",")[0]).colour for name in names]
+    assert found["range"][:4] == [LOOKS[method].colour for method in ("quick", "slow", "ties", "sens")]
+
+
+def test_recipes_of_one_method_differ_in_their_dashes():
+    frame = overall(compared(("twin", 9, 90), ("twin", 8, 40), ("ties", 8, 40)))
+    found = channels(frame)["strokeDash"].to_dict()["scale"]["range"]
+    assert found[0] == found[1] != found[2]
+
+
+def test_budget_curve_has_a_panel_for_each_model_named_in_full():
+    name = "aim, calibration_data demo, of ties keep_fraction 0.2 scale 1, omega 0.4"
+    parts = [tables(["correct"], [9]), tables(["wrong"], [4], budget=4)]
+    rows = [Row(pair="p", method="m", recipe=r, checkpoint="m", budgets=(4,)) for r in (name, "b", "c", "d", "e")]
+    spec = budget_curve.chart(make_table("s", rows, ["b"], {"m": read(*parts)}), "Title").to_dict()
+    titles = [panel["title"]["text"] for line in spec["vconcat"][0]["vconcat"] for panel in line["hconcat"]]
+    assert [" ".join(title) for title in titles] == [name, "b", "c", "d", "e"]
+
+
+def test_sweeps_length_begins_at_zero_and_its_level_lines_are_in_the_legend():
+    rows = [Row(pair="p", method="slow", recipe="slow", checkpoint="0", reference="0")]
+    rows += [
+        Row(pair="p", method="ties", recipe=str(s), hyper_parameters={"scale": s}, checkpoint="0", reference="0")
+        for s in (0.5, 0.7)
+    ]
+    table = make_table("s", rows, ["b"], {"0": read(tables(["correct"] * 3, [4, 5, 6]))})
+    _, length = sweep.chart(table, "Title").to_dict()["hconcat"][0]["vconcat"]
+    points = length["layer"][-1]["encoding"]
+    assert points["y"]["scale"]["zero"]
+    assert points["color"]["scale"]["domain"] == ["ties", "slow"]
+    assert points["color"]["scale"]["range"] == [LOOKS["ties"].colour, LOOKS["slow"].colour]
 
 
 def test_labels_with_markup_stay_text(tmp_path):
     row = Row(pair="p", method="m", recipe="a | <b> [bold]", checkpoint="m")
     table = make_table("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})
     write_markdown([display_frame(table, NONE)], "T", "n", tmp_path / "t.md")
-    write_html([display_frame(table, NONE)], "A < B", "n", tmp_path / "t.html")
     assert "a \\| &lt;b>" in (tmp_path / "t.md").read_text()
-    assert "<title>A &lt; B</title>" in (tmp_path / "t.html").read_text()

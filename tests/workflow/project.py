@@ -98,6 +98,7 @@ def by_rule(jobs: list[PlannedJob]) -> Counter[str]:
     return Counter(job.rule for job in jobs)
 
 
+PAGES = {"table": 2, "noise": 1}  # by kind of study, the pages of tables: its own, and that of disagreements
 AFTER_GRADES = ("compare", "list_disagreements", "make_table", "show_responses")  # one of each for each table
 
 
@@ -116,6 +117,7 @@ def jobs_after(experiment: Experiment, checkpoints: Container[str]) -> Counter[s
         **dict.fromkeys(AFTER_GRADES, sum(study.kind == "table" for study in tables)),
         "draw_figure": sum(len(study.figures) for study in tables if study.kind == "table"),
         "measure_noise": sum(study.kind == "noise" for study in tables),
+        "write_page": sum(PAGES[study.kind] for study in tables),
         "audit": bool(tables) and any(getattr(study, "audits", None) for study in experiment.studies.values()),
     }
     return +Counter(counted)

@@ -185,7 +185,7 @@ def test_its_crate_names_every_file_and_finds_one_flipped_byte(demo):
     results_of = [one if isinstance(one := job["result"], list) else [one] for job in jobs]
     made = {unquote(one["@id"]) for written in results_of for one in written}
     undeclared = {path for path in read_files(results / "ro-crate-metadata.json") if path not in made}
-    assert {path.split("/")[0] for path in undeclared} == {"store", "run"}
+    assert {path.split("/")[0] for path in undeclared} == {"store", "run", "index.html", "pages"}
 
 
 def crate_graph(results):

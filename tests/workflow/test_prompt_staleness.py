@@ -81,7 +81,7 @@ def test_examples_are_in_the_prompt_and_nothing_is_stale_after(project):
 def test_changed_prompt_decodes_again_what_it_asks_and_nothing_else(project, old, new):
     project.edit("config/prompts/shots.yaml", old, new)
     assert sorted(decoded(project)) == ["models/demo-quick", "models/demo-slow"]
-    expected = {"decode": 2, "grade": 4, "shard_responses": 2, **dict.fromkeys(AFTER_GRADES, 2)}
+    expected = {"decode": 2, "grade": 4, "shard_responses": 2, "write_page": 4, **dict.fromkeys(AFTER_GRADES, 2)}
     assert by_rule(stale(project)) == expected
 
 

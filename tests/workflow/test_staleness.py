@@ -123,7 +123,7 @@ def test_editing_the_grader_grades_again_without_decoding(demo):
 
 
 def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
-    demo.edit("scripts/l2s/analysis/figures/accuracy_length.py", "size=90", "size=91")
+    demo.edit("scripts/l2s/analysis/figures/accuracy_length.py", "size=60", "size=61")
     drawn = [
         name for name, study in demo.experiment().studies.items() if "accuracy_length" in getattr(study, "figures", ())
     ]
@@ -131,10 +131,12 @@ def test_editing_the_figure_draws_it_again_and_nothing_else(demo):
     assert [job[:2] for job in demo.stale()] == expected != []
 
 
-def test_editing_the_page_of_responses_writes_it_again_and_packs_no_response(demo):
+def test_editing_pages_writes_them_again_and_makes_no_table_and_packs_no_response(demo):
     demo.edit("scripts/l2s/pages/assets/compare.js", "against A", "against the first")
     tables = [study for study in demo.experiment().studies.values() if study.kind == "table"]
     assert by_rule(demo.stale()) == {"show_responses": len(tables)}
+    demo.edit("scripts/l2s/pages/templates/table.html.j2", "The same as files", "As files")
+    assert by_rule(demo.stale()) == {"show_responses": len(tables), "write_page": 2 * len(tables) + 1}
 
 
 def test_changing_one_hyper_parameter_makes_one_new_checkpoint(demo):

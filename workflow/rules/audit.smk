@@ -7,7 +7,6 @@ if audited:
             tables=[path for files in audited.tables.values() for path in (files.table, files.comparisons)],
             noise=list(audited.noise.values()),
             published=sorted(map(str, Path("config/published", audited.published).glob("*.csv"))),
-            pages=page_files(),
         output:
             index=layout.audit("index", "html"),
             tables=[
@@ -23,6 +22,7 @@ if audited:
             "../../envs/cpu.yaml"
         params:
             code=code_digest("audit.py", [f"l2s.audit.findings.{name}" for name in module_names("l2s.audit.findings")]),
+            page=page_digest("audit.html.j2") + page_digest("audit_table.html.j2"),
             spec=audited.model_dump(mode="json"),
             # Their content, so that a comment in the file schedules nothing.
             assumptions=digest_of(read_yaml(Path("config/assumptions.yaml"))),

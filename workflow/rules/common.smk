@@ -26,6 +26,7 @@ from l2s.plan.devices import gpu_needs
 from l2s.plan.outlook import outlook
 from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of, read_json
+from l2s.crate.run_files import write_run_files
 from l2s.crate.write import write_crate
 from l2s.errors import UserError
 from l2s.decoding.engines.choice import ENGINE_PACKAGES
@@ -246,11 +247,6 @@ def found_by(wildcards):
     return read_json(Path(checkpoints.judge.get(search=wildcards.search).output[0]), "delete it and run again")["found"]
 
 
-def page_files():
-    """Return what pages are made from."""
-    return sorted(str(file) for part in ("assets", "templates") for file in Path("scripts/l2s/pages", part).glob("*"))
-
-
 def tell_missing_records():
     """Say that Snakemake knows nothing of results that are there, and so takes them all for up to date."""
     if workflow.is_main_process and not any(Path(".snakemake/metadata").glob("*")):
@@ -334,6 +330,14 @@ def occupy_results():
 
 
 def record_run(succeeded):
-    """Write the results folder's crate when a run has ended, unless its jobs were only commands such as plan."""
+    """Write what a run was, the entry page and the crate when it has ended, unless its jobs were only commands."""
     if any(job.output for job in workflow.dag.needrun_jobs(exclude_finished=False)):
-        write_crate(experiment, layout, lambda path: workflow.persistence.metadata(IOFile(path)), succeeded)
+        # Here, as it takes longer to load than a dry run.
+        from l2s.pages.index import write_index
+
+        def lookup(path):
+            return workflow.persistence.metadata(IOFile(path))
+
+        write_run_files(experiment, layout, lookup, succeeded)
+        write_index(Path(layout.results))
+        write_crate(experiment, layout, lookup, succeeded)

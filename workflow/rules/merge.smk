@@ -32,13 +32,13 @@ rule draw_merge:
     input:
         manifest=layout.manifest("{pair}/{method}/{recipe}"),
     output:
-        html=report(
-            layout.merge_figure("{pair}/{method}/{recipe}"),
+        html=layout.merge_figure("{pair}/{method}/{recipe}"),
+        svg=report(
+            layout.merge_figure("{pair}/{method}/{recipe}", "svg"),
             caption="../report/merge.rst",
             category="merges",
-            labels={"output": "{method}, {recipe}"},
+            labels=lambda wildcards: {"pair": wildcards.pair, "recipe": merge_of(wildcards).label},
         ),
-        svg=layout.merge_figure("{pair}/{method}/{recipe}", "svg"),
         png=layout.merge_figure("{pair}/{method}/{recipe}", "png"),
     log:
         layout.log("draw_merge", "{pair}/{method}/{recipe}"),
@@ -48,9 +48,8 @@ rule draw_merge:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_merge.py"),
-        title=lambda wildcards: experiment.config.titled(
-            f"{wildcards.pair}, {wildcards.method}: {wildcards.recipe.split('~')[0]}"
-        ),
+        page=page_digest("chart.html.j2"),
+        title=lambda wildcards: experiment.config.titled(f"{wildcards.pair}: {merge_of(wildcards).label}"),
     message:
         "draw the merge {wildcards.pair} by {wildcards.method}: {wildcards.recipe}"
     script:

@@ -28,7 +28,6 @@ rule list_disagreements:
         grades=grades_compared,
     output:
         disagreements=layout.disagreements("{study}"),
-        html=layout.disagreements("{study}", "html"),
     log:
         layout.log("list_disagreements", "{study}"),
     benchmark:
@@ -102,12 +101,6 @@ rule make_table:
         csv=layout.table("{study}", "csv"),
         markdown=layout.table("{study}", "md"),
         latex=layout.table("{study}", "tex"),
-        html=report(
-            layout.table("{study}", "html"),
-            caption="../report/table.rst",
-            category="{study}",
-            labels={"output": "table"},
-        ),
     log:
         layout.log("make_table", "{study}"),
     benchmark:
@@ -123,10 +116,41 @@ rule make_table:
         "../../scripts/make_table.py"
 
 
+# The page of a table, of noise, or of disagreements. It links to pages that other rules make: none of them is an input.
+rule write_page:
+    input:
+        table=layout.page("{kind}", "{study}", "parquet"),
+        comparisons=lambda wildcards: layout.comparisons(wildcards.study) if wildcards.kind == "tables" else [],
+    output:
+        html=report(
+            layout.page("{kind}", "{study}"),
+            caption="../report/page.rst",
+            category="{study}",
+            labels={"output": "{kind}"},
+        ),
+    log:
+        layout.log("write_page", "{kind}/{study}"),
+    benchmark:
+        layout.timing("write_page", "{kind}/{study}")
+    wildcard_constraints:
+        kind="tables|noise|disagreements",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=lambda wildcards: code_digest("write_page.py", [f"l2s.pages.{wildcards.kind}"]),
+        page=page_digest("table.html.j2"),
+    message:
+        "write the page {wildcards.kind}/{wildcards.study}"
+    script:
+        "../../scripts/write_page.py"
+
+
 rule check_drift:
     input:
         table=layout.table("{study}"),
         comparisons=layout.comparisons("{study}"),
+        # Whoever the check stops wants to see the table.
+        page=ancient(layout.table("{study}", "html")),
     output:
         drift=layout.drift("{study}"),
     log:
@@ -144,17 +168,36 @@ rule check_drift:
         "../../scripts/check_drift.py"
 
 
+# What the figures' pages load. It is an output of each study with figures, and no input of theirs: they do not change
+# with it.
+rule write_vega:
+    output:
+        vega=layout.vega,
+    log:
+        layout.log("write_vega"),
+    benchmark:
+        layout.timing("write_vega", "vega")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=code_digest("write_vega.py"),
+    message:
+        "write the JavaScript that the figures' pages load"
+    script:
+        "../../scripts/write_vega.py"
+
+
 rule draw_figure:
     input:
         table=layout.table("{study}"),
     output:
-        html=report(
-            layout.figure("{study}", "{figure}"),
+        html=layout.figure("{study}", "{figure}"),
+        svg=report(
+            layout.figure("{study}", "{figure}", "svg"),
             caption="../report/figure.rst",
             category="{study}",
             labels={"output": "{figure}"},
         ),
-        svg=layout.figure("{study}", "{figure}", "svg"),
         png=layout.figure("{study}", "{figure}", "png"),
     log:
         layout.log("draw_figure", "{study}/{figure}"),
@@ -164,6 +207,7 @@ rule draw_figure:
         "../../envs/cpu.yaml"
     params:
         code=lambda wildcards: code_digest("draw_figure.py", [figure_module(wildcards.figure, "figure")]),
+        page=page_digest("chart.html.j2"),
     message:
         "draw the figure {wildcards.figure} of {wildcards.study}"
     script:
@@ -177,12 +221,6 @@ rule measure_noise:
     output:
         table=layout.noise("{study}"),
         markdown=layout.noise("{study}", "md"),
-        html=report(
-            layout.noise("{study}", "html"),
-            caption="../report/noise.rst",
-            category="{study}",
-            labels={"output": "noise"},
-        ),
     log:
         layout.log("measure_noise", "{study}"),
     benchmark:

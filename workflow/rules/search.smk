@@ -95,7 +95,6 @@ rule show_search:
     input:
         verdict=layout.verdict("{search}"),
         model=lambda wildcards: [layout.shortened_model(wildcards.search)] if found_by(wildcards) else [],
-        pages=page_files(),
     output:
         page=report(
             layout.shortened_page("{search}"),
@@ -111,6 +110,7 @@ rule show_search:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("show_search.py"),
+        page=page_digest("search.html.j2"),
     message:
         "show what {wildcards.search} found"
     script:

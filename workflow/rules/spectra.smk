@@ -26,13 +26,13 @@ rule draw_spectra:
     input:
         spectra=layout.spectra("{base}", "{model}"),
     output:
-        html=report(
-            layout.spectra_figure("{base}", "{model}"),
+        html=layout.spectra_figure("{base}", "{model}"),
+        svg=report(
+            layout.spectra_figure("{base}", "{model}", "svg"),
             caption="../report/spectra.rst",
             category="spectra",
             labels={"output": "{model} − {base}"},
         ),
-        svg=layout.spectra_figure("{base}", "{model}", "svg"),
         png=layout.spectra_figure("{base}", "{model}", "png"),
     log:
         layout.log("draw_spectra", "{base}/{model}"),
@@ -42,6 +42,7 @@ rule draw_spectra:
         "../../envs/cpu.yaml"
     params:
         code=code_digest("draw_spectra.py"),
+        page=page_digest("chart.html.j2"),
         title=lambda wildcards: experiment.config.titled(f"Task vector {wildcards.model} − {wildcards.base}"),
     message:
         "draw the spectra of {wildcards.model} − {wildcards.base}"

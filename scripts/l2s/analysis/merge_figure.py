@@ -5,15 +5,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.charts import SERIES, finish
 from l2s.contracts.merge_statistics import SHIFT_BOUND
 
 WIDTH, HEIGHT = 520, 150
-SIZE, SHARE = "size, relative to the base", "share of elements"
+SIZE, SHARE = "Size, relative to the base", "Share of elements"
 LINES = {
-    "task_vector": (SIZE, "task vector"),
-    "merged": (SIZE, "merged − base"),
+    "task_vector": (SIZE, "of the task vector"),
+    "merged": (SIZE, "of what the merge added"),
     "changed": (SHARE, "changed by the merge"),
-    "over": (SHARE, f"task vector over {SHIFT_BOUND}"),
+    "over": (SHARE, f"moved over {SHIFT_BOUND} by the task vector"),
 }
 
 
@@ -24,21 +25,24 @@ def chart(statistics: pa.Table, title: str) -> alt.VConcatChart:
     long["panel"] = [LINES[line][0] for line in long["line"]]
     long["line"] = [LINES[line][1] for line in long["line"]]
     panels = [_panel(long[long["panel"] == panel], panel) for panel in (SIZE, SHARE)]
-    return alt.vconcat(*panels, title=title).resolve_scale(color="independent")
+    apart = dict.fromkeys(("color", "shape", "strokeDash"), "independent")
+    return finish(alt.vconcat(*panels).resolve_scale(**apart), title)
 
 
-def _panel(values: pd.DataFrame, panel: str) -> alt.Chart:
-    return (
-        alt.Chart(values)
-        .mark_line(point=True)
-        .encode(
-            alt.X("layer:O", title="Decoder layer", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            alt.Y("value:Q", title=panel, axis=alt.Axis(format="%")),
-            color=alt.Color("line:N", title=None, sort=[name for where, name in LINES.values() if where == panel]),
-            tooltip=["line:N", "layer:O", alt.Tooltip("value:Q", format=".3%")],
-        )
-        .properties(width=WIDTH, height=HEIGHT)
+def _panel(values: pd.DataFrame, panel: str) -> alt.LayerChart:
+    names = [name for where, name in LINES.values() if where == panel]
+    legend = alt.Legend(labelLimit=0)
+    base = alt.Chart(values).encode(
+        alt.X("layer:O", title="Decoder layer", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        alt.Y("value:Q", title=panel, axis=alt.Axis(format="%")),
+        color=alt.Color("line:N", title=None, scale=alt.Scale(domain=names, range=SERIES[:2]), legend=legend),
+        tooltip=["line:N", "layer:O", alt.Tooltip("value:Q", format=".3%")],
     )
+    # The second line is dashed over the first: where both are equal, both are seen.
+    dashes = alt.StrokeDash("line:N", title=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]), legend=legend)
+    shapes = alt.Shape("line:N", title=None, scale=alt.Scale(domain=names, range=["circle", "cross"]), legend=legend)
+    dots = base.mark_point(filled=True, size=45).encode(shape=shapes)
+    return alt.layer(base.mark_line().encode(strokeDash=dashes), dots).properties(width=WIDTH, height=HEIGHT)
 
 
 def _by_layer(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,15 +1,11 @@
-"""How a study's table looks to people: Markdown, HTML, LaTeX, and the terminal."""
+"""How a study's table looks to people: Markdown, LaTeX, and the terminal; pages are made in ``l2s.pages``."""
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from great_tables import GT
 
 from l2s.analysis.cautions import AT_LEAST, cautions, length_text
 from l2s.analysis.lengths import NOTES as LENGTHS
@@ -161,36 +157,15 @@ def _in_markdown(text: str) -> str:
     return plain.replace("|", "\\|").replace("`", "\\`").replace("](", "]\\(")
 
 
-def write_html(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:
-    """Write tables of text cells as a page of its own, without anything loaded from elsewhere."""
-    # Ids of our own: a drawn one would make the page differ from run to run.
-    parts = [
-        _styled(table).with_id(f"table-{number}").tab_options(table_font_size="14px")
-        for number, table in enumerate(tables)
-    ]
-    parts[0] = parts[0].tab_header(title)
-    parts[-1] = parts[-1].tab_source_note(note)
-    name = html.escape(title)
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
-    body = "\n<br>\n".join(part.as_raw_html() for part in parts)
-    write_text(path, f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n')
-
-
 def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write a table of text cells as LaTeX (package booktabs)."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
-    text = _styled(plain).tab_header(title).as_latex()
+    sides = "".join("l" if name in WORDS else "r" for name in table.columns)
+    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title)
     # TeX's own fonts lack the marks of comparisons.
     write_text(
         path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")
     )
-
-
-def _styled(table: pd.DataFrame) -> "GT":
-    from great_tables import GT
-
-    numbers = [name for name in table.columns if name not in WORDS]
-    return GT(table, groupname_col="Pair" if "Pair" in table else None).cols_align("right", numbers)
 
 
 def write_csv(summary: pa.Table, path: Path) -> None:

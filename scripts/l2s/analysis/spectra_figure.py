@@ -15,11 +15,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from l2s.analysis.charts import DASHES, QUIET, SERIES, finish
+
 PANELS_A_ROW = 3
 WIDTH, HEIGHT = 210, 130
 POINTS = 41  # of each curve
 GRID = 20_000  # points at which the density of noise is summed up
 NOISE = "noise"
+SUBTITLE = "Dashed: random noise of the same shape. Black: matrices outside the decoder layers."
 
 
 class Curve(NamedTuple):
@@ -45,7 +48,8 @@ def chart(spectra: pa.Table, title: str) -> alt.VConcatChart:
         ranks.append((tensor, module, layer, own.effective, noise.effective, tenth))
     points = pd.concat(curves).drop_duplicates(["line", "module", "share"])
     columns = ["tensor", "module", "layer", "effective", "noise", "tenth"]
-    return alt.vconcat(_energy(points), _effective(pd.DataFrame(ranks, columns=columns)), title=title)
+    panels = alt.vconcat(_energy(points), _effective(pd.DataFrame(ranks, columns=columns)))
+    return finish(panels.resolve_scale(color="independent", strokeDash="independent"), title, [SUBTITLE])
 
 
 def curve_of(values: np.ndarray, shares: np.ndarray) -> Curve:
@@ -74,19 +78,21 @@ def curve_of_noise(rows: int, columns: int, shares: np.ndarray) -> Curve:
 
 def _energy(points: pd.DataFrame) -> alt.FacetChart:
     """One panel for each kind of module, one line for each matrix."""
-    percent = alt.Axis(format="%")
+    percent = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
     base = alt.Chart(points).encode(
-        alt.X("share:Q", title="largest singular values kept", axis=percent),
-        alt.Y("energy:Q", title="share of energy", axis=percent, scale=alt.Scale(domain=[0, 1])),
+        alt.X("share:Q", title="Largest singular values kept", axis=percent),
+        alt.Y("energy:Q", title="Share of energy", axis=percent, scale=alt.Scale(domain=[0, 1])),
         detail="line:N",
     )
     tooltip = ["line:N", alt.Tooltip("share:Q", format=".0%"), alt.Tooltip("energy:Q", format=".1%")]
     is_noise = f"indexof(datum.line, '{NOISE} ') == 0"
-    depth = alt.Color("layer:Q", title="Decoder layer", scale=alt.Scale(scheme="viridis"))
+    # Without the scheme's yellow, which white paper swallows.
+    shades = alt.Scale(scheme=alt.SchemeParams("viridis", extent=[0, 0.8]))
+    depth = alt.Color("layer:Q", title="Decoder layer", scale=shades, legend=alt.Legend(tickMinStep=1, format="d"))
     matrices = base.transform_filter(f"!({is_noise})").encode(tooltip=tooltip)
     inside = matrices.transform_filter("isValid(datum.layer)").mark_line(strokeWidth=1.2).encode(color=depth)
     outside = matrices.transform_filter("!isValid(datum.layer)").mark_line(strokeWidth=1.2, color="black")
-    noise = base.transform_filter(is_noise).mark_line(strokeDash=[4, 3], color="grey").encode(tooltip=tooltip)
+    noise = base.transform_filter(is_noise).mark_line(strokeDash=[4, 3], color=QUIET).encode(tooltip=tooltip)
     panels = alt.layer(inside, outside, noise).properties(width=WIDTH, height=HEIGHT)
     order = list(dict.fromkeys(points["module"]))
     return panels.facet(facet=alt.Facet("module:N", title=None, sort=order), columns=PANELS_A_ROW)
@@ -96,13 +102,20 @@ def _effective(ranks: pd.DataFrame) -> alt.Chart:
     """The effective rank of each decoder layer's matrices."""
     inside = ranks.dropna(subset=["layer"]).astype({"layer": int})
     picked = alt.selection_point(fields=["module"], bind="legend")
+    modules = list(dict.fromkeys(inside["module"]))
+    colours = [SERIES[place % len(SERIES)] for place in range(len(modules))]
+    dashes = [DASHES[place // len(SERIES) % len(DASHES)] for place in range(len(modules))]
+    legend = alt.Legend(labelLimit=0, symbolType="stroke")
     return (
         alt.Chart(inside)
         .mark_line(point=True)
         .encode(
             alt.X("layer:O", title="Decoder layer", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            alt.Y("effective:Q", title="effective rank, of the full", axis=alt.Axis(format="%")),
-            color=alt.Color("module:N", title=None, sort=list(dict.fromkeys(inside["module"]))),
+            alt.Y("effective:Q", title="Effective rank, of the full", axis=alt.Axis(format="%")),
+            color=alt.Color("module:N", title=None, scale=alt.Scale(domain=modules, range=colours), legend=legend),
+            strokeDash=alt.StrokeDash(
+                "module:N", title=None, scale=alt.Scale(domain=modules, range=dashes), legend=legend
+            ),
             opacity=alt.condition(picked, alt.value(1), alt.value(0.15)),
             tooltip=[
                 alt.Tooltip("tensor:N", title="Matrix"),

@@ -9,25 +9,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from l2s.config import PROJECT
 from l2s.crate.covered import Covered, covered_files, digests
 from l2s.crate.entities import WORKFLOW_TYPES, Graph, source_entities
 from l2s.crate.records import Job, Lookup, jobs_of, moment
-from l2s.crate.surroundings import code, configuration, installed, locks, machine, published
+from l2s.crate.run_files import CONFIGURATION, INSTALLED, WORKFLOW
+from l2s.crate.surroundings import code, locks, machine, published
 from l2s.experiment import Experiment
 from l2s.files import pretty_json, sha256_file, write_text
 from l2s.layout import CRATE_DIGEST, Layout
 
-CONFIGURATION, INSTALLED, WORKFLOW = "configuration.yaml", "installed.txt", "Snakefile"
 BENCHMARKS = "https://snakemake.readthedocs.io/en/stable/snakefiles/rules.html#benchmark-rules"
 """Where Snakemake says what the numbers in timings/ are."""
 RUN, ENGINE, SNAKEMAKE = "#run", "#snakemake-run", "#snakemake"
 
 
 def write_crate(experiment: Experiment, layout: Layout, lookup: Lookup, succeeded: bool = True) -> Path:
-    """Write the crate of a results folder as it is now, and return its path.
+    """Write the crate of a results folder as it is now, with its ``run_files``, and return its path.
 
     Args:
         experiment: The configured studies.
@@ -36,9 +34,6 @@ def write_crate(experiment: Experiment, layout: Layout, lookup: Lookup, succeede
         succeeded: Whether the run that has just ended did.
     """
     results = Path(layout.results)
-    write_text(Path(layout.run_file(CONFIGURATION)), yaml.safe_dump(configuration(experiment), allow_unicode=True))
-    write_text(Path(layout.run_file(INSTALLED)), installed())
-    write_text(Path(layout.run_file(WORKFLOW)), (PROJECT / "Snakefile").read_text(encoding="utf-8"))
     files = covered_files(results)
     found = digests(results, files)
     jobs = jobs_of(layout, [file.path for file in files], lookup)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 520, 320
 
 
-def write_page(verdict: Verdict, out: Path) -> None:
-    """Write the page."""
+def write_page(verdict: Verdict, out: Path, results: Path | None = None) -> None:
+    """Write the page; without a results folder it leads nowhere."""
     render(
         "search.html.j2",
         out,
+        results=results,
         title=verdict.title,
         verdict=verdict,
         report=[_row(one) for one in sorted(verdict.report, key=lambda one: one.overall.tokens)],

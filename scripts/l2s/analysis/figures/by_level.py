@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from l2s.analysis.charts import Drawn, colour
+from l2s.analysis.charts import Drawn, channels, finish, heading, in_order
 
 if TYPE_CHECKING:
     import altair as alt
@@ -32,15 +32,17 @@ def chart(table: pa.Table, title: str) -> alt.VConcatChart:
 
     frame = by_grader(table)
     frame = frame[frame["level"].notna()].astype({"level": int})
-    models = colour("recipe", frame["recipe"], "Model")
+    looks = channels(frame)
     rows = [
-        alt.hconcat(*(_panel(lines, measure, models) for measure in MEASURES)).properties(title=f"{pair}, {benchmark}")
+        alt.hconcat(*(_panel(lines, measure, looks) for measure in MEASURES)).properties(
+            title=heading(f"{pair}, {benchmark}")
+        )
         for (pair, benchmark), lines in frame.groupby(["pair", "benchmark"], sort=False)
     ]
-    return alt.vconcat(*rows).properties(title=title)
+    return finish(alt.vconcat(*rows), title)
 
 
-def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool], models: alt.Color) -> alt.LayerChart:
+def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool], looks: dict[str, Any]) -> alt.LayerChart:
     import altair as alt
 
     column, name, form, with_limits = measure
@@ -53,8 +55,13 @@ def _panel(lines: pd.DataFrame, measure: tuple[str, str, str, bool], models: alt
         alt.Tooltip("questions:Q", title="Questions"),
         alt.Tooltip(f"{column}:Q", title=name, format=".1%" if form == "%" else ",.1f"),
     ]
-    base = alt.Chart(lines).encode(across, color=models, tooltip=tooltip)
-    layers = [base.mark_line(point=True).encode(up)]
+    # Beside each other, so that none hides another.
+    beside = alt.XOffset("recipe:N", sort=list(dict.fromkeys(in_order(lines)["recipe"])))
+    base = alt.Chart(lines).encode(across, beside, color=looks["color"], tooltip=tooltip)
+    layers = [
+        base.mark_line().encode(up, strokeDash=looks["strokeDash"]),
+        base.mark_point(filled=True, size=45).encode(up, shape=looks["shape"]),
+    ]
     if with_limits:
         low = alt.Y(f"{column}_low:Q", title=name)
         layers.append(base.mark_rule(opacity=0.5, clip=True).encode(low, alt.Y2(f"{column}_high:Q")))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import cos, pi, sin
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from l2s.analysis.charts import Drawn, colour
+from l2s.analysis.charts import Drawn, channels, finish, heading
 from l2s.contracts.table import MEAN
 
 if TYPE_CHECKING:
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SIZE = 420
+WIDTH, HEIGHT = 620, 420
 RINGS = (0.25, 0.5, 0.75, 1.0)
-LABEL_RADIUS = 1.12
-DOMAIN = [-1.25, 1.25]
+LABEL_RADIUS = 1.07
+REACH = 1.2  # of the height, from the middle; the width has room for names besides
+DOMAINS = [[-REACH * WIDTH / HEIGHT, REACH * WIDTH / HEIGHT], [-REACH, REACH]]
+SIDES = ("right", "center", "left")
+"""How the name of a corner left of the middle is aligned, above or below it, and right of it."""
 
 
 def needs(study: Drawn) -> str | None:
@@ -34,12 +37,12 @@ def chart(table: pa.Table, title: str) -> alt.HConcatChart:
     frame = overall(table)
     frame = frame[frame["benchmark"] != MEAN]
     benchmarks = list(dict.fromkeys(frame["benchmark"]))
-    models = colour("recipe", frame["recipe"], "Model")
-    charts = [_radar(lines, benchmarks, str(pair), models) for pair, lines in frame.groupby("pair", sort=False)]
-    return alt.hconcat(*charts).properties(title=title)
+    looks = channels(frame)
+    charts = [_radar(lines, benchmarks, str(pair), looks) for pair, lines in frame.groupby("pair", sort=False)]
+    return finish(alt.hconcat(*charts), title)
 
 
-def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str, models: alt.Color) -> alt.LayerChart:
+def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str, looks: dict[str, Any]) -> alt.LayerChart:
     import altair as alt
     import pandas as pd
 
@@ -50,11 +53,19 @@ def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str, models: alt.Co
     rings = _rings(benchmarks, angle)
     names = pd.DataFrame({"benchmark": benchmarks})
     spokes = _placed(names, pd.Series(LABEL_RADIUS, names.index), angle)
-    scale = alt.Scale(domain=DOMAIN)
-    x, y = alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None)
+    x, y = (
+        alt_class(f"{name}:Q", scale=alt.Scale(domain=domain), axis=None)
+        for alt_class, name, domain in zip((alt.X, alt.Y), "xy", DOMAINS, strict=True)
+    )
     grid = alt.Chart(rings).mark_line(color="lightgrey", strokeWidth=0.8).encode(x, y, order="order:Q", detail="ring:N")
     marks = alt.Chart(rings[rings["order"] == 0]).mark_text(dx=12, fontSize=9, color="grey").encode(x, y, text="ring:N")
-    labels = alt.Chart(spokes).mark_text(fontSize=11).encode(x, y, text="benchmark:N")
+    spokes["side"] = [SIDES[1 + (place > 0.1) - (place < -0.1)] for place in spokes["x"]]
+    # A white edge, so that they can be read over a line.
+    edges = marks.mark_text(dx=12, fontSize=9, color="white", stroke="white", strokeWidth=3)
+    labels = [
+        alt.Chart(named).mark_text(fontSize=11, align=side).encode(x, y, text="benchmark:N")
+        for side, named in spokes.groupby("side")
+    ]
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip("benchmark:N", title="Benchmark"),
@@ -62,9 +73,12 @@ def _radar(lines: pd.DataFrame, benchmarks: list[str], pair: str, models: alt.Co
         alt.Tooltip("accuracy_low:Q", title="95 % interval, from", format=".1%"),
         alt.Tooltip("accuracy_high:Q", title="to", format=".1%"),
     ]
-    base = alt.Chart(pd.concat([points, closing])).encode(x, y, color=models, tooltip=tooltip)
-    drawn = base.mark_line(point=True).encode(order="order:Q")
-    return alt.layer(grid, marks, drawn, labels).properties(width=SIZE, height=SIZE, title=pair)
+    base = alt.Chart(pd.concat([points, closing])).encode(x, y, color=looks["color"], tooltip=tooltip)
+    drawn = base.mark_line().encode(order="order:Q", strokeDash=looks["strokeDash"])
+    dots = base.mark_point(filled=True, size=45).encode(shape=looks["shape"])
+    return alt.layer(grid, drawn, dots, edges, marks, *labels).properties(
+        width=WIDTH, height=HEIGHT, title=heading(pair)
+    )
 
 
 def _placed(frame: pd.DataFrame, radius: pd.Series, angle: dict[str, float]) -> pd.DataFrame:

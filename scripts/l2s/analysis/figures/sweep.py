@@ -1,7 +1,7 @@
 """Accuracy and length against a hyper-parameter, with 95 % intervals: one column for each hyper-parameter that varies.
 
 A study that gives a list or a range for a hyper-parameter draws itself. Where several vary, each combination of the
-others is a line of its own. The dashed lines are the pair's own models.
+others is a line of its own. The level dashed lines are the pair's own models.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from l2s.analysis.charts import Drawn, Line, colour, dotted
+from l2s.analysis.charts import DASHES, SERIES, Drawn, Line, dotted, finish, heading, look
 from l2s.contracts.table import MEAN
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WIDTH, HEIGHT = 320, 220
+POINT, RING, RINGS = 7, 5, 5  # diameter of a point in pixels, by how much each ring is larger, and how many there are
 MEASURES = (
     ("accuracy", "Accuracy", "%"),
     ("mean_tokens", "Mean length in tokens", ",.0f"),
@@ -51,10 +52,13 @@ def chart(table: pa.Table, title: str) -> alt.HConcatChart:
     frame = overall(table)
     several = (frame["benchmark"] == MEAN).any()
     frame = frame[(frame["benchmark"] == MEAN) | (not several)]
-    columns = [
-        alt.vconcat(*(_panel(points, own, key, measure) for measure in MEASURES)) for points, own, key in _sweeps(frame)
-    ]
-    return alt.hconcat(*columns).properties(title=title)
+    columns = []
+    for points, own, key in _sweeps(frame):
+        panels = [_panel(points, own, key, measure) for measure in MEASURES]
+        # One legend for both.
+        columns.append(alt.vconcat(*panels).resolve_scale(color="shared", strokeDash="shared"))
+    apart = dict.fromkeys(("color", "strokeDash", "size"), "independent")
+    return finish(alt.hconcat(*columns).resolve_scale(**apart), title)
 
 
 def _sweeps(frame: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame, str]]:
@@ -94,22 +98,44 @@ def _panel(points: pd.DataFrame, own: pd.DataFrame, key: str, measure: tuple[str
     # Pandas' own types only: a column of mixed objects would not reach the page.
     points = points.astype({"value": float if numeric else str})
     kind, order = ("Q", None) if numeric else ("O", list(dict.fromkeys(points["value"])))
-    axis = alt.Axis(format="%" if form == "%" else form)
     across = alt.X(f"value:{kind}", title=key, sort=order, scale=alt.Scale(zero=not numeric))
-    up = alt.Y(f"{column}:Q", title=name, axis=axis, scale=alt.Scale(zero=False))
+    # Lengths from zero: half the height is half the length.
+    up = alt.Y(f"{column}:Q", title=name, axis=alt.Axis(format=form), scale=alt.Scale(zero=form != "%"))
     tooltip = [
         alt.Tooltip("recipe:N", title="Model"),
         alt.Tooltip(f"{column}:Q", title=name, format=".1%" if form == "%" else ",.1f"),
         alt.Tooltip(f"{column}_low:Q", title="95 % interval, from", format=".1%" if form == "%" else ",.1f"),
         alt.Tooltip(f"{column}_high:Q", title="to", format=".1%" if form == "%" else ",.1f"),
     ]
-    several = points["series"].nunique() > 1
-    series = colour("series", points["series"], "with") if several else alt.value("#4c78a8")
-    base = alt.Chart(points).encode(across, color=series, tooltip=tooltip)
-    lines = base.mark_line(point=True).encode(up)
+    looks = _looks(points, own)
+    base = alt.Chart(points).encode(across, color=looks["color"], tooltip=tooltip)
     bars = base.mark_rule().encode(alt.Y(f"{column}_low:Q", title=name), alt.Y2(f"{column}_high:Q"))
-    models = alt.Chart(own).encode(alt.Y(f"{column}:Q", title=name))
-    rules = models.mark_rule(strokeDash=[5, 4], color="grey").encode(tooltip="recipe:N")
-    names = models.mark_text(align="left", dx=4, dy=-5, color="grey", x=0).encode(text="recipe:N")
-    heading = points["heading"].iloc[0] if column == MEASURES[0][0] else ""
-    return alt.layer(rules, names, bars, lines).properties(width=WIDTH, height=HEIGHT, title=heading)
+    dots = base.mark_point(filled=points["series"].nunique() == 1, strokeWidth=2).encode(up, size=looks["size"])
+    lines = base.mark_line().encode(up, strokeDash=looks["strokeDash"])
+    models = alt.Chart(own.assign(series=own["recipe"])).encode(alt.Y(f"{column}:Q", title=name))
+    models = models.encode(color=looks["color"], strokeDash=looks["strokeDash"])
+    rules = models.mark_rule(strokeWidth=1.5).encode(tooltip="recipe:N")
+    title = heading(points["heading"].iloc[0] if column == MEASURES[0][0] else "")
+    return alt.layer(rules, bars, dots, lines).properties(width=WIDTH, height=HEIGHT, title=title)
+
+
+def _looks(points: pd.DataFrame, own: pd.DataFrame) -> dict[str, Any]:
+    """Return colour, dash and size of points of each series, and of the pair's own models, which are drawn level.
+
+    Points of several series are rings of different sizes, so that none hides another.
+    """
+    import altair as alt
+
+    series, models = list(dict.fromkeys(points["series"])), own[["recipe", "method"]].drop_duplicates("recipe")
+    colours = [look(points["method"].iloc[0]).colour, *SERIES] if len(series) == 1 else SERIES
+    domain = [*series, *models["recipe"]]
+    many = [(colours[n % len(colours)], DASHES[n // len(colours) % len(DASHES)]) for n in range(len(series))]
+    level = [(look(method).colour, DASHES[1 + (method == "slow")]) for method in models["method"]]
+    colour, dash = zip(*many, *level, strict=True)
+    sizes = [(POINT + RING * (n % RINGS)) ** 2 for n in range(len(series))]
+    legend = alt.Legend(labelLimit=0, symbolLimit=0, columns=1, symbolType="stroke")
+    return {
+        "size": alt.Size("series:N", scale=alt.Scale(domain=series, range=sizes), legend=None),
+        "color": alt.Color("series:N", title=None, scale=alt.Scale(domain=domain, range=colour), legend=legend),
+        "strokeDash": alt.StrokeDash("series:N", title=None, scale=alt.Scale(domain=domain, range=dash), legend=legend),
+    }

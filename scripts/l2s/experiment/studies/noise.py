@@ -31,5 +31,5 @@ class NoiseStudy(MeasuredStudy):
         return [(checkpoint, decoding) for checkpoint in checkpoints for decoding in self.decodings]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
-        """Return the table of what changed."""
-        return [layout.noise(name)]
+        """Return the table of what changed, and its page."""
+        return [layout.noise(name), layout.noise(name, "html")]

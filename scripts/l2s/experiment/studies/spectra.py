@@ -45,5 +45,6 @@ class SpectraStudy(Study):
         return [model for vector in self.task_vectors(registry) for model in vector]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
-        """Return a figure of each task vector."""
-        return [layout.spectra_figure(base, model) for base, model in self.task_vectors(experiment.registry)]
+        """Return a figure of each task vector, and what their pages load."""
+        figures = [layout.spectra_figure(base, model) for base, model in self.task_vectors(experiment.registry)]
+        return [*figures, layout.vega]

@@ -122,14 +122,18 @@ class TableStudy(MeasuredStudy):
         return [(name, IMPORTED if is_imported(name) else self.decoding) for name in sorted(checkpoints_of(lines))]
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
-        """Return the table, its figures, what graders differ on, its responses, and a figure of each merge."""
+        """Return the table and what graders differ on, with their pages, that of the responses, the figures, and one of
+        each merge."""
         merges = [line.checkpoint for line in experiment.lines[name] if line.checkpoint in experiment.merges]
         return [
             layout.table(name),
+            layout.table(name, "html"),
             layout.disagreements(name),
+            layout.disagreements(name, "html"),
             layout.responses_page(name),
             *(layout.figure(name, figure) for figure in self.figures),
             *map(layout.merge_figure, merges),
+            *([layout.vega] if self.figures or merges else []),
         ]
 
     def _readings(self, checkpoint: str, experiment: Experiment) -> dict[str, list[int]]:

@@ -14,6 +14,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const descending = heading.getAttribute("aria-sort") === "ascending";
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      table.classList.add("sorted");
       for (const body of table.tBodies) sortRows(body, column, descending ? -1 : 1);
     });
   });

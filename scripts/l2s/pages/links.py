@@ -1,0 +1,30 @@
+"""Where pages lead: addresses relative to the results folder, quoted as links have them."""
+
+from typing import Any
+
+from l2s.layout import Layout
+from l2s.pages.render import href
+from l2s.pages.responses import fragment
+
+INSIDE = Layout(".")
+
+
+def inside(path: str) -> str:
+    """Return the address of a path of ``INSIDE``."""
+    return href(path.removeprefix("./"))
+
+
+def to_checkpoint(checkpoint: str) -> str:
+    """Return the address of a checkpoint's page."""
+    return inside(INSIDE.checkpoint_page(checkpoint))
+
+
+def to_table(study: str) -> str:
+    """Return the address of a study's table."""
+    return inside(INSIDE.table(study, "html"))
+
+
+def to_responses(study: str, checkpoint: str, **question: Any) -> str:
+    """Return the address of a checkpoint's responses to the questions of a study, or of one: its ``benchmark``,
+    ``question`` and ``sample``."""
+    return inside(INSIDE.responses_page(study)) + fragment(checkpoint, **question)
