@@ -92,6 +92,7 @@ def test_the_experiment_is_reached_by_no_script_that_makes_anything():
     commands = {
         "plan.py",
         "prune.py",
+        "show.py",
         "watch.py",
         "shorten.py",
         "make_docs.py",

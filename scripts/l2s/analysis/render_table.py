@@ -157,11 +157,22 @@ def _in_markdown(text: str) -> str:
     return plain.replace("|", "\\|").replace("`", "\\`").replace("](", "]\\(")
 
 
+# What TeX would read as a command, in a caption; pandas escapes cells only.
+LATEX = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    }
+)
+
+
 def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write a table of text cells as LaTeX (package booktabs)."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
     sides = "".join("l" if name in WORDS else "r" for name in table.columns)
-    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title)
+    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title.translate(LATEX))
     # TeX's own fonts lack the marks of comparisons.
     write_text(
         path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")
