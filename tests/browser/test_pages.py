@@ -88,5 +88,5 @@ def test_a_table_sorts_by_keyboard_and_back_into_the_papers_order(visit, results
 def test_a_figure_is_drawn_from_disk_with_its_labels_as_text(visit, results):
     page = visit(results / "figures/one/accuracy_length.html")
     expect(page.locator("#chart svg.marks")).to_be_visible()
-    texts = page.locator("#chart svg.marks text").all_inner_texts()
+    texts = page.locator("#chart svg.marks text").all_text_contents()
     assert any("</script>" in text for text in texts) and any("twin, weight 0.5" in text for text in texts)

@@ -80,10 +80,13 @@ def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):
     figures = [LAYOUT.figure("demo", figure) for figure in demo.studies["demo"].figures]
     assert demo.outputs("demo", LAYOUT) == [
         LAYOUT.table("demo"),
+        LAYOUT.table("demo", "html"),
         LAYOUT.disagreements("demo"),
+        LAYOUT.disagreements("demo", "html"),
         LAYOUT.responses_page("demo"),
         *figures,
         *map(LAYOUT.merge_figure, drawn),
+        LAYOUT.vega,
     ]
 
 
@@ -136,14 +139,14 @@ def test_noise_compares_each_lines_checkpoint_with_each_decode_settings_in_turn(
     checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in compared))
     assert checkpoints == list(dict.fromkeys(line.checkpoint for line in demo.lines["demo_noise"]))
     assert compared == [(name, decoding) for name in checkpoints for decoding in (study.decoding, *study.again)]
-    assert demo.outputs("demo_noise", LAYOUT) == [LAYOUT.noise("demo_noise")]
+    assert demo.outputs("demo_noise", LAYOUT) == [LAYOUT.noise("demo_noise"), LAYOUT.noise("demo_noise", "html")]
 
 
 def test_a_group_is_for_what_its_studies_are_for(config):
     (config / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo_spectra, demo_sweep]\n")
     experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, config)
     parts = [experiment.outputs(name, LAYOUT) for name in ("demo_spectra", "demo_sweep")]
-    assert parts[0] == [LAYOUT.spectra_figure("demo-quick", "demo-slow")]
+    assert parts[0] == [LAYOUT.spectra_figure("demo-quick", "demo-slow"), LAYOUT.vega]
     assert experiment.outputs("both", LAYOUT) == parts[0] + parts[1]
 
 
