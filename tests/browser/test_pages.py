@@ -64,7 +64,7 @@ def test_from_the_entry_page_any_response_is_three_clicks_away(visit, results):
     row.get_by_role("link", name="ties, scale 1").first.click()
     expect(page.get_by_role("heading", name="Recipe")).to_be_visible()
     page.get_by_role("link", name="read").first.click()
-    assert page.url.endswith(f"pages/responses/two/index.html#a={quote(TIES, safe='~')}")
+    assert page.url.endswith(f"pages/responses/two/index.html#b={quote(TIES, safe='~')}")
     page.get_by_role("link", name="Results").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Long to short")
 
