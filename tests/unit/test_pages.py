@@ -41,7 +41,7 @@ def test_a_table_has_a_row_for_each_model_in_the_papers_order_that_leads_to_chec
     links = re.findall(r'href="\.\./(pages/[^"]+)"', page.read_text())
     for checkpoint in LINES:
         assert f"pages/checkpoints/{checkpoint}.html" in [unquote(link) for link in links]
-        assert f"pages/responses/one/index.html#a={checkpoint}" in [unquote(link) for link in links]
+        assert f"pages/responses/one/index.html#b={checkpoint}" in [unquote(link) for link in links]
 
 
 def test_a_table_marks_the_best_and_what_cannot_be_told_from_it_with_a_sign_besides_the_colour(planted):
@@ -129,7 +129,7 @@ def test_the_entry_page_of_a_folder_without_a_run_shows_what_is_there(planted, t
 def test_addresses_of_responses_hold_what_they_must_quote():
     address = to_responses("s", "p/ties/a=1+b=2~0", benchmark="c & d", question="a/b #?&=1", sample=0)
     assert address == (
-        "pages/responses/s/index.html#a=p%2Fties%2Fa%3D1%2Bb%3D2~0&benchmark=c+%26+d&question=a%2Fb+%23%3F%26%3D1&sample=0"
+        "pages/responses/s/index.html#b=p%2Fties%2Fa%3D1%2Bb%3D2~0&benchmark=c+%26+d&question=a%2Fb+%23%3F%26%3D1&sample=0"
     )
 
 

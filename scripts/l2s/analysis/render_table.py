@@ -15,6 +15,9 @@ from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, ov
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
 
+# What TeX reads as more than itself, in a caption; pandas escapes cells only.
+TEX = str.maketrans({"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"})
+TEX |= str.maketrans({sign: f"\\{sign}" for sign in "&%$#_{}"})
 WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
     "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens, {length}; change against "
@@ -157,22 +160,11 @@ def _in_markdown(text: str) -> str:
     return plain.replace("|", "\\|").replace("`", "\\`").replace("](", "]\\(")
 
 
-# What TeX would read as a command, in a caption; pandas escapes cells only.
-LATEX = str.maketrans(
-    {
-        **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-    }
-)
-
-
 def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write a table of text cells as LaTeX (package booktabs)."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
     sides = "".join("l" if name in WORDS else "r" for name in table.columns)
-    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title.translate(LATEX))
+    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title.translate(TEX))
     # TeX's own fonts lack the marks of comparisons.
     write_text(
         path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")

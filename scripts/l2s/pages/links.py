@@ -26,5 +26,5 @@ def to_table(study: str) -> str:
 
 def to_responses(study: str, checkpoint: str, **question: Any) -> str:
     """Return the address of a checkpoint's responses to the questions of a study, or of one: its ``benchmark``,
-    ``question`` and ``sample``."""
-    return f"{inside(INSIDE.responses_page(study))}#{urlencode({'a': checkpoint, **question})}"
+    ``question`` and ``sample``. They are B there, beside the reference's."""
+    return f"{inside(INSIDE.responses_page(study))}#{urlencode({'b': checkpoint, **question})}"
