@@ -41,7 +41,8 @@ def main(
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Responses of another model to the same questions, graded as well; prints how the models differ."
+            help="Responses of another model to the same questions, graded as well; prints how the models differ. "
+            "Default: none."
         ),
     ] = None,
     workers: Annotated[

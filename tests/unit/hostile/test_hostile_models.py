@@ -343,5 +343,5 @@ def test_a_preflight_tells_swapped_token_ids(model):
 def test_a_preflight_does_not_take_a_model_of_zeros_for_related(model):
     change_tensors(model, lambda tensors: [tensor.zero_() for tensor in tensors.values()])
     (finding,) = [finding for finding in compare([SLOW, model]) if finding.topic == "related to the first"]
-    assert finding.values == ("cosine 1.000", "cosine 0.000")
+    assert finding.values == ("shifted by 0.00%, cosine 1.000", "shifted by 100.00%, cosine 0.000")
     assert finding.differs

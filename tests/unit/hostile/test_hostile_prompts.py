@@ -79,7 +79,9 @@ def session(folder, entry, store):
     chosen = DecodingEntry(prompt="x", max_new_tokens=9, engine="transformers", device="cpu", dtype="float32")
     read = read_model(folder, chosen)
     kept = ResponseStore(store, "c" * 64, {})
-    return Session(64, chosen, Prompt(entry, read.tokenizer), None, kept, lambda: pytest.fail("an engine was started"))
+    return Session(
+        64, chosen, Prompt(entry, read.tokenizer), None, kept, lambda longest: pytest.fail("an engine was started")
+    )
 
 
 @pytest.mark.parametrize("case", SAME)
