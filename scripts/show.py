@@ -126,12 +126,8 @@ def places(layout: Layout, study: str) -> Iterator[str]:
         yield f"\nTable:  {path.with_suffix('')}.md, .html, .tex, .csv, .parquet"
     for figure in sorted(glob(layout.figure(study, "*"))):
         yield f"Figure: {figure}, .svg, .png"
-    if Path(page := layout.disagreements(study, "html")).is_file():
-        yield f"Responses on which graders differ: {page}"
-    if Path(page := layout.audit("index", "html")).is_file():
-        yield f"Published numbers beside ours: {page}"
     if Path(layout.index).is_file():
-        yield f"Open in a browser: {Path(layout.index).resolve()}"
+        yield f"Everything else, by a click: {layout.index}"
 
 
 if __name__ == "__main__":

@@ -92,8 +92,8 @@ def gpu_hours(study: SearchStudy, planned: PlannedRound, experiment: Experiment,
         elements = experiment.elements(fetched(model)) or 0
         own = settings.for_roles([role]).for_checkpoint(elements, heads=None)
         size = own.weight_bytes(elements)
-        starts = planned.decoded - 1 if role == Role.MERGED else 0  # besides the one that each estimate has
+        starts = planned.decoded if role == Role.MERGED else 1
         tokens = costs.estimates.tokens(role.value, asked, own.max_new_tokens)
-        working = costs.estimates.start_seconds + tokens / costs.estimates.tokens_per_second(size)
+        working = tokens / costs.estimates.tokens_per_second(size)
         seconds += (own.gpus or 0) * (working + starts * costs.estimates.start_seconds)
     return seconds / 3600

@@ -80,7 +80,7 @@ def session(folder, entry, store):
     read = read_model(folder, chosen)
     kept = ResponseStore(store, "c" * 64, {})
     return Session(
-        64, chosen, Prompt(entry, read.tokenizer), None, kept, lambda _: pytest.fail("an engine was started")
+        64, chosen, Prompt(entry, read.tokenizer), None, kept, lambda longest: pytest.fail("an engine was started")
     )
 
 

@@ -149,9 +149,11 @@ def _announce(plan: MergePlan, merge: StreamingMerge, folder: Path) -> None:
     """Say what memory, disk and time to expect, and stop if the disk is too small."""
     output = sum(tensor.nbytes for tensor in plan.outputs.values()) if merge.keep else 0
     check_room(folder, output)
-    seconds = sum(merge.expected_seconds.values())
     memory = (INTERPRETER_BYTES + merge.expected_bytes) / 1e6
-    print(f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(seconds)}", flush=True)
+    print(
+        f"expected: {memory:,.0f} MB of memory, {output / 1e9:.2f} GB of disk, about {clock(merge.expected_seconds)}",
+        flush=True,
+    )
 
 
 def _describe(

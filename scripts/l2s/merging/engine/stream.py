@@ -108,8 +108,7 @@ class StreamingMerge:
         """
         tally = self._tally()
         whole_model = tally is not None and tally.scope == "model"
-        self.seconds = self.expected_seconds
-        self.progress = Progress("merge", self.elements / 1e6, "million elements", effort=sum(self.seconds.values()))
+        self.progress = Progress("merge", self.elements / 1e6, "million elements", effort=self.expected_seconds)
         with ExitStack() as stack:
             self.readers = [
                 stack.enter_context(VerifyingReader(source.folder, self.known.get(source.folder, {})))
@@ -142,13 +141,17 @@ class StreamingMerge:
         return 1 + (tally.passes if tally else 0)
 
     @property
-    def expected_seconds(self) -> dict[str, float]:
-        """How long each tensor is expected to take."""
-        reading = self.passes / (RATE * self.threads)
-        return {
-            name: prod(self.shapes[name]) * reading + (cost.operations / self.threads + cost.serial) / OPERATIONS
-            for name, cost in self._costs().items()
-        }
+    def expected_seconds(self) -> float:
+        """How long the merge is expected to take."""
+        return self._reading_seconds(self.elements) * self.passes + sum(map(self._seconds, self._costs().values()))
+
+    def _reading_seconds(self, elements: int) -> float:
+        """Return how long a pass over so many elements is expected to take."""
+        return elements / (RATE * self.threads)
+
+    def _seconds(self, cost: Cost) -> float:
+        """Return how long the work on a whole tensor is expected to take, beside the passes over it."""
+        return (cost.operations / self.threads + cost.serial) / OPERATIONS
 
     @property
     def expected_bytes(self) -> int:
@@ -221,7 +224,9 @@ class StreamingMerge:
                 if not is_finite(read_values(reader, source.places[name], offset, self._buffers().raw, part)):
                     raise not_finite(source.places[name], name)
         base = vectors.pop(0) if self.method.needs_base else None
-        return self.method.merge(Chunk(name, self.shapes[name], 0, base, vectors, self.plan.prepared), None)
+        merged = self.method.merge(Chunk(name, self.shapes[name], 0, base, vectors, self.plan.prepared), None)
+        self.progress.add(0, self._seconds(self.method.cost(self.shapes[name], len(self.plan.recipe.inputs.models))))
+        return merged
 
     def _buffers(self) -> Buffers:
         """Return this thread's buffers."""
@@ -245,8 +250,7 @@ class StreamingMerge:
             ]
             base = vectors.pop(0) if self.method.needs_base else None
             yield Chunk(name, places[0].shape, offset, base, vectors, self.plan.prepared)
-            share = count / places[0].elements / self.passes
-            self.progress.add(share * places[0].elements / 1e6, share * self.seconds[name])
+            self.progress.add(count / self.passes / 1e6, self._reading_seconds(count))
 
     def _check_finite(self, chunk: Chunk, merged: torch.Tensor) -> None:
         if is_finite(merged):
