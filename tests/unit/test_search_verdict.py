@@ -5,7 +5,7 @@ from l2s.search.measures import Measure, Measured
 from l2s.search.space import identity, normalised
 from l2s.search.split import REPORT
 from l2s.search.standing import Round, Standing
-from l2s.search.verdict import best_by_benchmark, judge
+from l2s.search.verdict import best_by_benchmark, judge, points
 
 
 def standing(candidate, loss, length, verdict="not shown"):
@@ -58,6 +58,10 @@ def test_the_result_is_the_last_finalist_before_the_first_that_is_not_shown():
     found = judged(["shown", "shown", "not shown", "shown"])
     assert found.found.recipe["scale"] == 0.9
     assert found.sentence == "shown: at most 0.5 points worse, 50 % shorter [47, 53]"
+
+
+def test_nothing_lost_has_no_sign():
+    assert [points(share) for share in (-0.0, -0.0001, -0.012, 0.0074)] == ["0.0", "0.0", "-1.2", "0.7"]
 
 
 def test_nothing_is_found_if_the_first_finalist_is_not_shown():
