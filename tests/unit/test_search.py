@@ -9,7 +9,7 @@ from l2s.analysis.paired import SHOWN, difference, verdict
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
-from l2s.search.candidates import KEPT, PLAIN, PROPOSED, Candidate
+from l2s.search.candidates import BESIDE, KEPT, PLAIN, PROPOSED, Candidate
 from l2s.search.proposals import Settings, finalists, grid_size, propose, trials_of
 from l2s.search.sizing import bound, least_questions, sizing, too_few
 from l2s.search.space import find, identity, normalised, spelled_out
@@ -134,6 +134,21 @@ def test_a_space_that_is_used_up_gives_what_it_has():
     small = SETTINGS._replace(items=[{"method": "ties", "scale": [0.5, 1.0]}], plain=[])
     assert grid_size(small.items) == 2
     assert len(propose(small, [], 10, 0)) == 2
+
+
+def test_half_of_what_is_new_lies_one_step_from_the_best():
+    items = [{"method": "task_arithmetic", "scale": [step / 100 for step in range(10, 101)]}]
+    settings = SETTINGS._replace(items=items, plain=[])
+    tried = [{"method": "task_arithmetic", "scale": scale} for scale in (0.65, 0.8)]
+    first = played(
+        [
+            Candidate(recipe=normalised(recipe), origin=PROPOSED, item=0, picks=find(recipe, items)[1])
+            for recipe in tried
+        ]
+    )
+    new = propose(settings, [first], 6, 0)
+    assert [one.recipe["scale"] for one in new if one.origin == BESIDE] == [0.64, 0.66, 0.79]
+    assert len([one for one in new if one.origin == PROPOSED]) == 3
 
 
 def test_the_first_round_tries_the_plain_recipes_first():

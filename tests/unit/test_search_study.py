@@ -71,15 +71,21 @@ def test_a_round_is_a_study_of_its_own_with_paths_of_its_own(experiment, monkeyp
 
 def test_a_plan_counts_new_responses_of_each_round(experiment):
     rounds = list(planned_rounds(experiment.studies["demo_search"], experiment))
-    assert [one.name for one in rounds] == ["1", "2", "3", REPORT]
-    assert [one.questions["demo_arithmetic"] for one in rounds] == [30, 60, 300, 300]
+    assert [one.name for one in rounds] == ["1", "2", "3", "4", REPORT]
+    assert [one.questions["demo_arithmetic"] for one in rounds] == [24, 30, 48, 300, 300]
     # New candidates are asked all questions of a round, kept ones those that they have not been asked.
-    assert [one.merged["demo_arithmetic"] for one in rounds] == [300, 6 * 60 + 4 * 30, 4 * 240, 5 * 300]
+    assert [one.merged["demo_arithmetic"] for one in rounds] == [
+        14 * 24,
+        10 * 30 + 5 * 6,
+        8 * 48 + 5 * 18,
+        5 * 252,
+        5 * 300,
+    ]
 
 
 def test_a_plan_shows_searches_and_their_lack_of_questions(experiment):
     costs = Costs(experiment, read_entry(ROOT / "config/estimates.yaml", Estimates))
     table = searches_table(experiment, costs)
-    assert table.row_count == 5
+    assert table.row_count == 6
     (note,) = search_notes(experiment)
     assert note.startswith("demo_search: with 300 questions to report on, a loss of 1 points will rarely be shown")
