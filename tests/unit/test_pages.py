@@ -100,6 +100,11 @@ def test_the_entry_page_shows_run_studies_timings_and_assumptions(planted):
     assert "figures/one/accuracy_length.svg" in text and "noise/again.html" in text and "bos: this" in text
 
 
+def test_titles_begin_with_what_the_configuration_puts_before_them(planted):
+    for page in (planted / "index.html", *planted.glob("pages/checkpoints/**/*.html")):
+        assert "<title>ONLY A TEST: " in page.read_text(), page
+
+
 def test_the_entry_page_of_a_failed_run_says_so(planted, tmp_path):
     shutil.copytree(planted, tmp_path / "results")
     file = tmp_path / "results/run/run.json"
