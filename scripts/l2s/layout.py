@@ -36,6 +36,10 @@ from dataclasses import dataclass
 
 from l2s.checkpoints.manifest import MANIFEST_NAME
 
+TABLE_FILES = ("parquet", "csv", "md", "tex", "html")
+"""What a study's table is written as."""
+FIGURE_FILES = ("html", "svg", "png")
+"""What a figure is written as."""
 MODELS = "models"
 """In place of a pair: fetched models lie by model (``checkpoints/models/<model>/``)."""
 IMPORTS = "imports"

@@ -3,8 +3,8 @@
     .venv/bin/python tests/bench/bench_search.py --cache /tmp/grid
 
 decodes every recipe of the space of config/studies/demo_search.yaml once (all 600 questions, some minutes), and then
-replays searches on what was decoded. Random search tries as many recipes as the search, each on all questions of
-selection; the grid tries all. All three end with the same rule: what lost no more than allowed goes by its length.
+replays searches on what was decoded, with its rounds and with wider ones. Random search tries as many recipes as the
+first, each on all questions of selection; the grid tries all. All end with the same rule.
 """
 
 import json
@@ -33,7 +33,7 @@ from l2s.contracts.parquet import read_table, write_table
 from l2s.contracts.responses import RESPONSES
 from l2s.decoding.settings import DecodingEntry
 from l2s.experiment import Experiment
-from l2s.experiment.studies.search import SearchStudy
+from l2s.experiment.studies.search import SearchRound, SearchStudy
 from l2s.files import digest_of
 from l2s.jobs import run_cli
 from l2s.merging.engine.recipe import parse_recipe
@@ -46,6 +46,8 @@ from l2s.search.verdict import progress
 from l2s.sources.benchmarks import find_questions
 
 SEEDS = range(10)
+# With more candidates than config/studies/demo_search.yaml has, for who has the time.
+WIDE = [(24, 24, 0), (30, 24, 8), (40, 24, 8), (60, 16, 8), (100, 8, 8), (None, 0, 8)]
 MODELS = {role: f"workflow/resources/demo/{role}" for role in ("quick", "slow")}
 
 
@@ -170,12 +172,15 @@ def result(stands: list[Standing]) -> Standing | None:
 
 
 def ways_of(grid: Grid, settings: Settings, study: SearchStudy, seed: int) -> dict[str, Outcome]:
-    """Return the outcomes of the three ways."""
+    """Return the outcomes of each way."""
     shuffled = sorted(grid.recipes)
     random.Random(seed).shuffle(shuffled)
     tries = sum(one.proposed for one in study.rounds)
+    keys = SearchRound.model_fields
+    wide = tuple(SearchRound(**dict(zip(keys, values, strict=True))) for values in WIDE)
     return {
         "search": search(grid, settings, study, seed),
+        "wide search": search(grid, settings, study.model_copy(update={"rounds": wide}), seed),
         "random": try_whole(grid, settings, study, seed, shuffled[:tries]),
         "grid": try_whole(grid, settings, study, seed, shuffled),
     }
@@ -189,7 +194,7 @@ def curves_chart(curves: pd.DataFrame) -> alt.Chart:
         .encode(
             x=alt.X("tokens:Q", title="tokens decoded in selection", scale=alt.Scale(type="log")),
             y=alt.Y("length:Q", title="change in length % of the best so far", scale=alt.Scale(zero=False)),
-            color=alt.Color("way:N", title=None, sort=["search", "random", "grid"]),
+            color=alt.Color("way:N", title=None, sort=["search", "wide search", "random", "grid"]),
             detail="seed:N",
         )
         .properties(width=520, height=260)

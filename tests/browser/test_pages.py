@@ -64,7 +64,7 @@ def test_from_the_entry_page_any_response_is_three_clicks_away(visit, results):
     row.get_by_role("link", name="ties, scale 1").first.click()
     expect(page.get_by_role("heading", name="Recipe")).to_be_visible()
     page.get_by_role("link", name="read").first.click()
-    assert page.url.endswith(f"pages/responses/two/index.html#a={quote(TIES, safe='~')}")
+    assert page.url.endswith(f"pages/responses/two/index.html#b={quote(TIES, safe='~')}")
     page.get_by_role("link", name="Results").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Long to short")
 
@@ -88,5 +88,5 @@ def test_a_table_sorts_by_keyboard_and_back_into_the_papers_order(visit, results
 def test_a_figure_is_drawn_from_disk_with_its_labels_as_text(visit, results):
     page = visit(results / "figures/one/accuracy_length.html")
     expect(page.locator("#chart svg.marks")).to_be_visible()
-    texts = page.locator("#chart svg.marks text").all_inner_texts()
+    texts = page.locator("#chart svg.marks text").all_text_contents()
     assert any("</script>" in text for text in texts) and any("twin, weight 0.5" in text for text in texts)

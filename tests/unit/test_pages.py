@@ -10,6 +10,7 @@ from planted import LINES, QUICK, TIES, TWIN, plant
 import write_page
 from l2s.errors import UserError
 from l2s.pages import render
+from l2s.pages.cells import sort_value
 from l2s.pages.index import write_index
 from l2s.pages.links import to_responses
 from l2s.pages.render import page_digest
@@ -41,7 +42,7 @@ def test_a_table_has_a_row_for_each_model_in_the_papers_order_that_leads_to_chec
     links = re.findall(r'href="\.\./(pages/[^"]+)"', page.read_text())
     for checkpoint in LINES:
         assert f"pages/checkpoints/{checkpoint}.html" in [unquote(link) for link in links]
-        assert f"pages/responses/one/index.html#a={checkpoint}" in [unquote(link) for link in links]
+        assert f"pages/responses/one/index.html#b={checkpoint}" in [unquote(link) for link in links]
 
 
 def test_a_table_marks_the_best_and_what_cannot_be_told_from_it_with_a_sign_besides_the_colour(planted):
@@ -99,6 +100,11 @@ def test_the_entry_page_shows_run_studies_timings_and_assumptions(planted):
     assert "figures/one/accuracy_length.svg" in text and "noise/again.html" in text and "bos: this" in text
 
 
+def test_titles_begin_with_what_the_configuration_puts_before_them(planted):
+    for page in (planted / "index.html", *planted.glob("pages/checkpoints/**/*.html")):
+        assert "<title>ONLY A TEST: " in page.read_text(), page
+
+
 def test_the_entry_page_of_a_failed_run_says_so(planted, tmp_path):
     shutil.copytree(planted, tmp_path / "results")
     file = tmp_path / "results/run/run.json"
@@ -126,10 +132,25 @@ def test_the_entry_page_of_a_folder_without_a_run_shows_what_is_there(planted, t
         write_index(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("≥ 95.8", 95.8),
+        ("−64.4 % [−64.6, −64.1]", -64.4),
+        ("1,234 (5)", 1234),
+        ("100.0%", 100),
+        ("ties, 1", None),
+        ("", None),
+    ],
+)
+def test_cells_sort_by_the_number_that_they_begin_with(text, value):
+    assert sort_value(text) == value
+
+
 def test_addresses_of_responses_hold_what_they_must_quote():
     address = to_responses("s", "p/ties/a=1+b=2~0", benchmark="c & d", question="a/b #?&=1", sample=0)
     assert address == (
-        "pages/responses/s/index.html#a=p%2Fties%2Fa%3D1%2Bb%3D2~0&benchmark=c+%26+d&question=a%2Fb+%23%3F%26%3D1&sample=0"
+        "pages/responses/s/index.html#b=p%2Fties%2Fa%3D1%2Bb%3D2~0&benchmark=c+%26+d&question=a%2Fb+%23%3F%26%3D1&sample=0"
     )
 
 

@@ -92,8 +92,8 @@ def test_the_experiment_is_reached_by_no_script_that_makes_anything():
     commands = {
         "plan.py",
         "prune.py",
-        "watch.py",
         "show.py",
+        "watch.py",
         "shorten.py",
         "make_docs.py",
     }  # they make no results, and their rules have no digest

@@ -1,31 +1,20 @@
-"""The search: its split of the questions, its proposals, its verdict, and what it says before anything runs."""
+"""The search: its split of the questions, its proposals, and how many questions it takes."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ROOT
 
 from l2s.analysis.paired import SHOWN, difference, verdict
-from l2s.config import read_entry, read_yaml, validate
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.errors import UserError
-from l2s.experiment import Experiment
-from l2s.experiment.studies.search import SPACE, SearchStudy
-from l2s.experiment.sweeps import listed
-from l2s.plan.costs import Costs
-from l2s.plan.estimates import Estimates
-from l2s.plan.searches import planned_rounds, search_notes, searches_table
-from l2s.search.candidates import KEPT, PLAIN, PROPOSED, Candidate
-from l2s.search.measures import Measure, Measured
+from l2s.search.candidates import BESIDE, KEPT, PLAIN, PROPOSED, Candidate
 from l2s.search.proposals import Settings, finalists, grid_size, propose, trials_of
 from l2s.search.sizing import bound, least_questions, sizing, too_few
-from l2s.search.space import check, find, identity, normalised, spelled_out
+from l2s.search.space import find, identity, normalised, spelled_out
 from l2s.search.split import REPORT, part_of
 from l2s.search.standing import Round, Standing, front, ranked
-from l2s.search.verdict import best_by_benchmark, judge
 
 ITEMS = [
     {"method": "task_arithmetic", "scale": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]},
@@ -147,6 +136,21 @@ def test_a_space_that_is_used_up_gives_what_it_has():
     assert len(propose(small, [], 10, 0)) == 2
 
 
+def test_half_of_what_is_new_lies_one_step_from_the_best():
+    items = [{"method": "task_arithmetic", "scale": [step / 100 for step in range(10, 101)]}]
+    settings = SETTINGS._replace(items=items, plain=[])
+    tried = [{"method": "task_arithmetic", "scale": scale} for scale in (0.65, 0.8)]
+    first = played(
+        [
+            Candidate(recipe=normalised(recipe), origin=PROPOSED, item=0, picks=find(recipe, items)[1])
+            for recipe in tried
+        ]
+    )
+    new = propose(settings, [first], 6, 0)
+    assert [one.recipe["scale"] for one in new if one.origin == BESIDE] == [0.64, 0.66, 0.79]
+    assert len([one for one in new if one.origin == PROPOSED]) == 3
+
+
 def test_the_first_round_tries_the_plain_recipes_first():
     first = propose(SETTINGS, [], 3, 0)
     assert [one.origin for one in first] == [PLAIN, PROPOSED, PROPOSED]
@@ -188,146 +192,3 @@ def test_ranking_and_front_go_by_loss_and_length():
 def test_a_recipe_with_scales_by_tensor_is_named_by_its_numbers():
     scale = {"model.layers.*.mlp.*": 0.8, "model.layers.{0-9}.*": 0.5, "*": 0.7}
     assert spelled_out("ties, scale by tensor", {"scale": scale}) == "ties, scale mlp 0.8, layers 0-9 0.5, others 0.7"
-
-
-def measure(loss, tokens, verdict):
-    change = tokens / 100 - 1
-    return Measure(
-        accuracy=1 - loss, tokens=tokens, loss=loss, loss_bound=loss + 0.005, length_change=change,
-        length_change_low=change - 0.03, length_change_high=change + 0.03, verdict=verdict,
-    )  # fmt: skip
-
-
-def judged(finalist_verdicts, others=()):
-    """Judge finalists of 60, 50, 40 … tokens beside what else was asked."""
-    candidates = [
-        Candidate(recipe=normalised({"method": "ties", "scale": 1 - number / 10}), origin="finalist")
-        for number in range(len(finalist_verdicts))
-    ]
-    stands = [standing(one, 0.0, -0.4 - number / 10) for number, one in enumerate(candidates)]
-    measured = [
-        Measured(
-            name=f"finalist {number}", kind="finalist", searched=True, checkpoint=stand.checkpoint,
-            overall=measure(0.0, 60 - 10 * number, found), benchmarks={},
-        )
-        for number, (stand, found) in enumerate(zip(stands, finalist_verdicts, strict=True))
-    ]  # fmt: skip
-    report = Round(REPORT, 300, stands, 500)
-    return judge("Mine", 1.0, [played(candidates)], report, [*measured, *others])
-
-
-def cheap(name, loss, tokens, verdict):
-    overall = measure(loss, tokens, verdict)
-    return Measured(name=name, kind="budget", searched=False, checkpoint="models/slow", overall=overall, benchmarks={})
-
-
-def test_the_result_is_the_last_finalist_before_the_first_that_is_not_shown():
-    found = judged(["shown", "shown", "not shown", "shown"])
-    assert found.found.recipe["scale"] == 0.9
-    assert found.sentence == "shown: at most 0.5 points worse, 50 % shorter [47, 53]"
-
-
-def test_nothing_is_found_if_the_first_finalist_is_not_shown():
-    found = judged(["not shown", "shown"])
-    assert found.found is None
-    assert found.sentence.startswith("not shown that no more than 1 points are lost: of finalist 0")
-
-
-def test_without_finalists_the_verdict_says_so():
-    assert judged([]).sentence.endswith("every candidate was refuted before the report")
-
-
-def test_something_cheaper_wins_if_it_is_shown_and_no_longer():
-    beaten = cheap("the slow model, cut at 70 tokens", 0.0, 70, "shown")
-    winner = cheap("the slow model, cut at 45 tokens", 0.0, 45, "shown")
-    worse = cheap("the slow model, cut at 9 tokens", 0.3, 9, "refuted")
-    assert judged(["shown", "shown"], [beaten, worse]).cheaper is None
-    assert judged(["shown", "shown"], [beaten, worse, winner]).cheaper.startswith("the slow model, cut at 45 tokens")
-    assert "though nothing that was searched is" in judged(["refuted"], [beaten]).cheaper
-
-
-def test_progress_counts_tokens_of_questions_asked_again_once():
-    points = judged(["shown"]).progress
-    assert [one.tokens for one in points] == [500 + 1000]
-
-
-def study(**keys):
-    values = read_yaml(ROOT / "config/studies/demo_search.yaml")
-    return validate(SearchStudy, {**values, **keys}, "study")
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    config = read_yaml(ROOT / "config/demo_search.yaml")
-    return Experiment({**config, "results": str(tmp_path_factory.mktemp("results"))}, ROOT / "config")
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"allowed_loss": 0.5}, "with 300 questions to report on, a loss of 0.5 points cannot be shown"),
-        ({"recipes": [{"method": "ties", "scale": [0.5, 3.0]}]}, "recipe 1: .*less than or equal to 2"),
-        ({"recipes": ["demo-dpo"]}, "recipe 1: .*unknown method 'dpo'"),
-        ({"pair": "32b-qwen-r1-qwq"}, "needs a quick and one slow model"),
-        ({"brief": "nothing"}, "'nothing' is unknown"),
-    ],
-)
-def test_a_search_that_cannot_work_is_refused_before_anything_runs(experiment, keys, message, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(UserError, match=message):
-        study(**keys).build("config/studies/mine.yaml", experiment.registry)
-
-
-def test_rounds_without_anything_to_ask_are_refused():
-    with pytest.raises(UserError, match="the first of 'rounds' has nothing to keep"):
-        study(rounds=[{"questions": 10, "kept": 2}])
-    with pytest.raises(UserError, match="round 2 of 'rounds' asks nothing"):
-        study(rounds=[{"questions": 10, "proposed": 2}, {"questions": 10}])
-
-
-def test_the_default_space_is_made_of_good_recipes():
-    items = [listed(item, "space") for item in SPACE]
-    check(items, "space")
-    assert grid_size(items) > 300
-
-
-def test_a_round_is_a_study_of_its_own_with_paths_of_its_own(experiment, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    recipe = normalised({"method": "ties", "scale": 0.9})
-    search = experiment.studies["demo_search"]
-    round_study = search.round("demo_search", REPORT, [recipe, recipe], experiment.registry)["demo_search~report"]
-    lines = [made.line for made in round_study.build("here", experiment.registry)]
-    assert [line.method for line in lines] == ["quick", "slow", "ties", "task_arithmetic", "ties"]
-    assert {decoding for _, decoding in round_study.compared(lines)} == {"demo~demo_search~report"}
-    assert Path(experiment.registry.file("decoding", "demo~demo_search~report")).name == "demo.yaml"
-
-
-def test_a_plan_counts_new_responses_of_each_round(experiment):
-    rounds = list(planned_rounds(experiment.studies["demo_search"], experiment))
-    assert [one.name for one in rounds] == ["1", "2", "3", REPORT]
-    assert [one.questions["demo_arithmetic"] for one in rounds] == [30, 60, 300, 300]
-    # New candidates are asked all questions of a round, kept ones those that they have not been asked.
-    assert [one.merged["demo_arithmetic"] for one in rounds] == [300, 6 * 60 + 4 * 30, 4 * 240, 5 * 300]
-
-
-def test_a_plan_shows_searches_and_their_lack_of_questions(experiment):
-    costs = Costs(experiment, read_entry(ROOT / "config/estimates.yaml", Estimates))
-    table = searches_table(experiment, costs)
-    assert table.row_count == 5
-    (note,) = search_notes(experiment)
-    assert note.startswith("demo_search: with 300 questions to report on, a loss of 1 points will rarely be shown")
-
-
-def test_of_several_benchmarks_the_shortest_merge_of_each_is_named():
-    def merge(name, tokens, verdicts):
-        parts = {key: measure(0.0, tokens, found) for key, found in zip(("one", "other"), verdicts, strict=True)}
-        return Measured(
-            name=name, kind="finalist", searched=True, checkpoint=name, overall=measure(0.0, tokens, "shown"),
-            benchmarks=parts,
-        )  # fmt: skip
-
-    result, shorter = merge("result", 60, ["shown", "shown"]), merge("shorter", 40, ["not shown", "shown"])
-    words = best_by_benchmark(result, [result, shorter])
-    assert words["one"].startswith("the result itself: 40 % shorter")
-    assert words["other"].startswith("shorter: 60 % shorter")
-    assert "; the result: 40 % shorter" in words["other"]

@@ -8,7 +8,9 @@ from support import DEMO, ROOT, copy_project
 from l2s.config import read_yaml
 from l2s.errors import UserError
 from l2s.experiment import Experiment
-from l2s.shorten import Wanted, benchmark_entry, by_layers, commit_of, entries_of, model_entry, write_entries
+from l2s.shorten.entries import Wanted, entries_of, write_entries
+from l2s.shorten.models import by_layers, commit_of, model_entry
+from l2s.shorten.questions import benchmark_entry
 
 ROWS = [{"id": number, "Problem": f"What is {number} + 1?", "answer": f"… #### {number + 1}"} for number in range(600)]
 
@@ -32,6 +34,7 @@ def wanted(file, **changed):
     values = {
         "name": "ours", "quick": str(DEMO / "quick"), "slow": str(DEMO / "slow"), "loss": 2.0,
         "benchmarks": [str(file), "demo_arithmetic"], "results": "results/ours", "prompt": "demo", "budget": 160,
+        "calibration_data": None,
     }  # fmt: skip
     return Wanted(**{**values, **changed})
 
@@ -125,3 +128,12 @@ def test_layers_are_searched_in_thirds(tmp_path):
     patterns = [f"model.layers.{{{part}}}.*" for part in ("0-8", "9-17", "18-27")]
     assert list(recipe["scale"]) == [*patterns, "*"]
     assert by_layers({"path": str(tmp_path / "nothing")}) == []
+
+
+def test_calibrated_methods_are_searched_where_there_are_data(folder, file):
+    config = folder / "config"
+    write_entries(entries_of(wanted(file, calibration_data="demo"), config), overwrite=False)
+    recipes = Experiment(read_yaml(config / "ours.yaml"), config).studies["ours"].recipes
+    assert [recipe["method"] for recipe in recipes][-2:] == ["aim", "sens"]
+    with pytest.raises(UserError, match="'demi' is unknown"):
+        entries_of(wanted(file, calibration_data="demi"), config)

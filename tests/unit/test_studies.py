@@ -77,14 +77,17 @@ def test_a_table_compares_every_line_and_reference_and_draws_every_merge(demo):
     compared = demo.compared("demo")
     assert compared == sorted({(line.checkpoint, "demo") for line in lines})
     drawn = [line.checkpoint for line in lines if line.checkpoint in merges]
-    figures = [LAYOUT.figure("demo", figure) for figure in demo.studies["demo"].figures]
+    forms = ("html", "svg", "png")
+    figures = [LAYOUT.figure("demo", figure, form) for figure in demo.studies["demo"].figures for form in forms]
     assert demo.outputs("demo", LAYOUT) == [
-        LAYOUT.table("demo"),
+        *(LAYOUT.table("demo", form) for form in ("parquet", "csv", "md", "tex", "html")),
         LAYOUT.disagreements("demo"),
+        LAYOUT.disagreements("demo", "html"),
         LAYOUT.responses_page("demo"),
         *figures,
-        *map(LAYOUT.merge_figure, drawn),
-    ]
+        *(LAYOUT.merge_figure(merge, form) for merge in drawn for form in forms),
+        LAYOUT.vega,
+    ], "each form, so that one that was deleted is made again"
 
 
 def test_the_page_of_responses_begins_with_the_reference_and_the_first_merge(demo):
@@ -136,14 +139,17 @@ def test_noise_compares_each_lines_checkpoint_with_each_decode_settings_in_turn(
     checkpoints = list(dict.fromkeys(checkpoint for checkpoint, _ in compared))
     assert checkpoints == list(dict.fromkeys(line.checkpoint for line in demo.lines["demo_noise"]))
     assert compared == [(name, decoding) for name in checkpoints for decoding in (study.decoding, *study.again)]
-    assert demo.outputs("demo_noise", LAYOUT) == [LAYOUT.noise("demo_noise")]
+    assert demo.outputs("demo_noise", LAYOUT) == [
+        LAYOUT.noise("demo_noise", form) for form in ("parquet", "md", "html")
+    ]
 
 
 def test_a_group_is_for_what_its_studies_are_for(config):
     (config / "studies" / "both.yaml").write_text("kind: group\ntitle: t\nstudies: [demo_spectra, demo_sweep]\n")
     experiment = Experiment({**DEMO_CONFIG, "studies": ["both"]}, config)
     parts = [experiment.outputs(name, LAYOUT) for name in ("demo_spectra", "demo_sweep")]
-    assert parts[0] == [LAYOUT.spectra_figure("demo-quick", "demo-slow")]
+    drawn = [LAYOUT.spectra_figure("demo-quick", "demo-slow", form) for form in ("html", "svg", "png")]
+    assert parts[0] == [*drawn, LAYOUT.vega]
     assert experiment.outputs("both", LAYOUT) == parts[0] + parts[1]
 
 

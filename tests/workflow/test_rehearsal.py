@@ -49,7 +49,8 @@ def test_the_table_has_the_papers_rows_and_columns(rehearsal):
 
 def test_every_page_says_that_it_is_a_rehearsal(rehearsal):
     results, _ = rehearsal
-    pages = [path for kind in ("tables", "figures") for path in results.glob(f"{kind}/**/*.html")]
+    kinds = ("tables", "figures", "pages/checkpoints")
+    pages = [results / "index.html", *(path for kind in kinds for path in results.glob(f"{kind}/**/*.html"))]
     assert len(pages) > 5
     for page in [*pages, *results.glob("tables/*.md"), *results.glob("tables/*.tex")]:
         assert REHEARSED in page.read_text(), page

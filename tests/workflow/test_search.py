@@ -51,6 +51,8 @@ extends: tiny
 title: Hopeless
 recipes: [{method: task_arithmetic, scale: [0.1]}]
 plain: []
+brief: null
+budgets: []
 rounds: [{questions: 10, proposed: 1}]
 """,
 }

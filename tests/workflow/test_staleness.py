@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 
 import yaml
@@ -203,6 +204,26 @@ def test_editing_the_engine_decodes_again_and_not_from_the_store(demo):
     demo.run("--", responses)
     sidecar = json.loads((demo.folder / responses).read_text())
     assert sidecar["decoded_now"] == 600
+
+
+def test_another_version_of_a_package_decodes_or_grades_again(demo, tmp_path):
+    """torch decides what is decoded, sympy what is graded; a folder on Python's path pretends that they are others."""
+    again = {}
+    for package in ("torch", "sympy"):
+        information = tmp_path / package / f"{package}-99.0.dist-info" / "METADATA"
+        information.parent.mkdir(parents=True)
+        information.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+        again[package] = by_rule(demo.stale(PYTHONPATH=str(tmp_path / package)))
+    experiment = demo.experiment()
+    decoded = len({one for study in experiment.lines for one in experiment.compared(study)})
+    assert again["torch"]["decode"] == decoded
+    assert again["sympy"]["decode"] == 0 and again["sympy"]["grade"] == again["torch"]["grade"] > 0
+
+
+def test_a_run_says_that_snakemakes_records_are_gone_and_that_nothing_counts_as_stale(demo):
+    assert "records of how they were made" not in demo.run("--dry-run")
+    shutil.rmtree(demo.folder / ".snakemake" / "metadata")
+    assert "warning: results/demo has results, and Snakemake's records of how they were made" in demo.run("--dry-run")
 
 
 def test_studies_whose_names_differ_behind_a_dot_have_tables_of_their_own(demo):

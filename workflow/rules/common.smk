@@ -339,5 +339,8 @@ def record_run(succeeded):
             return workflow.persistence.metadata(IOFile(path))
 
         write_run_files(experiment, layout, lookup, succeeded)
-        write_index(Path(layout.results))
+        try:
+            write_index(Path(layout.results))
+        except UserError as error:  # a damaged file must not keep the crate from being written, which tells
+            print(f"warning: the entry page could not be written: {error}", file=sys.stderr)
         write_crate(experiment, layout, lookup, succeeded)

@@ -15,6 +15,7 @@ from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, ov
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
 
+# What TeX reads as more than itself, in a caption; pandas escapes cells only.
 WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
 NOTE = (
     "Accuracy with its Wilson 95 % interval. Length: mean response length in tokens, {length}; change against "
@@ -33,6 +34,11 @@ BUDGETS = (
     "Budgets: accuracy in % (mean length) of the same responses, cut after so many generated tokens, which is what the "
     "models would have said with that budget."
 )
+LATEX = str.maketrans(
+    {"\\": r"\textbackslash ", "~": r"\textasciitilde ", "^": r"\textasciicircum "}
+    | {character: f"\\{character}" for character in "{}$&%#_"}
+)
+"""What TeX would take for a command, and how it is written."""
 
 
 def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
@@ -161,7 +167,8 @@ def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
     """Write a table of text cells as LaTeX (package booktabs)."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
     sides = "".join("l" if name in WORDS else "r" for name in table.columns)
-    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=title)
+    caption = " ".join(title.split()).translate(LATEX)  # pandas escapes cells and headings only
+    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=caption)
     # TeX's own fonts lack the marks of comparisons.
     write_text(
         path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")

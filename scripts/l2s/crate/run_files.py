@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from l2s import gpus
 from l2s.config import PROJECT
 from l2s.contracts.run import ReachedBy, RuleTime, Run
 from l2s.crate.covered import covered_files
@@ -65,4 +66,6 @@ def _gpus(experiment: Experiment, job: Job) -> int:
         return experiment.decoding_of(checkpoint, decoding).gpus
     if job.rule == "train" and job.source in experiment.trainings:
         return experiment.trainings[job.source].recipe.method.gpus
-    return int(job.rule == "calibrate" and experiment.config.calibration_device == "cuda")
+    device = experiment.config.calibration_device
+    on_gpu = device == "cuda" or (device == "auto" and gpus.device_here() == "cuda")
+    return int(job.rule == "calibrate" and on_gpu)

@@ -52,8 +52,8 @@ class Study(StrictModel, ABC):
         "pairs", "imports", "models", "benchmarks", "figures", "studies", "read_at", "budgets", check_fields=False
     )
     @classmethod
-    def _once_each(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if twice := sorted({value for value in values if values.count(value) > 1}):
+    def _once_each(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if twice := sorted({value for value in values or () if values.count(value) > 1}):
             raise ValueError(f"named more than once: {', '.join(map(str, twice))}")
         return values
 

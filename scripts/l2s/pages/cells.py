@@ -1,5 +1,6 @@
 """Tables that pages show: what template ``table_parts.html.j2`` writes, and how cells of text become one."""
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 WORDS = ("Pair", "Model", "Study", "Benchmark", "Checkpoint", "Again", "Question", "Gold", "Kind")
 """Columns that are not numbers."""
+NUMBER = re.compile(r"[≥≤]?\s*([+−-]?\d[\d,]*(?:\.\d+)?)")
 BEST, TIED = "best", "tied"
 
 
@@ -79,12 +81,9 @@ def of_frame(frame: pd.DataFrame, heading: str = "") -> PageTable:
 
 
 def sort_value(text: str) -> float | None:
-    """Return the number that a text begins with; None if it begins with none."""
-    first = text.replace("−", "-").replace(",", "").replace("%", " ").split()[:1]
-    try:
-        return float(first[0]) if first else None
-    except ValueError:
-        return None
+    """Return the number that a text begins with, also behind ≥ or ≤; None if it begins with none."""
+    found = NUMBER.match(text)
+    return float(found[1].replace("−", "-").replace(",", "")) if found else None
 
 
 def plain(cells: Iterable[str]) -> Row:

@@ -39,7 +39,7 @@ def _write(found: Found, name: str, title: str) -> Path:
         TEMPLATE,
         out,
         results=found.results,
-        title=title,
+        title=found.titled(title),
         checkpoint=name,
         facts=_facts(found, manifest) if manifest else [],
         recipe=_recipe(manifest) if manifest else [],

@@ -64,6 +64,10 @@ class Found:
         path = self.path(self.layout.run_file("configuration.yaml"))
         return read_yaml(path) if path.is_file() else {}
 
+    def titled(self, title: str) -> str:
+        """Return a page's title, behind what the configuration puts before every title."""
+        return self.configuration.get("configuration", {}).get("title_prefix", "") + title
+
     @cached_property
     def studies(self) -> list[str]:
         """The studies of the configuration in their order, in place of groups their members, then others; neither those

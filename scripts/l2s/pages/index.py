@@ -53,12 +53,11 @@ def write_index(results: Path) -> Path:
     found = Found(results)
     write_checkpoints(found)
     out = found.path(found.layout.index)
-    configured = found.configuration.get("configuration", {})
     render(
         TEMPLATE,
         out,
         results=results,
-        title=f"{configured.get('title_prefix', '')}Long to short: {results.resolve().name}",
+        title=found.titled(f"Long to short: {results.resolve().name}"),
         legend=LEGEND,
         run=found.run,
         files=[name for name in ("configuration.yaml", "installed.txt") if found.linked(found.layout.run_file(name))],

@@ -1,10 +1,10 @@
 """Where pages lead: addresses relative to the results folder, quoted as links have them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from l2s.layout import Layout
 from l2s.pages.render import href
-from l2s.pages.responses import fragment
 
 INSIDE = Layout(".")
 
@@ -26,5 +26,5 @@ def to_table(study: str) -> str:
 
 def to_responses(study: str, checkpoint: str, **question: Any) -> str:
     """Return the address of a checkpoint's responses to the questions of a study, or of one: its ``benchmark``,
-    ``question`` and ``sample``."""
-    return inside(INSIDE.responses_page(study)) + fragment(checkpoint, **question)
+    ``question`` and ``sample``. They are B there, beside the reference's."""
+    return f"{inside(INSIDE.responses_page(study))}#{urlencode({'b': checkpoint, **question})}"

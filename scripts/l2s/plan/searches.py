@@ -13,8 +13,6 @@ from l2s.plan.costs import Costs
 from l2s.search.proposals import grid_size
 from l2s.search.split import REPORT
 
-MODELS = 2  # quick and slow, which every round asks as well
-
 
 class PlannedRound(NamedTuple):
     """What a round asks.
@@ -24,7 +22,8 @@ class PlannedRound(NamedTuple):
         questions: By benchmark, how many questions it asks.
         decoded: How many merges are asked them, at most.
         merged: How many responses of merges are new, at most, by benchmark.
-        slow: Responses of the slow model that are new, by benchmark; of the quick model as many.
+        slow: How many of the slow model's are, likewise.
+        quick: Of the quick model's, likewise.
     """
 
     name: str
@@ -32,6 +31,7 @@ class PlannedRound(NamedTuple):
     decoded: int
     merged: dict[str, int]
     slow: dict[str, int]
+    quick: dict[str, int]
 
 
 def planned_rounds(study: SearchStudy, experiment: Experiment) -> Iterator[PlannedRound]:
@@ -44,13 +44,13 @@ def planned_rounds(study: SearchStudy, experiment: Experiment) -> Iterator[Plann
         asked = {key: min(count, one.questions or count) for key, count in selection.items()}
         more = {key: max(0, count - before[key]) for key, count in asked.items()}
         merged = {key: one.proposed * asked[key] + one.kept * more[key] for key in asked}
-        yield PlannedRound(name, asked, one.proposed + one.kept, merged, more)
+        yield PlannedRound(name, asked, one.proposed + one.kept, merged, more, {})
         before = asked
     report = {name: count - selection[name] for name, count in rows.items()}
     decoded = study.finalists + len(study.plain)
     slow = {name: count * (1 + (study.brief is not None)) for name, count in report.items()}
     merged = {name: decoded * count for name, count in report.items()}
-    yield PlannedRound(REPORT, report, decoded, merged, slow)
+    yield PlannedRound(REPORT, report, decoded, merged, slow, report)
 
 
 def search_notes(experiment: Experiment) -> list[str]:
@@ -68,7 +68,7 @@ def searches_table(experiment: Experiment, costs: Costs) -> Table:
         if not isinstance(study, SearchStudy):
             continue
         for planned in planned_rounds(study, experiment):
-            responses = sum(planned.merged.values()) + MODELS * sum(planned.slow.values())
+            responses = sum(map(sum, (part.values() for part in (planned.merged, planned.slow, planned.quick))))
             hours = gpu_hours(study, planned, experiment, costs)
             price = hours * costs.estimates.price_per_gpu_hour
             shown = [f"{hours:,.1f}", f"${price:,.0f}"] if hours else ["", ""]
@@ -87,8 +87,10 @@ def gpu_hours(study: SearchStudy, planned: PlannedRound, experiment: Experiment,
     for model, role, asked in (
         (pair.slow[0], Role.MERGED, planned.merged),
         (pair.slow[0], Role.SLOW, planned.slow),
-        (pair.quick, Role.QUICK, planned.slow),
+        (pair.quick, Role.QUICK, planned.quick),
     ):
+        if not asked:
+            continue
         elements = experiment.elements(fetched(model)) or 0
         own = settings.for_roles([role]).for_checkpoint(elements, heads=None)
         size = own.weight_bytes(elements)

@@ -8,7 +8,7 @@ from pydantic import Field
 from l2s.config import StrictModel, validate
 from l2s.files import pretty_json, read_json, write_text
 
-PROPOSED, PLAIN, KEPT, FINALIST = "proposed", "plain", "kept", "finalist"
+PROPOSED, BESIDE, PLAIN, KEPT, FINALIST = "proposed", "beside", "plain", "kept", "finalist"
 
 
 class Candidate(StrictModel):
@@ -16,7 +16,8 @@ class Candidate(StrictModel):
 
     recipe: dict[str, Any] = Field(description="with every hyper-parameter spelled out")
     origin: str = Field(
-        description="proposed: by Optuna; plain: as the paper has it; kept, finalist: of earlier rounds"
+        description="proposed: by Optuna; beside: one step from one of the best; plain: as the paper has it; "
+        "kept, finalist: of earlier rounds"
     )
     item: int | None = Field(None, description="number of the item of the space that stands for it, from 0")
     picks: dict[str, int] = Field({}, description="by path in that item, the index of the picked value")

@@ -1,18 +1,21 @@
-"""What a round asks: the best of the last round, and new recipes that Optuna proposes from all rounds before.
+"""What a round asks: the best of the last round, and new recipes, half of them beside the best so far, the others
+proposed by Optuna from all rounds before.
 
-Optuna's study is made anew for each round from the tables of the rounds before, so that the same tables and seed give
-the same proposals, whatever was interrupted in between. Its trials are written beside the candidates.
+Recipes beside the best, one step away in one value, are there because good settings often lie on a narrow ridge, which
+a sampler that models the whole space finds only after many more trials. Optuna's study is made anew for each round from
+the tables of the rounds before, so that the same tables and seed give the same proposals, whatever was interrupted in
+between. Its trials are written beside the candidates.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from l2s.search.candidates import FINALIST, KEPT, PLAIN, PROPOSED, Candidate
-from l2s.search.space import Recipe, choices, dotted, filled, find, identity, normalised, size
+from l2s.search.candidates import BESIDE, FINALIST, KEPT, PLAIN, PROPOSED, Candidate
+from l2s.search.space import Picks, Recipe, choices, dotted, filled, find, identity, normalised, size
 from l2s.search.standing import Round, Standing, front, latest, ranked
 
 if TYPE_CHECKING:
@@ -53,8 +56,10 @@ def propose(settings: Settings, rounds: list[Round], proposed: int, kept: int) -
     again = [one.candidate.model_copy(update={"origin": KEPT}) for one in survivors]
     plain = [] if rounds else [_plain(recipe, settings.items) for recipe in settings.plain]
     known |= {identity(one.recipe) for one in plain}
+    told = latest(rounds)
     room = max(0, proposed - len(plain))
-    return [*again, *plain, *_new(settings, latest(rounds), known, room, len(rounds))]
+    beside = _beside(settings, ranked(told, settings.allowed_loss), known, room // 2)
+    return [*again, *plain, *beside, *_new(settings, told, known, room - len(beside), len(rounds))]
 
 
 def finalists(settings: Settings, last: Round, count: int) -> list[Candidate]:
@@ -76,6 +81,29 @@ def finalists(settings: Settings, last: Round, count: int) -> list[Candidate]:
 def _plain(recipe: Recipe, items: list[Recipe]) -> Candidate:
     item, picks = find(recipe, items) or (None, {})
     return Candidate(recipe=normalised(recipe), origin=PLAIN, item=item, picks=picks)
+
+
+def _beside(settings: Settings, best: list[Standing], known: set[str], count: int) -> list[Candidate]:
+    """Return recipes that differ from one of the best by one step in one value, the best's first; adds to ``known``."""
+    found: list[Candidate] = []
+    for one in best:
+        for picks in _steps(one.candidate, settings.items):
+            recipe = normalised(filled(settings.items[one.candidate.item], picks))
+            if len(found) < count and identity(recipe) not in known:
+                known.add(identity(recipe))
+                found.append(Candidate(recipe=recipe, origin=BESIDE, item=one.candidate.item, picks=picks))
+    return found
+
+
+def _steps(candidate: Candidate, items: list[Recipe]) -> Iterator[Picks]:
+    """Yield the picks one step down and up in each list whose values lie on a line; none outside the space."""
+    if candidate.item is None:
+        return
+    for path, values in choices(items[candidate.item]):
+        for step in (-1, 1) if _ordered(dotted(path), values) else ():
+            index = candidate.picks[dotted(path)] + step
+            if 0 <= index < len(values):
+                yield {**candidate.picks, dotted(path): index}
 
 
 def _new(settings: Settings, told: list[Standing], known: set[str], count: int, round_number: int) -> list[Candidate]:
@@ -112,7 +140,10 @@ def optuna_study(settings: Settings, told: Iterable[Standing], round_number: int
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # One startup trial: it draws at random as long as it has been told of none.
         sampler = optuna.samplers.TPESampler(
-            seed=settings.seed + 1000 * round_number, multivariate=True, group=True, n_startup_trials=1
+            seed=settings.seed + 1000 * round_number,
+            multivariate=True,
+            group=True,
+            n_startup_trials=1,
         )
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     for one in told:

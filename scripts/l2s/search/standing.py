@@ -47,7 +47,7 @@ class Round(NamedTuple):
         name: Its name.
         questions: How many questions each candidate was asked.
         standings: Its candidates, in their order.
-        reference_tokens: How many tokens the responses of quick and slow model have.
+        reference_tokens: How many tokens the responses of the models have that are asked besides.
     """
 
     name: str
@@ -81,7 +81,8 @@ def round_of(asked: Candidates, lines: pd.DataFrame, comparisons: pd.DataFrame) 
         for candidate, name in zip(asked.candidates, merged, strict=False)
     ]
     models = lines.loc[lines["method"].isin(MODELS), "checkpoint"].drop_duplicates()
-    return Round(asked.round_name, int(against["questions"].max()), standings, int(tokens[models].sum()))
+    questions = int(against["questions"].max()) if len(against) else 0
+    return Round(asked.round_name, questions, standings, int(tokens[models].sum()))
 
 
 def _standing(candidate: Candidate, line: pd.Series, tokens: int) -> Standing:

@@ -94,7 +94,7 @@ def judge(title: str, allowed_loss: float, rounds: list[Round], report: Round, m
 
 def points(share: float) -> str:
     """Return a share as points of accuracy, with one decimal."""
-    return f"{100 * share:.1f}"
+    return f"{round(100 * share, 1) + 0.0:.1f}"  # without the sign of a rounded nothing
 
 
 def shorter_by(measure: Measure) -> str:

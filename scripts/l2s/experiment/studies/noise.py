@@ -32,4 +32,4 @@ class NoiseStudy(MeasuredStudy):
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
         """Return the table of what changed, and its page."""
-        return [layout.noise(name), layout.noise(name, "html")]
+        return [layout.noise(name, suffix) for suffix in ("parquet", "md", "html")]

@@ -160,9 +160,12 @@ class SearchStudy(Study):
         with the prompt that asks for brevity."""
         member = round_study(name, round_name)
         report = round_name == REPORT
+        slow = registry.pair(self.pair, "pair").slow
         study = RoundStudy(
             title=f"{self.title}: {'report' if report else f'round {round_name}'}",
             pairs=(self.pair,),
+            # In selection, only what candidates are compared with.
+            models=None if report else slow,
             recipes=(*recipes, *(self.plain if report else ())),
             benchmarks=self.benchmarks,
             decoding=asked_in(self.decoding, member),
@@ -173,7 +176,6 @@ class SearchStudy(Study):
         )
         if not report or self.brief is None:
             return {member: study}
-        slow = registry.pair(self.pair, "pair").slow
         told = {"models": slow, "recipes": (), "budgets": (), "decoding": asked_in(self.brief, member)}
         return {member: study, round_study(name, "brief"): study.model_copy(update=told)}
 

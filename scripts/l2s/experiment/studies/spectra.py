@@ -8,6 +8,7 @@ from pydantic import Field
 
 from l2s.errors import UserError
 from l2s.experiment.study import MadeLine, Study
+from l2s.layout import FIGURE_FILES
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -46,5 +47,6 @@ class SpectraStudy(Study):
 
     def outputs(self, name: str, experiment: Experiment, layout: Layout) -> list[str]:
         """Return a figure of each task vector, and what their pages load."""
-        figures = [layout.spectra_figure(base, model) for base, model in self.task_vectors(experiment.registry)]
+        vectors = self.task_vectors(experiment.registry)
+        figures = [layout.spectra_figure(*vector, suffix) for vector in vectors for suffix in FIGURE_FILES]
         return [*figures, layout.vega]

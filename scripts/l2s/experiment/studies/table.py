@@ -17,7 +17,7 @@ from l2s.experiment.context_lengths import readings, unreachable_budgets, within
 from l2s.experiment.measured import MeasuredStudy, checkpoints_of
 from l2s.experiment.study import Line, MadeLine
 from l2s.grading.grades import grader_names
-from l2s.layout import IMPORTED, IMPORTS, imported, is_fetched, is_imported, model_of
+from l2s.layout import FIGURE_FILES, IMPORTED, IMPORTS, TABLE_FILES, imported, is_fetched, is_imported, model_of
 
 if TYPE_CHECKING:
     from l2s.experiment.experiment import Experiment
@@ -126,13 +126,12 @@ class TableStudy(MeasuredStudy):
         each merge."""
         merges = [line.checkpoint for line in experiment.lines[name] if line.checkpoint in experiment.merges]
         return [
-            layout.table(name),
-            layout.table(name, "html"),
+            *(layout.table(name, suffix) for suffix in TABLE_FILES),
             layout.disagreements(name),
             layout.disagreements(name, "html"),
             layout.responses_page(name),
-            *(layout.figure(name, figure) for figure in self.figures),
-            *map(layout.merge_figure, merges),
+            *(layout.figure(name, figure, suffix) for figure in self.figures for suffix in FIGURE_FILES),
+            *(layout.merge_figure(merge, suffix) for merge in merges for suffix in FIGURE_FILES),
             *([layout.vega] if self.figures or merges else []),
         ]
 
