@@ -38,8 +38,8 @@ include: "workflow/rules/housekeeping.smk"
 
 
 onstart:
-    occupy_results()
     stop_without_gpus(workflow.dag)
+    occupy_results()
     say_outlook(workflow.dag)
 
 
