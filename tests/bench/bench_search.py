@@ -42,7 +42,7 @@ from l2s.search.proposals import Settings, finalists, propose
 from l2s.search.space import choices, dotted, filled, identity, normalised
 from l2s.search.split import REPORT, part_of
 from l2s.search.standing import Round, Standing
-from l2s.search.verdict import progress
+from l2s.search.verdict import Progress, progress
 from l2s.sources.benchmarks import find_questions
 
 SEEDS = range(10)
@@ -186,14 +186,22 @@ def ways_of(grid: Grid, settings: Settings, study: SearchStudy, seed: int) -> di
     }
 
 
+def steps(curve: list[Progress]) -> Iterator[tuple[int, float]]:
+    """Yield tokens and change in length %, where the best so far changes, and at the end."""
+    known = [one for one in curve if one.length_change is not None]
+    for before, one, after in zip([None, *known], known, [*known[1:], None], strict=False):
+        if before is None or after is None or before.length_change != one.length_change:
+            yield one.tokens, 100 * one.length_change
+
+
 def curves_chart(curves: pd.DataFrame) -> alt.Chart:
     """Return the best so far against decoded tokens, a line for each seed."""
     return (
-        alt.Chart(curves.dropna())
-        .mark_line(interpolate="step-after", opacity=0.5)
+        alt.Chart(curves)
+        .mark_line(interpolate="step-after", opacity=0.6, clip=True)
         .encode(
             x=alt.X("tokens:Q", title="tokens decoded in selection", scale=alt.Scale(type="log")),
-            y=alt.Y("length:Q", title="change in length % of the best so far", scale=alt.Scale(zero=False)),
+            y=alt.Y("length:Q", title="change in length % of the best so far", scale=alt.Scale(domain=[-70, -60])),
             color=alt.Color("way:N", title=None, sort=["search", "wide search", "random", "grid"]),
             detail="seed:N",
         )
@@ -220,11 +228,7 @@ def main(
             if best:
                 row |= {"length %": 100 * best.length_change, "points lost": 100 * best.loss, "recipe": best.label}
             rows.append(row)
-            points += [
-                {"way": way, "seed": seed, "tokens": one.tokens, "length": 100 * one.length_change}
-                for one in curve
-                if one.length_change is not None
-            ]
+            points += [{"way": way, "seed": seed, "tokens": at, "length": best} for at, best in steps(curve)]
     frame = pd.DataFrame(rows)
     frame.to_csv(cache / "compared.csv", index=False)
     save_pictures(curves_chart(pd.DataFrame(points)), cache / "curves")

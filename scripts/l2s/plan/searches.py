@@ -62,40 +62,37 @@ def search_notes(experiment: Experiment) -> list[str]:
 
 def searches_table(experiment: Experiment, costs: Costs) -> Table:
     """Show what each search would decode, round by round, and what its space holds."""
-    table = Table("Search", "Round", "Merges", "Questions", "Responses", "GPU hours", "Cost", title="Searches, at most")
+    table = Table("Search", "Round", "Merges", "Questions", "Responses", "Hours", "Cost", title="Searches, at most")
     for name in experiment.targets:
         study = experiment.studies[name]
         if not isinstance(study, SearchStudy):
             continue
         for planned in planned_rounds(study, experiment):
             responses = sum(map(sum, (part.values() for part in (planned.merged, planned.slow, planned.quick))))
-            hours = gpu_hours(study, planned, experiment, costs)
-            price = hours * costs.estimates.price_per_gpu_hour
-            shown = [f"{hours:,.1f}", f"${price:,.0f}"] if hours else ["", ""]
+            hours, gpu_hours = job_hours(study, planned, experiment, costs)
+            price = f"${gpu_hours * costs.estimates.price_per_gpu_hour:,.0f}" if gpu_hours else ""
             asked = f"{sum(planned.questions.values()):,}"
-            table.add_row(name, planned.name, str(planned.decoded), asked, f"{responses:,}", *shown)
+            table.add_row(name, planned.name, str(planned.decoded), asked, f"{responses:,}", f"{hours:,.1f}", price)
         recipes = f"of {grid_size(study.items('plan', experiment.registry)):,}"
         table.add_row(name, "space", recipes, "", "", "", "")
     return table
 
 
-def gpu_hours(study: SearchStudy, planned: PlannedRound, experiment: Experiment, costs: Costs) -> float:
-    """Return the GPU hours of a round; 0 where it is decoded on the CPU."""
+def job_hours(study: SearchStudy, planned: PlannedRound, experiment: Experiment, costs: Costs) -> tuple[float, float]:
+    """Return the hours of a round's decode jobs one after the other, and the GPU hours of these."""
     pair = experiment.registry.pair(study.pair, "plan")
-    settings = experiment.registry.decoding(study.decoding)
-    seconds = 0.0
-    for model, role, asked in (
-        (pair.slow[0], Role.MERGED, planned.merged),
-        (pair.slow[0], Role.SLOW, planned.slow),
-        (pair.quick, Role.QUICK, planned.quick),
+    settings, estimates = experiment.registry.decoding(study.decoding), costs.estimates
+    hours = gpu_hours = 0.0
+    for model, role, asked, jobs in (
+        (pair.slow[0], Role.MERGED, planned.merged, planned.decoded),
+        (pair.slow[0], Role.SLOW, planned.slow, 1),
+        (pair.quick, Role.QUICK, planned.quick, bool(planned.quick)),
     ):
-        if not asked:
-            continue
         elements = experiment.elements(fetched(model)) or 0
         own = settings.for_roles([role]).for_checkpoint(elements, heads=None)
-        size = own.weight_bytes(elements)
-        starts = planned.decoded if role == Role.MERGED else 1
-        tokens = costs.estimates.tokens(role.value, asked, own.max_new_tokens)
-        working = tokens / costs.estimates.tokens_per_second(size)
-        seconds += (own.gpus or 0) * (working + starts * costs.estimates.start_seconds)
-    return seconds / 3600
+        threads = 0 if own.gpus else own.cpu_threads
+        start = estimates.cpu_start_seconds if threads else estimates.start_seconds
+        speed = estimates.tokens_per_second(own.weight_bytes(elements), threads)
+        seconds = jobs * start + estimates.tokens(role, asked, own.max_new_tokens) / speed
+        hours, gpu_hours = hours + seconds / 3600, gpu_hours + (own.gpus or 0) * seconds / 3600
+    return hours, gpu_hours
