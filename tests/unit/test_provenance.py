@@ -94,7 +94,6 @@ def test_the_experiment_is_reached_by_no_script_that_makes_anything():
         "prune.py",
         "show.py",
         "watch.py",
-        "show.py",
         "shorten.py",
         "make_docs.py",
     }  # they make no results, and their rules have no digest
