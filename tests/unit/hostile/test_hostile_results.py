@@ -48,8 +48,8 @@ def test_a_folder_that_belongs_to_something_else_or_cannot_be_is_refused(monkeyp
 @pytest.mark.parametrize(
     "place", ["results/mine", "results", "/tmp/l2s-new/results", "/dev/shm/results", "größe", "a b"]
 )
-def test_a_folder_of_its_own_is_accepted(monkeypatch, place):
-    monkeypatch.chdir(ROOT)
+def test_a_folder_of_its_own_is_accepted(monkeypatch, tmp_path, place):
+    monkeypatch.chdir(tmp_path)
     check_folder(place, "results")
     assert not Path("/tmp/l2s-new").exists()
 
