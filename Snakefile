@@ -35,6 +35,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/housekeeping.smk"
+include: "workflow/rules/runs.smk"
 
 
 onstart:
