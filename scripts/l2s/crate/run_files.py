@@ -39,7 +39,7 @@ def write_run_files(experiment: Experiment, layout: Layout, lookup: Lookup, succ
         code=code(),
         rules=_times(experiment, jobs),
         assumptions={
-            name: ReachedBy(**assumed.model_dump(exclude={"reaches"}), numbers=numbers)
+            name: ReachedBy(**assumed.model_dump(include=set(ReachedBy.model_fields)), numbers=numbers)
             for name, assumed, numbers in assumptions_of(experiment)
         },
     )
