@@ -81,7 +81,7 @@ def test_killed_job_and_killed_worker_lose_little_and_a_rerun_completes(settings
     assert len(rows) == 600
     sidecar = json.loads((tmp_path / "r.json").read_text())
     assert 0 < sidecar["decoded_now"] < 600
-    assert sidecar["settings"]["engine_identity"].keys() == {"vllm", "torch", "transformers", "code", "stopping"}
+    assert sidecar["settings"]["engine_identity"].keys() == {"vllm", "torch", "transformers", "code"}
 
     cut = [row for row in rows if row["finish_reason"] == "context_length"]
     assert 0 < len(cut) < 600
