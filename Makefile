@@ -16,7 +16,7 @@ help:
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
-	@echo "make test        set up, lint, and run the tests (under 8 minutes on two cores)"
+	@echo "make test        set up, lint, and run the tests (half an hour on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make test-browser  open the pages in a headless Chromium (installs Debian's, as root, if there is none)"

@@ -129,7 +129,7 @@ def test_latex_escapes_what_it_must(summary, tmp_path):
     text = (tmp_path / "table.tex").read_text()
     assert "100 \\% of a\\_b" in text
     assert "-50.0 \\%" in text
-    assert "\\toprule" in text
+    assert "\\toprule" in text and "\\label{tab:table}" in text
 
 
 def test_latex_has_the_marks_as_tex_can_set_them(tmp_path):

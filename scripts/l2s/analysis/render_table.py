@@ -164,11 +164,12 @@ def _in_markdown(text: str) -> str:
 
 
 def write_latex(table: pd.DataFrame, title: str, path: Path) -> None:
-    """Write a table of text cells as LaTeX (package booktabs)."""
+    """Write a table of text cells as LaTeX (package booktabs), labelled ``tab:`` and the file's name."""
     plain = table.map(lambda cell: cell.replace("−", "-"))
     sides = "".join("l" if name in WORDS else "r" for name in table.columns)
     caption = " ".join(title.split()).translate(LATEX)  # pandas escapes cells and headings only
-    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=caption)
+    label = f"tab:{path.stem}"
+    text = plain.to_latex(index=False, escape=True, column_format=sides, caption=caption, label=label)
     # TeX's own fonts lack the marks of comparisons.
     write_text(
         path, text.replace(BEST_MARK, r"$\triangle$").replace(ALIKE_MARK, r"$\approx$").replace(AT_LEAST, r"$\geq$")
