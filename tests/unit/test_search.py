@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from search_rounds import played, standing
 
 from l2s.analysis.paired import SHOWN, difference, verdict
 from l2s.contracts.parquet import table_of
@@ -14,7 +15,7 @@ from l2s.search.proposals import Settings, finalists, grid_size, propose, trials
 from l2s.search.sizing import bound, least_questions, sizing, too_few
 from l2s.search.space import find, identity, normalised, spelled_out
 from l2s.search.split import REPORT, part_of
-from l2s.search.standing import Round, Standing, front, ranked
+from l2s.search.standing import front, ranked
 
 ITEMS = [
     {"method": "task_arithmetic", "scale": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]},
@@ -96,21 +97,6 @@ def test_too_few_questions_are_said_with_what_would_do():
     allowed = float(said.split("or allow ")[1].split(" ")[0])
     assert too_few(200, allowed, 0.04) is None
     assert "disagree on 4.0% of the questions" in said
-
-
-def standing(candidate, loss, length, verdict="not shown"):
-    name = identity(candidate.recipe)
-    return Standing(candidate, name, name, loss, loss + 0.01, length, verdict, 1000)
-
-
-def played(candidates, name="1"):
-    """Judge candidates as if shorter meant less accurate below a scale of 0.6."""
-    stands = []
-    for one in candidates:
-        scale = one.recipe["scale"]
-        loss = max(0.0, 0.6 - scale)
-        stands.append(standing(one, loss, scale - 1, "refuted" if loss > 0.3 else "not shown"))
-    return Round(name, 30, stands, 500)
 
 
 def test_the_same_rounds_give_the_same_proposals():
