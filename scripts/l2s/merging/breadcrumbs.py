@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from l2s.merging.engine.contract import Chunk, Scope
-from l2s.merging.engine.magnitudes import MagnitudeTally
+from l2s.merging.engine.magnitudes import MagnitudeTally, floor_of
 from l2s.merging.engine.scaling import Scale, Scaled
 from l2s.merging.task_arithmetic import add_scaled_sum
 
@@ -105,9 +105,3 @@ class RankTally(MagnitudeTally):
         """Its rank from the top."""
         dropped = floor_of(self.drop_largest, self.elements)
         return min(self.elements, dropped + max(1, floor_of(self.keep_fraction, self.elements)))
-
-
-def floor_of(share: float, elements: int) -> int:
-    """Return floor(share · elements)."""
-    # Rounding first: 0.29 * 100 is a hair under 29 in binary, and means 29.
-    return int(round(share * elements, 6))

@@ -8,6 +8,7 @@ and shards, so the threshold is exact without a sort and without holding the vec
 from __future__ import annotations
 
 import threading
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,11 +95,16 @@ class MagnitudeTally:
 
         The released code keeps what is not below the j-th smallest magnitude, j = floor((1 − keep_fraction) · n).
         """
-        # Rounding first: 0.2 * 5 is a hair over 1 in binary, and means 1.
         if self.released:
-            dropped = int(round((1 - self.keep_fraction) * self.elements, 6) // 1)
+            dropped = floor_of(1 - self.keep_fraction, self.elements)
             return min(self.elements, self.elements - dropped + 1)
-        return max(1, -int(-round(self.keep_fraction * self.elements, 6) // 1))
+        return max(1, -floor_of(-self.keep_fraction, self.elements))
+
+
+def floor_of(share: float, elements: int) -> int:
+    """Return floor(share · elements)."""
+    # Rounding first: 0.2 * 5 is a hair over 1 in binary, and means 1.
+    return floor(round(share * elements, 6))
 
 
 def _kth_bin(counts: Tensor, k: int) -> tuple[int, int]:
