@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from l2s.analysis.comparisons import compare_lines
-from l2s.analysis.render_table import caption, display_frame
+from l2s.analysis.render_table import WORDS, caption, display_frame
 from l2s.analysis.spec import Spec
 from l2s.analysis.table import make_table
 from l2s.config import PROJECT, read_yaml, validate
@@ -31,7 +31,6 @@ from l2s.jobs import run_cli
 from l2s.layout import Layout
 
 NARROWEST = 150
-LEFT = ("Pair", "Model", "Benchmark")
 
 
 class Shown(NamedTuple):
@@ -113,7 +112,7 @@ def table_of(shown: Shown) -> Table:
     )
     frame = display_frame(shown.summary, shown.comparisons)
     for column in frame.columns:
-        table.add_column(column, justify="left" if column in LEFT else "right", no_wrap=column != "Model")
+        table.add_column(column, justify="left" if column in WORDS else "right", no_wrap=column != "Model")
     for row in frame.itertuples(index=False):
         table.add_row(*map(escape, row))
     return table

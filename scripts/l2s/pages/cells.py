@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-WORDS = ("Pair", "Model", "Study", "Benchmark", "Checkpoint", "Again", "Question", "Gold", "Kind")
-"""Columns that are not numbers."""
+from l2s.analysis.render_table import WORDS
+
+MORE_WORDS = ("Study", "Question", "Gold", "Kind")
+"""Columns of pages that are not numbers, besides those of tables in files."""
 NUMBER = re.compile(r"[≥≤]?\s*([+−-]?\d[\d,]*(?:\.\d+)?)")
 BEST, TIED = "best", "tied"
 
@@ -71,7 +73,7 @@ class PageTable(NamedTuple):
 
 def column_named(name: str) -> Column:
     """Return a column by its heading, which says whether it holds numbers."""
-    return Column(name, number=name not in WORDS and not name.endswith("grader"))
+    return Column(name, number=name not in (*WORDS, *MORE_WORDS) and not name.endswith("grader"))
 
 
 def of_frame(frame: pd.DataFrame, heading: str = "") -> PageTable:
