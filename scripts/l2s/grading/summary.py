@@ -7,9 +7,8 @@ import pyarrow as pa
 
 from l2s.contracts.grades import Outcome
 from l2s.contracts.responses import AS_DECODED, CUT, rows_read_at
+from l2s.contracts.table import QUESTION
 from l2s.errors import UserError
-
-KEYS = ["benchmark", "question_id", "sample"]
 
 
 def graded_frame(responses: pa.Table, grades: pa.Table) -> pd.DataFrame:
@@ -20,8 +19,8 @@ def graded_frame(responses: pa.Table, grades: pa.Table) -> pd.DataFrame:
         grades: Schema GRADES, of these responses.
     """
     columns = ["output_tokens", "finish_reason"]
-    decoded = rows_read_at(responses, AS_DECODED).select([*KEYS, *columns]).to_pandas().set_index(KEYS)
-    outcomes = rows_read_at(grades, AS_DECODED).select([*KEYS, "outcome"]).to_pandas().set_index(KEYS)
+    decoded = rows_read_at(responses, AS_DECODED).select([*QUESTION, *columns]).to_pandas().set_index(QUESTION)
+    outcomes = rows_read_at(grades, AS_DECODED).select([*QUESTION, "outcome"]).to_pandas().set_index(QUESTION)
     right = outcomes["outcome"].eq(Outcome.CORRECT.value)
     cut = decoded["finish_reason"].isin([*CUT, "prompt_too_long"])
     return pd.DataFrame({"right": right, "tokens": decoded["output_tokens"], "cut": cut})

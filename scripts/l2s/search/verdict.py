@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from l2s.config import StrictModel
-from l2s.search.measures import BUDGET, FINALIST, Measure, Measured
+from l2s.search.measures import BUDGET, FINALIST, PLAIN, Measure, Measured
 from l2s.search.standing import Round, Standing, front, latest
 
 
@@ -145,7 +145,7 @@ def cheaper(result: Measured | None, measured: Iterable[Measured]) -> str | None
 
 def best_by_benchmark(result: Measured | None, measured: Iterable[Measured]) -> dict[str, str]:
     """Say of each of several benchmarks which merge is the shortest that is shown on it, and how the result does."""
-    merges = [one for one in measured if one.kind in (FINALIST, "plain")]
+    merges = [one for one in measured if one.kind in (FINALIST, PLAIN)]
     names = list(merges[0].benchmarks) if merges else []
     if len(names) < 2:
         return {}

@@ -18,7 +18,7 @@ def local_tokenizer_files(source: str) -> list[str]:
     place = split_source(source)
     if not isinstance(place, Path):
         return []
-    folder = place.parent if place.name == TOKENIZER else place
+    folder = _local_folder(place)
     return [str(folder / name) for name in FILES if (folder / name).is_file()]
 
 
@@ -34,7 +34,7 @@ def tokenizer_folder(source: str, where: str) -> Path:
     """
     place = split_source(source)
     if isinstance(place, Path):
-        folder = place.parent if place.name == TOKENIZER else place
+        folder = _local_folder(place)
     else:
         # Imported here, as it takes half a second and the rules read this module.
         from huggingface_hub import snapshot_download
@@ -48,3 +48,7 @@ def tokenizer_folder(source: str, where: str) -> Path:
     if not (folder / TOKENIZER).is_file():
         raise UserError(f"{where}: key 'tokenizer': there is no {folder / TOKENIZER}; correct it")
     return folder
+
+
+def _local_folder(place: Path) -> Path:
+    return place.parent if place.name == TOKENIZER else place
