@@ -97,6 +97,14 @@ class Costs:
         """Return the estimate of a decode job."""
         return Job(self.decode_seconds(checkpoint, decoding), self.experiment.decoding_of(checkpoint, decoding).gpus)
 
+    def cpu_job(self, checkpoint: str, decoding: str, cores: int) -> Job:
+        """Return the estimate of a decode job on the CPU, with its threads in place of GPUs."""
+        return Job(self.decode_seconds(checkpoint, decoding), self.cpu_threads(checkpoint, decoding, cores))
+
+    def cpu_threads(self, checkpoint: str, decoding: str, cores: int) -> int:
+        """Return the threads of a decode job on the CPU, no more than there are cores."""
+        return min(self.experiment.decoding_of(checkpoint, decoding).cpu_threads, cores)
+
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""
         jobs = [decoding for name, decoding in self.experiment.asked if name == checkpoint]

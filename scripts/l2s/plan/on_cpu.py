@@ -8,7 +8,7 @@ from rich.table import Table
 from l2s.decoding.settings import Role
 from l2s.plan.checks import Check
 from l2s.plan.costs import Costs
-from l2s.plan.schedule import Job, makespan
+from l2s.plan.schedule import makespan
 from l2s.progress import clock
 
 Asked = tuple[str, str]
@@ -32,7 +32,7 @@ def cpu_table(costs: Costs, asked: Iterable[Asked]) -> Table:
             tokens = sum(costs.tokens(*one) for one in own)
             longest = max(costs.decode_seconds(*one) for one in own)
             table.add_row(role, f"{len(own):,}", f"{responses:,}", f"{tokens:,.0f}", clock(longest))
-    jobs = [Job(costs.decode_seconds(*one), _threads(costs, one)) for one in asked]
+    jobs = [costs.cpu_job(*one, cores()) for one in asked]
     table.add_row("all together", f"{len(asked):,}", "", "", clock(makespan(jobs, cores())), style="bold")
     return table
 
@@ -42,7 +42,7 @@ def check_cpu_memory(costs: Costs, asked: Iterable[Asked]) -> Check:
     asked = list(asked)
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     largest = max(costs.weight_bytes(*one) for one in asked)
-    together = min(len(asked), cores() // min(_threads(costs, one) for one in asked))
+    together = min(len(asked), cores() // min(costs.cpu_threads(*one, cores()) for one in asked))
     line = (
         f"memory: the largest checkpoint takes {largest / 1e9:,.1f} GB and room for its responses, {together} decode "
         f"jobs may run at a time, and this machine has {machine / 1e9:,.0f} GB"
@@ -52,7 +52,3 @@ def check_cpu_memory(costs: Costs, asked: Iterable[Asked]) -> Check:
     return Check(
         fits, line if fits else f"{line}; run with --resources mem_mb={machine * 8 // 10**7}, or fewer --cores"
     )
-
-
-def _threads(costs: Costs, asked: Asked) -> int:
-    return min(costs.experiment.decoding_of(*asked).cpu_threads, cores())

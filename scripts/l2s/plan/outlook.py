@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from l2s.plan.costs import Costs
-from l2s.plan.schedule import Job, makespan
+from l2s.plan.schedule import makespan
 from l2s.progress import clock
 
 
@@ -21,10 +21,6 @@ def outlook(costs: Costs, asked: Sequence[tuple[str, str]], at_once: tuple[int, 
         return f"decoding: {jobs}, about {hours:,.1f} GPU hours by the estimates"
     cores, gpus = at_once
     on_gpus = [job for one in asked if (job := costs.job(*one)).gpus]
-    on_cpu = [
-        Job(costs.decode_seconds(*one), min(settings.cpu_threads, cores))
-        for one in asked
-        if not (settings := costs.experiment.decoding_of(*one)).gpus
-    ]
+    on_cpu = [costs.cpu_job(*one, cores) for one in asked if not costs.experiment.decoding_of(*one).gpus]
     seconds = max(makespan(on_gpus, gpus), makespan(on_cpu, cores))
     return f"decoding: {jobs}, about {clock(seconds)} by the estimates"
