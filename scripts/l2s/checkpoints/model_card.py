@@ -121,6 +121,12 @@ def title_of(manifest: Manifest) -> str:
     return f"{' + '.join(names)} ({manifest.recipe['method']})"
 
 
+def hub_parents(manifest: Manifest) -> list[str]:
+    """Return the repositories of a checkpoint's parents, of those that are from the hub."""
+    places = [split_source(parent.source) for parent in manifest.parents]
+    return [place[0] for place in places if isinstance(place, tuple)]
+
+
 def public_name(source: str) -> str:
     """Return a source as others may read it: of a folder outside the project only its name."""
     place = split_source(source)
@@ -139,8 +145,7 @@ def _metadata(manifest: Manifest, measured: Measured | None) -> str:
     from huggingface_hub import ModelCardData
 
     relation = "merge" if manifest.kind == "merged" else "finetune"
-    sources = [split_source(parent.source) for parent in manifest.parents]
-    hub = [place[0] for place in sources if isinstance(place, tuple)]
+    hub = hub_parents(manifest)
     licences = {parent.licence for parent in manifest.parents if parent.licence}
     data = ModelCardData(
         library_name="transformers",

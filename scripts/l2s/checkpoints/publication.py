@@ -10,8 +10,7 @@ from huggingface_hub import ModelCard
 
 from l2s.checkpoints.headers import INDEX_NAME
 from l2s.checkpoints.manifest import CONFIG_FILES, MANIFEST_NAME, Manifest, manifest_text
-from l2s.checkpoints.model_card import CARD_NAME, public_name, public_recipe
-from l2s.checkpoints.model_entry import split_source
+from l2s.checkpoints.model_card import CARD_NAME, hub_parents, public_name, public_recipe
 from l2s.errors import UserError
 
 # Beside the manifest of a merged or a trained checkpoint, and told of by its card.
@@ -53,7 +52,7 @@ def publication_of(manifest_path: Path, manifest: Manifest, card_file: Path, lic
         )
     card = ModelCard(card_file.read_text(encoding="utf-8"))
     card.data.license = _licence(manifest, licence)
-    card.data.base_model = _hub_parents(manifest) or card.data.base_model
+    card.data.base_model = hub_parents(manifest) or card.data.base_model
     texts = {CARD_NAME: str(card).encode(), MANIFEST_NAME: manifest_text(_public(manifest)).encode()}
     sizes = {name: record.bytes for name, record in [*manifest.files.items(), *manifest.adapter.items()]}
     beside = [manifest_path.with_name(name) for name in BESIDE_MANIFEST]
@@ -80,11 +79,6 @@ def _licence(manifest: Manifest, given: str | None) -> str:
     raise UserError(
         f"the licence is not known ({listed}); say which one these allow: --licence apache-2.0, for example"
     )
-
-
-def _hub_parents(manifest: Manifest) -> list[str]:
-    places = [split_source(parent.source) for parent in manifest.parents]
-    return [place[0] for place in places if isinstance(place, tuple)]
 
 
 def _public(manifest: Manifest) -> Manifest:
