@@ -36,6 +36,7 @@ class Registry:
 
     def __init__(self, folder: Path, config: MainConfig) -> None:
         self.folder, self.config = folder, config
+        self._found: dict[tuple[Folder, str], Path] = {}
         for kind, stand_ins in config.stand_ins.items():
             for name in (name for names in stand_ins.items() for name in names):
                 find_entry(folder / kind, name, f"key 'stand_ins.{kind}' of the configuration")
@@ -160,7 +161,9 @@ class Registry:
         return read_values(file), str(file)
 
     def _find(self, kind: Folder, name: str, asked_by: str) -> Path:
-        return find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        if (kind, name) not in self._found:  # every job of a sweep asks again
+            self._found[kind, name] = find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        return self._found[kind, name]
 
     def _entry(self, kind: Folder, name: str, schema: type[Entry], asked_by: str) -> Entry:
         return read_once(self._find(kind, name, asked_by), schema)
