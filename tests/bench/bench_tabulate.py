@@ -18,8 +18,7 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from l2s.config import read_entry
 from l2s.contracts.grades import GRADES
@@ -28,6 +27,7 @@ from l2s.contracts.questions import QUESTIONS
 from l2s.contracts.responses import RESPONSES
 from l2s.plan.estimates import Estimates
 
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = {"gsm8k": 1319, "math500": 500, "minerva_math": 272, "olympiadbench": 675, "college_math": 2818, "aime24": 30}
 GRADERS = ("math_verify", "toolkit")
 FILES = 4  # different ones
@@ -38,8 +38,8 @@ BUDGET = 2048
 def main(counts: Annotated[list[int], typer.Argument(help="Numbers of checkpoints.")]) -> None:
     """Print a table of seconds and peak memory of compare.py and make_table.py."""
     print("| checkpoints | compare: CPU s | MB | make_table: CPU s | MB |\n| --: | --: | --: | --: | --: |")
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         files = [write_files(folder, number, "slow" if number == 0 else "merged") for number in range(FILES)]
         questions = write_questions(folder)
         for count in counts:
