@@ -15,7 +15,7 @@ from l2s.checkpoints.weights import Checkpoint
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.decoding.engines import choice
-from l2s.decoding.run import decode
+from l2s.decoding.run import WINDOW_STEP, decode
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.steps import register_steps
 
@@ -43,7 +43,8 @@ def test_weights_are_made_and_digested_before_a_gpu_is_leased(merged, tmp_path, 
 
         return call
 
-    def start(*_):
+    def start(folder, settings, stops):
+        assert settings.context_length == WINDOW_STEP  # of the prompt's tokens and 16, rounded up
         raise Started
 
     monkeypatch.setattr(weights, "digest_tensors", seen("digested", digest_tensors))
