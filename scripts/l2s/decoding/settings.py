@@ -151,7 +151,9 @@ class VllmOptions(StrictModel):
         description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
         "machine's for the cache (0.1 if absent)",
     )
-    max_num_seqs: int = Field(256, gt=0, le=100_000, description="responses decoded together, at most")
+    max_num_seqs: int | None = Field(
+        None, gt=0, le=100_000, description="responses decoded together, at most (1,024 if absent; on a CPU 256)"
+    )
     enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
 
 

@@ -21,6 +21,12 @@ GPU_MEMORY, CPU_CACHE = 0.9, 0.1
 # Where stop strings are looked for, tokens are handed over so many at a time: each hand-over costs more than looking at
 # its tokens. A response is cut where it ended all the same; up to so many tokens behind its end are generated in vain.
 STREAM_INTERVAL = 16
+# Responses that run together at most, and tokens of prompts and responses that one step may compute on a GPU.
+MOST_TOGETHER = {"cuda": 1024, "cpu": 256}
+STEP_TOKENS = 16_384
+# Share of the key-value cache that is left to grow into when further responses begin. More responses than the cache
+# comes to hold are worse than fewer: vLLM throws out what some of them have, and computes it again.
+GROWTH = 0.1
 CACHE = Path(f"/tmp/l2s-vllm-{os.getuid()}")
 """Of compiled code. On the machine itself: ~/.cache, where vLLM would keep it, is often a network's and slow."""
 MODEL = "model"
@@ -84,6 +90,7 @@ def engine_arguments(settings: DecodingEntry) -> dict[str, Any]:
         memory = {"kv_cache_memory_bytes": int((options.memory_utilization or CPU_CACHE) * machine)}
     else:
         memory = {"gpu_memory_utilization": options.memory_utilization or GPU_MEMORY}
+        memory["max_num_batched_tokens"] = STEP_TOKENS
     devices = settings.gpus or 1
     return {
         "model": MODEL,
@@ -95,7 +102,8 @@ def engine_arguments(settings: DecodingEntry) -> dict[str, Any]:
         "tensor_parallel_size": devices,
         # On a CPU the number of threads can only be set in a worker process.
         "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",
-        "max_num_seqs": options.max_num_seqs,
+        "max_num_seqs": options.max_num_seqs or MOST_TOGETHER[settings.device],
+        "watermark": GROWTH,
         "stream_interval": STREAM_INTERVAL,
         "enforce_eager": options.enforce_eager,
         "enable_prefix_caching": True,
