@@ -4,6 +4,7 @@ Tokens go in and tokens come out: vLLM loads no tokenizer and stops only at the 
 longest prompts go in first, as they tend to be the hardest questions and have the longest responses; within one length
 the session's order holds. Which requests run together depends on what is missing from the store, and with it the last
 bits of a logit: unlike with the engine transformers, a resumed run may differ in a token from an uninterrupted one.
+Not so with ``batch_invariant``: vLLM then uses kernels that add up in an order of their own, whatever else runs.
 
 vLLM's core runs in this process, not in one of its own as by default. The core process (vLLM 0.32) outlives a job that
 is killed and keeps its device, and a job waits forever for one that is killed; and only in this process does the same

@@ -27,6 +27,7 @@ STEP_TOKENS = 16_384
 # Share of the key-value cache that is left to grow into when further responses begin. More responses than the cache
 # comes to hold are worse than fewer: vLLM throws out what some of them have, and computes it again.
 GROWTH = 0.1
+INVARIANT_CAPABILITY = (8, 0)  # of GPUs on which vLLM 0.32 has kernels that do not depend on the batch
 CACHE = Path(f"/tmp/l2s-vllm-{os.getuid()}")
 """Of compiled code. On the machine itself: ~/.cache, where vLLM would keep it, is often a network's and slow."""
 MODEL = "model"
@@ -52,6 +53,7 @@ def set_environment(settings: DecodingEntry) -> None:
         VLLM_ENABLE_V1_MULTIPROCESSING="0",  # the core in this process, see above
         VLLM_WORKER_MULTIPROC_METHOD="spawn",
         VLLM_NO_USAGE_STATS="1",
+        VLLM_BATCH_INVARIANT=str(int(settings.vllm.batch_invariant)),
     )
     for name, part in (("VLLM_CACHE_ROOT", "vllm"), ("TRITON_CACHE_DIR", "triton")):
         if not os.environ.get(name):
@@ -79,6 +81,22 @@ def check_devices(settings: DecodingEntry) -> None:
         raise UserError(
             f"'vllm.tensor_parallel' is {settings.gpus}, but {torch.cuda.device_count()} CUDA devices are visible; "
             "give the job more devices or set a smaller number"
+        )
+    if settings.vllm.batch_invariant:
+        check_invariant(current_platform.get_device_name(), current_platform.get_device_capability())
+
+
+def check_invariant(name: str, capability: tuple[int, int]) -> None:
+    """Check that a GPU can decode independently of the batch.
+
+    Raises:
+        UserError: It cannot.
+    """
+    if tuple(capability) < INVARIANT_CAPABILITY:
+        has, needs = (".".join(map(str, version)) for version in (capability, INVARIANT_CAPABILITY))
+        raise UserError(
+            f"'vllm.batch_invariant' needs a GPU of compute capability {needs} or newer, and {name} has {has}; use "
+            "another GPU or leave the key out"
         )
 
 
