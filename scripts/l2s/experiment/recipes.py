@@ -92,6 +92,8 @@ def _calibration(
     kind_module(asked.kind, where)
     registry.calibration_data(asked.calibration_data, where)
     models = tuple(base if model is None else merged[model] for model in asked.models)
+    for model in models:
+        registry.check_calibrated(model, where)
     return Calibration(asked.kind, models, asked.calibration_data, asked.answer)
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from l2s.calibration.architectures import not_calibrated
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
@@ -14,6 +16,7 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
+from l2s.files import read_json
 from l2s.layout import IMPORTS, MODELS, entry_of
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
@@ -73,6 +76,15 @@ class Registry:
         """Return the files of a model in a local directory; none for a model of the hub."""
         path = self.model(name).path
         return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
+
+    def check_calibrated(self, name: str, where: str) -> None:
+        """Refuse a local model whose architecture calibration does not know; the hub's are refused when measured."""
+        path = self.model(name).path
+        if path and (reason := _not_calibrated(Path(path, "config.json"))):
+            raise UserError(
+                f"{where}: the method reads a calibration of model '{name}', and by {path}/config.json {reason}; "
+                "use a method without calibrations"
+            )
 
     def model_bytes(self, name: str) -> int | None:
         """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
@@ -178,3 +190,9 @@ class Registry:
 def read_once(path: Path, schema: type[Entry]) -> Entry:
     """Read an entry's file once a process."""
     return read_entry(path, schema)
+
+
+@cache
+def _not_calibrated(config: Path) -> str | None:
+    """Return what ``not_calibrated`` says of a file, read once a process; None where fetching will find it missing."""
+    return not_calibrated(read_json(config, GET_AGAIN)) if config.is_file() else None
