@@ -75,7 +75,7 @@ def resolve(pair_name: str, pair: PairEntry, values: Any, where: str, registry: 
     if method.needs_base and base is None:
         raise UserError(f"{where}: method '{method.method}' needs a base, and pair '{pair_name}' has none")
     merged = [name for name in (pair.quick, *pair.slow) if name] if base is None else list(pair.slow)
-    sources = {name: registry.model(name).source for name in (base, *merged) if name}
+    sources = {name: registry.model_source(name) for name in (base, *merged) if name}
     of_pair = {"base": base and sources[base], "models": [sources[name] for name in merged]}
     inputs = validate(Inputs, {**own, **of_pair}, where)
     recipe = validate(Recipe, {"method": method, "inputs": inputs}, where)
