@@ -1,6 +1,7 @@
 """Every step also runs by hand, without Snakemake, and tells a user what is wrong in one line."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -28,6 +29,26 @@ def write_recipe(folder, **values):
     recipe = {"method": "ties", "base": str(DEMO / "quick"), "models": [str(DEMO / "slow")], **values}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return folder / "recipe.yaml"
+
+
+def test_one_ctrl_c_ends_a_script_with_one_line(tmp_path):
+    options = [
+        "--model",
+        DEMO / "slow",
+        "--benchmark",
+        "demo_arithmetic",
+        "--decoding",
+        "demo",
+        "--out",
+        tmp_path / "r.parquet",
+    ]
+    command = [sys.executable, "-u", str(ROOT / "scripts" / "decode.py"), *map(str, options)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = [process.stdout.readline()]  # it is under way
+    process.send_signal(signal.SIGINT)
+    said += process.communicate()[0].splitlines()
+    assert process.returncode == 130, said
+    assert said[-1] == "stopped; run again to go on" and not any("Traceback" in line for line in said)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
