@@ -11,6 +11,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
+from l2s import STOPPED
 from l2s.errors import UserError, first_line
 from l2s.occupied import join
 from l2s.secrets import Hiding, without_tokens
@@ -27,9 +28,6 @@ REMEDIES = {
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
 }
-
-
-STOPPED = "stopped; run again to go on"
 
 
 def hide_tokens() -> None:
