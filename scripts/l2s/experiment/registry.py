@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from l2s.calibration.architectures import not_calibrated
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
@@ -14,6 +16,7 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
+from l2s.files import read_json
 from l2s.layout import IMPORTS, MODELS, Layout, entry_of, fetched
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
@@ -36,6 +39,7 @@ class Registry:
 
     def __init__(self, folder: Path, config: MainConfig) -> None:
         self.folder, self.config = folder, config
+        self._found: dict[tuple[Folder, str], Path] = {}
         for kind, stand_ins in config.stand_ins.items():
             for name in (name for names in stand_ins.items() for name in names):
                 find_entry(folder / kind, name, f"key 'stand_ins.{kind}' of the configuration")
@@ -92,6 +96,15 @@ class Registry:
         """Return the model under an adapter, in a list of one; an empty list for any other model."""
         over = self.model(name).over
         return [over] if over else []
+
+    def check_calibrated(self, name: str, where: str) -> None:
+        """Refuse a local model whose architecture calibration does not know; the hub's are refused when measured."""
+        path = self.model(name).path
+        if path and (reason := _not_calibrated(Path(path, "config.json"))):
+            raise UserError(
+                f"{where}: the method reads a calibration of model '{name}', and by {path}/config.json {reason}; "
+                "use a method without calibrations"
+            )
 
     def model_bytes(self, name: str) -> int | None:
         """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
@@ -182,7 +195,9 @@ class Registry:
         return read_values(file), str(file)
 
     def _find(self, kind: Folder, name: str, asked_by: str) -> Path:
-        return find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        if (kind, name) not in self._found:  # every job of a sweep asks again
+            self._found[kind, name] = find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        return self._found[kind, name]
 
     def _entry(self, kind: Folder, name: str, schema: type[Entry], asked_by: str) -> Entry:
         return read_once(self._find(kind, name, asked_by), schema)
@@ -197,3 +212,9 @@ class Registry:
 def read_once(path: Path, schema: type[Entry]) -> Entry:
     """Read an entry's file once a process."""
     return read_entry(path, schema)
+
+
+@cache
+def _not_calibrated(config: Path) -> str | None:
+    """Return what ``not_calibrated`` says of a file, read once a process; None where fetching will find it missing."""
+    return not_calibrated(read_json(config, GET_AGAIN)) if config.is_file() else None
