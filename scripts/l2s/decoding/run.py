@@ -22,6 +22,8 @@ from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, read_json, write_text
 
+WINDOW_STEP = 1024  # tokens
+
 
 def decode(
     checkpoint: Checkpoint,
@@ -67,8 +69,10 @@ def decode(
     with ExitStack() as loan:
 
         def start(longest: int) -> Engine:
-            # Room for no more than is asked: an engine that holds the whole window open may not fit on the device.
-            fitting = settings.model_copy(update={"context_length": longest})
+            # Room for little more than is asked: an engine that holds the whole window open may not fit on the device.
+            # Rounded up, so that checkpoints whose prompts differ by some tokens share what vLLM compiles.
+            room = min(-(-longest // WINDOW_STEP) * WINDOW_STEP, model.context_length)
+            fitting = settings.model_copy(update={"context_length": room})
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
 
         session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
