@@ -71,7 +71,7 @@ def decode(folder, engine, tmp_path, monkeypatch):
         session = Session(
             model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine]
         )
-        return session.run([asked]).to_pylist()
+        return [row for part in session.run([asked]) for row in part.to_pylist()]
 
     return run
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from l2s.checkpoints.manifest import GET_AGAIN, TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint
-from l2s.contracts.parquet import write_table
-from l2s.contracts.responses import readings
+from l2s.contracts.parquet import write_tables
+from l2s.contracts.responses import RESPONSES, readings
 from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
 from l2s.decoding.engines.replicas import start_replicas
@@ -78,7 +78,7 @@ def decode(
             return begin(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
 
         session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
-        table = session.run([_questions_of(table) for table in questions])
+        tables = session.run([_questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
@@ -89,8 +89,7 @@ def decode(
         **session.facts,
     }
     write_text(out.with_suffix(".json"), pretty_json(sidecar))
-    write_table(table, out)
-    print(f"{out}: {len(table)} responses")
+    print(f"{out}: {write_tables(tables, RESPONSES, out)} responses")
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
