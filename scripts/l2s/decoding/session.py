@@ -114,11 +114,10 @@ def numeric_settings(
     """
     # Memory and replicas decide at most which requests run together, as what a resumed run lacks does.
     memory = {"device_memory_gb", "memory_utilization"}
-    left_out = {"prompt": True, "context_length": True, "replicas": True, "vllm": memory}
-    values = settings.model_dump(mode="json", exclude=left_out)
-    del values["sampling"]["samples"]
-    ends = {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
-    return {**values, "engine_identity": engine, "context_length": context_length, **ends}
+    elsewhere = {"prompt": True, "context_length": True, "replicas": True, "sampling": {"samples"}, "vllm": memory}
+    values = settings.model_dump(mode="json", exclude=elsewhere)
+    values |= {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
+    return {**values, "engine_identity": engine, "context_length": context_length}
 
 
 def retokenized(tokenizer: Any, text: str) -> int:
