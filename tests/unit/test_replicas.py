@@ -1,8 +1,15 @@
 """Replicas: processes that share a checkpoint's questions, give the tokens of one, and end together."""
 
-import pytest
-from support import DEMO
+import subprocess
+import sys
+import time
 
+import psutil
+import pytest
+import yaml
+from support import DEMO, ROOT
+
+from l2s.config import read_values
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Request
 from l2s.decoding.engines.replicas import start_replicas
@@ -68,6 +75,24 @@ def test_a_replica_that_is_killed_ends_the_others_and_is_named(stops, batches):
     with pytest.raises(UserError, match=r"replica 1 ended with -9 .* what was decoded is in the store: run again"):
         list(replicas.decode(batches, quiet))
     assert not second.is_alive()
+
+
+@pytest.mark.slow
+def test_replicas_of_a_job_that_is_killed_end_by_themselves(tmp_path):
+    own = read_values(ROOT / "config" / "decoding" / "demo.yaml")
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump({**own, "batch_size": 20, "replicas": 2}))
+    command = [sys.executable, str(ROOT / "scripts" / "decode.py"), "--model", str(SLOW), "--benchmark"]
+    command += ["demo_arithmetic", "--decoding", str(tmp_path / "two.yaml"), "--out", str(tmp_path / "r.parquet")]
+    with (tmp_path / "log").open("w") as log:
+        job = subprocess.Popen(command, stdout=log, stderr=log)
+    while not list(tmp_path.glob("r.parquet.store/*/*/*.parquet")):
+        assert job.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.02)
+    below = psutil.Process(job.pid).children(recursive=True)
+    assert len(below) >= 2
+    job.kill()
+    job.wait()
+    assert psutil.wait_procs(below, timeout=60)[1] == []
 
 
 @pytest.mark.slow
