@@ -37,10 +37,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Path of the outputs, without suffix.")],
 ) -> None:
     """Write a study's table as Parquet, CSV, Markdown and LaTeX."""
-    read = {name: files.read() for name, files in spec.checkpoints.items()}
     questions = [row for table in spec.asked() for row in table.to_pylist()]
     levels = {(row["benchmark"], row["question_id"]): row["level"] for row in questions if row["level"] is not None}
-    summary = make_table(spec.study, spec.rows, spec.benchmarks, read, levels, spec.counting)
+    summary = make_table(spec.study, spec.rows, spec.benchmarks, spec.measured, levels, spec.counting)
     compared = read_table(comparisons, COMPARISONS)
     note = caption(summary, compared, spec.reference, spec.counting, spec.limits)
     tables = [display_frame(summary, compared)]

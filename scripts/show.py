@@ -94,8 +94,7 @@ def so_far(experiment: Experiment, layout: Layout, study: str) -> Shown:
     spec = whole.so_far()
     if spec is None:
         raise UserError(f"{study}: nothing has been decoded and graded yet; python scripts/watch.py follows the run")
-    read = {name: files.read() for name, files in spec.checkpoints.items()}
-    summary = make_table(spec.study, spec.rows, spec.benchmarks, read, None, spec.counting)
+    summary = make_table(spec.study, spec.rows, spec.benchmarks, spec.measured, None, spec.counting)
     compared = compare_lines(spec)
     title = f"{spec.title}: so far, {len(spec.rows)} of {len(whole.rows)} models"
     return Shown(summary, compared, title, caption(summary, compared, spec.reference, spec.counting, spec.limits))

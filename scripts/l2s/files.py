@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,20 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_folder(path: Path) -> Path:
+    """Return a folder of this user's own in a place that everybody can write to, made if it is not there.
+
+    Raises:
+        UserError: Something lies there that another user made or could change.
+    """
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+        raise UserError(f"{path}: another user made it or could change it, and could meddle; have it removed")
+    return path
 
 
 def _umask() -> int:

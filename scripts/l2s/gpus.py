@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 from filelock import FileLock
 
 from l2s.errors import UserError
+from l2s.files import own_folder
 
 LOCKS = Path(f"/tmp/l2s-gpus-{os.getuid()}")
 """On the machine itself, and the same for all jobs of a user, whatever their TMPDIR; stays when the user logs out."""
@@ -126,9 +127,7 @@ def _visible(mask: str | None) -> list[Device]:
 
 def _wait_for(devices: list[Device], count: int) -> list[Device]:
     """Wait until so many of the devices are free, and return them, locked."""
-    LOCKS.mkdir(mode=0o700, exist_ok=True)
-    if LOCKS.lstat().st_uid != os.getuid():
-        raise UserError(f"{LOCKS}: belongs to another user, who could meddle with leases; have it removed")
+    own_folder(LOCKS)
     said, deadline = "", None
     while True:
         # One at a time, so that nobody meets locks that another only tries.

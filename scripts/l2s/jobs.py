@@ -7,9 +7,11 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, TextIO
 
+from l2s import STOPPED
 from l2s.errors import UserError, first_line
 from l2s.occupied import join
 from l2s.secrets import Hiding, without_tokens
@@ -26,9 +28,6 @@ REMEDIES = {
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
 }
-
-
-STOPPED = "stopped; run again to go on"
 
 
 def hide_tokens() -> None:
@@ -116,10 +115,24 @@ def run_cli(main: Callable[..., Any]) -> None:
     hide_tokens()
     show_warnings(sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(main)
+    app.command()(_stoppable(main))
     try:
         with clear_path_errors():
             app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _stoppable(main: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``main`` so that Ctrl-C ends it with one line; typer itself says only "Aborted"."""
+
+    @wraps(main)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return main(*arguments, **options)
+        except KeyboardInterrupt:
+            print(STOPPED, file=sys.stderr)
+            sys.exit(130)
+
+    return run

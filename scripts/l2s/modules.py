@@ -5,6 +5,7 @@ Adding one is adding its file, whose name it has: nobody keeps a list of them.
 
 import importlib
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,8 +18,13 @@ Base = TypeVar("Base")
 
 def module_names(package: str) -> list[str]:
     """Return the names of the modules of a package, e.g. ``l2s.analysis.figures``, without loading any."""
+    return list(_module_names(package))
+
+
+@cache  # asked for by every recipe
+def _module_names(package: str) -> tuple[str, ...]:
     folder = SCRIPTS.joinpath(*package.split("."))
-    return sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    return tuple(sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__"))
 
 
 def module_of(package: str, name: str, where: str, kind: str, kinds: str = "") -> str:

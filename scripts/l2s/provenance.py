@@ -29,6 +29,11 @@ def code_digest(script: str, also: Iterable[str] = ()) -> str:
     Returns:
         16 hex digits that change when the code changes and stay when a comment or docstring does.
     """
+    return _digest_of_script(script, tuple(also))
+
+
+@cache  # every job asks, a sweep thousands of times
+def _digest_of_script(script: str, also: tuple[str, ...]) -> str:
     return _digest_of_all({SCRIPTS / script, *(_module_file(name) for name in also)})
 
 
@@ -64,6 +69,7 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
     return {name: _installed_version(name) or _locked_versions().get(name, "unknown") for name in names}
 
 
+@cache  # takes 2 ms
 def _installed_version(package: str) -> str | None:
     for name in (package, f"{package}-cpu"):  # vLLM's build for CPUs is distributed under another name
         try:

@@ -21,7 +21,8 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-from l2s.contracts.parquet import write_table
+from l2s.contracts.parquet import read_table, write_tables
+from l2s.contracts.responses import RESPONSES
 from l2s.decoding.engines.interface import Request
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
@@ -117,11 +118,9 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             numeric = numeric_settings(settings, {}, model.context_length, stops)
             store = ResponseStore(Path(folder), "0" * 64, numeric)
-            table = Session(model.context_length, settings, prompt, stops, store, lambda longest: started).run(
-                [questions]
-            )
-            write_table(table, Path(folder) / "responses.parquet")
-        return sum(table["output_tokens"].to_pylist())
+            session = Session(model.context_length, settings, prompt, stops, store, lambda longest: started)
+            write_tables(session.run([questions]), RESPONSES, responses := Path(folder) / "responses.parquet")
+            return sum(read_table(responses, RESPONSES, ["output_tokens"])["output_tokens"].to_pylist())
 
     bare, ours = [], []
     for _ in range(repeats + 1):

@@ -3,6 +3,7 @@
 import shutil
 
 import published_tokenizers
+import pyarrow as pa
 import pytest
 import torch
 from support import DEMO
@@ -45,7 +46,7 @@ def decode(tmp_path):
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
         begin = start or (lambda longest: transformers_engine.start(SLOW, chosen, stops))
         session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, cuts)
-        table = session.run(benchmarks)
+        table = pa.concat_tables(session.run(benchmarks))
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
 

@@ -7,8 +7,7 @@ import yaml
 from support import ROOT
 
 from l2s.errors import UserError
-from l2s.experiment import Experiment
-from l2s.experiment import registry as module
+from l2s.experiment import Experiment, registry
 from l2s.merging.aim import Aim
 from l2s.merging.engine.contract import CalibrationRequest
 
@@ -161,7 +160,7 @@ def few_shot(config, own=None, for_all=None, **source):
     edit(config / "prompts" / "demo.yaml", {"few_shot": shown})
     edit(config / "benchmarks" / "demo_arithmetic.yaml", {"examples": own})
     edit(config / "recipes" / "demo-dpo.yaml", {"prompt": "chat"})
-    module.read_once.cache_clear()
+    registry.read_once.cache_clear()
     return {**DEMO_CONFIG, "studies": ["demo"]}
 
 
@@ -196,6 +195,18 @@ def test_a_method_that_asks_for_an_unknown_kind_of_calibration_is_refused(config
         Experiment(DEMO_CONFIG, config)
 
 
+def test_a_calibrated_method_on_an_architecture_that_calibration_does_not_know_is_refused(config, tmp_path):
+    folder = tmp_path / "mixture"
+    shutil.copytree(ROOT / "workflow" / "resources" / "demo" / "quick", folder)
+    edit(config / "models" / "demo-quick.yaml", {"path": str(folder)})
+    Experiment(DEMO_CONFIG, config)
+    registry._not_calibrated.cache_clear()
+    (folder / "config.json").write_text('{"model_type": "mixtral"}')
+    message = r"reads a calibration of model 'demo-quick', and by .*/config.json calibration knows .*not mixtral"
+    with pytest.raises(UserError, match=message):
+        Experiment(DEMO_CONFIG, config)
+
+
 def test_budget_follows_the_role_and_is_the_larger_of_two(config):
     edit(config / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
     edit(config / "studies" / "demo.yaml", {"recipes": ["ties"]})
@@ -224,7 +235,7 @@ def test_prompt_follows_the_role(config):
     assert prompts[merged].template.startswith("User: ")
     edit(config / "decoding" / "demo.yaml", {"prompt": {"quick": "demo", "slow": "chat", "merged": "dep"}})
     with pytest.raises(UserError, match=r"decoding/demo.yaml: 'dep' is unknown"):
-        module.read_once.cache_clear()
+        registry.read_once.cache_clear()
         Experiment(DEMO_CONFIG, config)
 
 
@@ -270,7 +281,7 @@ def test_spectra_are_of_each_slow_model_against_the_base(config):
     assert study.task_vectors(experiment.registry) == [("demo-quick", "demo-slow"), ("demo-quick", "third")]
     assert experiment.checkpoints == ["models/demo-quick", "models/demo-slow", "models/third"]
     edit(config / "pairs" / "demo.yaml", {"quick": None})
-    module.read_once.cache_clear()
+    registry.read_once.cache_clear()
     with pytest.raises(UserError, match=r"demo_spectra.yaml: pair 'demo' has no base that task vectors are taken from"):
         Experiment({**DEMO_CONFIG, "studies": ["demo_spectra"]}, config)
 

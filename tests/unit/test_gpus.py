@@ -228,7 +228,7 @@ def test_missing_or_failing_nvidia_smi_is_one_clear_line(machine):
 def test_lock_folder_of_another_user_is_refused(machine, monkeypatch, tmp_path):
     monkeypatch.setattr(gpus, "LOCKS", tmp_path)
     monkeypatch.setattr(os, "getuid", lambda: 12345)
-    with pytest.raises(UserError, match="belongs to another user"):
+    with pytest.raises(UserError, match="another user made it or could change it"):
         gpus._wait_for([gpus.Device("0", "GPU-00")], 1)
 
 

@@ -96,9 +96,13 @@ def test_command_prints_a_table_and_fails_where_merging_would(pair, make_model):
     done = preflight(*pair)
     assert done.returncode == 0 and "4096" in done.stdout and "the slow model's" in done.stdout
     assert "verdict: these models can be merged; context_length: as the last column says" in done.stdout
+    assert "calibrations" not in done.stdout
+    for folder in pair:
+        edit_json(folder / "config.json", model_type="mixtral")
+    assert "only methods that read no calibrations can merge them: calibration knows" in preflight(*pair).stdout
     done = preflight(pair[0], make_model("other", 1))
     assert done.returncode == 1
-    assert "these models cannot be merged: they differ in heads, tensors besides lm_head" in done.stderr
+    assert "these models cannot be merged: they differ in architecture, heads, tensors besides lm_head" in done.stderr
     assert "nothing to compare it with" in preflight(pair[0]).stderr
 
 

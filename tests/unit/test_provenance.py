@@ -27,6 +27,7 @@ def scripts(tmp_path, monkeypatch):
 def digest(*also):
     provenance.imported_files.cache_clear()
     provenance._token_digest.cache_clear()
+    provenance._digest_of_script.cache_clear()
     return provenance.code_digest("step.py", also)
 
 

@@ -15,6 +15,7 @@ from l2s.audit.findings.impossible_shares import is_share
 from l2s.audit.published import Published
 from l2s.config import read_values
 from l2s.contracts.table import MEAN
+from l2s.experiment import Experiment
 
 FOLDER = ROOT / "config" / "published" / "paper"
 PAPER, DEMO = Published(FOLDER), Published(FOLDER.with_name("demo"))
@@ -200,18 +201,23 @@ def recipe_for(method, pair):
 
 def test_the_demos_published_numbers_are_those_of_the_readme():
     cells = DEMO.cells.set_index(["label", "metric"])["printed"].to_dict()
-    table = [line.strip("|").split("|") for line in (ROOT / "README.md").read_text().splitlines() if "[" in line[:80]]
-    rows = [[part.strip() for part in row] for row in table if len(row) == 6]
+    lines = re.findall(r"^\| (.*\[.*?) +\|$", (ROOT / "README.md").read_text(), re.M)
+    rows = [re.split(r" +\| ", line) for line in lines if line.count("|") == 5]
     shown = {}
     for label, accuracy, length, change, truncated, reflective in rows:
-        name = label.replace("**", "").removesuffix(" (the paper's)")
         share, keywords = re.fullmatch(r"([\d.]+)% \(([\d.]+)\)", reflective).groups()
-        numbers = {"accuracy": accuracy.split()[0], "mean_tokens": length, "truncated": truncated.rstrip("%")}
+        numbers = {"accuracy": accuracy.split()[0], "truncated": truncated.rstrip("%")}
+        numbers["mean_tokens"] = length.removeprefix("≥ ")
         numbers["length_change"] = change.removesuffix(" %").replace("−", "-").removeprefix("+")
         numbers |= {"reflective": share, "reflection_keywords": keywords}
-        shown |= {(name, metric): value for metric, value in numbers.items()}
+        shown |= {(label, metric): value for metric, value in numbers.items()}
     assert len(rows) == 15
     assert shown == cells
+
+
+def test_the_demos_published_lines_are_called_as_its_table_calls_them(config):
+    lines = Experiment(read_values(ROOT / "config" / "demo.yaml"), config).lines["demo"]
+    assert list(dict.fromkeys(DEMO.cells["label"])) == [line.recipe for line in lines]
 
 
 def test_the_demos_numbers_agree_with_each_other():

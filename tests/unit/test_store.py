@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from l2s.contracts import chunks as chunk_files
 from l2s.decoding import store as module
 from l2s.decoding.engines.interface import Completion
 from l2s.decoding.store import ResponseStore, request_key
@@ -16,6 +17,10 @@ COMPLETIONS = [Completion(f"key{number}", (number, 2, 3), "stop") for number in 
 
 def open_store(folder):
     return ResponseStore(folder, "c" * 64, {"engine": "none"})
+
+
+def kept(store):
+    return {one.key: one for one in store.read(store.known)}
 
 
 @pytest.fixture
@@ -31,7 +36,7 @@ def chunks(store):
 
 
 def test_what_was_added_is_there_for_the_next_job(store, tmp_path):
-    assert open_store(tmp_path).known == {one.key: one for one in COMPLETIONS[:5]}
+    assert kept(open_store(tmp_path)) == {one.key: one for one in COMPLETIONS[:5]}
 
 
 def test_what_is_known_is_not_written_again(store):
@@ -61,8 +66,33 @@ def test_damaged_chunk_is_reported_and_given_up(store, tmp_path, capsys, damage)
     assert len(again.known) in (2, 3)
     with again.locked():
         again.add(COMPLETIONS[:5])
-    assert open_store(tmp_path).known == {one.key: one for one in COMPLETIONS[:5]}
+    assert kept(open_store(tmp_path)) == {one.key: one for one in COMPLETIONS[:5]}
     assert chunk.exists()  # the same completions make the same chunk
+
+
+def test_many_small_chunks_are_put_together_and_a_job_that_knew_them_finds_them_there(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunk_files, "MANY", 2)
+    earlier = open_store(tmp_path)
+    with store.locked():
+        store.add(COMPLETIONS[5:])
+    assert len(chunks(store)) == 1
+    everything = {one.key: one for one in COMPLETIONS}
+    assert kept(store) == kept(open_store(tmp_path)) == everything
+    assert list(earlier.read(["key4", "key0"])) == [COMPLETIONS[4], COMPLETIONS[0]]
+
+
+def test_completions_come_in_the_order_asked_for_whatever_fits_into_memory(store, monkeypatch):
+    wanted = [COMPLETIONS[place] for place in (4, 0, 3, 0, 2)]
+    for room in (1, 4, 1000):
+        monkeypatch.setattr(module, "TOKENS_AT_A_TIME", room)
+        assert list(store.read(one.key for one in wanted)) == wanted
+
+
+def test_a_chunk_that_vanished_is_an_error_that_says_to_run_again(store):
+    for chunk in chunks(store):
+        chunk.unlink()
+    with pytest.raises(UserError, match=r"was damaged or deleted while a job read it; run again"):
+        list(store.read(["key0"]))
 
 
 def test_request_keys_depend_on_prompt_and_sample():
@@ -89,7 +119,7 @@ def test_second_job_waits_for_the_first_and_takes_in_what_it_decoded(store, tmp_
         assert not waited.is_set()
     waiting.join()
     assert waited.is_set()
-    assert second.known == {one.key: one for one in COMPLETIONS}
+    assert kept(second) == {one.key: one for one in COMPLETIONS}
 
 
 def test_files_that_a_killed_job_left_half_written_go_with_the_next_lock(store):

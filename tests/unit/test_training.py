@@ -1,14 +1,12 @@
 """Trainings: preference pairs as tokens, the adapter's way into the weights, and what stops a training."""
 
 import json
-import math
 
 import published_tokenizers
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import save_file
-from support import DEMO, load_tensors
+from peft import PeftModel
+from support import DEMO
 from transformers import AutoModelForCausalLM
 
 from l2s.checkpoints.manifest import Parent
@@ -20,9 +18,8 @@ from l2s.decoding.prompts import Prompt
 from l2s.decoding.settings import PromptEntry
 from l2s.errors import UserError
 from l2s.methods import method_names
-from l2s.training.engine import lora, run
-from l2s.training.engine.contract import LINEAR_LAYERS, Material, Preference
-from l2s.training.engine.lora import merge_adapter
+from l2s.training.engine import run
+from l2s.training.engine.contract import Material, Preference
 from l2s.training.engine.preferences import set_apart, tokenise
 from l2s.training.engine.recipe import parse_training
 from l2s.training.engine.run import Job, train_checkpoint
@@ -154,57 +151,6 @@ def test_pairs_set_apart_follow_the_seed_and_leave_some_of_each():
     assert [len(part) for part in set_apart(rows[:2], 0.99, 0)] == [1, 1]
     with pytest.raises(UserError, match="1 preference pairs fit, and training with validation needs two"):
         set_apart(rows[:1], 0.1, 0)
-
-
-def adapter_for(folder, out, seed=0):
-    """Give a model an adapter of random numbers, as PEFT writes it, and return what PEFT merges it to."""
-    torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    config = LoraConfig(r=4, lora_alpha=6, target_modules=list(LINEAR_LAYERS), task_type="CAUSAL_LM")
-    model = get_peft_model(model, config)
-    for name, parameter in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
-    model.save_pretrained(out)
-    return {name: tensor.detach() for name, tensor in model.merge_and_unload().state_dict().items()}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_merged_adapter_equals_peft_to_one_rounding_whatever_the_chunks(make_model, tmp_path, monkeypatch, dtype):
-    model = make_model("model", 0, dtype=dtype, **WHOLE)
-    expected = adapter_for(model, tmp_path / "adapter")
-    digests = []
-    for chunk in (1 << 18, 7):
-        monkeypatch.setattr(lora, "CHUNK_ELEMENTS", chunk)
-        out = tmp_path / f"out{chunk}"
-        out.mkdir()
-        records = merge_adapter(model, tmp_path / "adapter", out)
-        assert records == digest_tensors(out)
-        digests.append(records)
-    assert digests[0] == digests[1]
-    before, merged = load_tensors(model), load_tensors(out)
-    changed = {name for name in before if not torch.equal(before[name], merged[name])}
-    assert changed == {name for name in before if name.split(".")[-2] in LINEAR_LAYERS and name.endswith("weight")}
-    bound = {torch.float32: 1e-6, torch.bfloat16: 2**-8}[dtype]
-    for name, tensor in merged.items():
-        assert tensor.dtype == dtype
-        torch.testing.assert_close(tensor.float(), expected[name], rtol=bound, atol=bound / 100)
-
-
-def test_adapter_of_another_model_or_of_no_numbers_is_refused(make_model, tmp_path):
-    model, other = make_model("model", 0, **WHOLE), make_model("other", 0)
-    adapter_for(model, tmp_path / "adapter")
-    with pytest.raises(UserError, match=r"adapter: updates 'model.layers.0.+, which the model does not have"):
-        merge_adapter(other, tmp_path / "adapter", tmp_path)
-    weights = tmp_path / "adapter" / "adapter_model.safetensors"
-    tensors = load_tensors(tmp_path / "adapter")
-    next(iter(tensors.values()))[0, 0] = math.nan
-    save_file(tensors, weights)
-    with pytest.raises(UserError, match=r"adapter_model\.safetensors: tensor .* holds NaN"):
-        merge_adapter(model, tmp_path / "adapter", tmp_path)
-    weights.write_bytes(weights.read_bytes()[:-8])
-    with pytest.raises(UserError, match=r"adapter_model\.safetensors: cannot be read"):
-        merge_adapter(model, tmp_path / "adapter", tmp_path)
 
 
 def job(count=16, content_id="0" * 64, **changes):

@@ -8,7 +8,7 @@ import pytest
 from merges import merge
 from support import DEMO
 
-from l2s.decoding.engines import transformers_engine, vllm_engine
+from l2s.decoding.engines import transformers_engine, vllm_engine, vllm_start
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry
@@ -71,7 +71,7 @@ def decode(folder, engine, tmp_path, monkeypatch):
         session = Session(
             model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine]
         )
-        return session.run([asked]).to_pylist()
+        return [row for part in session.run([asked]) for row in part.to_pylist()]
 
     return run
 
@@ -158,10 +158,33 @@ def test_facts_tell_versions_and_options(engine):
     json.dumps(facts)
 
 
+def compiled_as(folder, place):
+    """Return the digest that vLLM keeps a checkpoint's compiled graphs by."""
+    import vllm
+
+    place.mkdir()
+    with vllm_start.under_one_name(folder, place):
+        return vllm.EngineArgs(**vllm_start.engine_arguments(settings())).create_engine_config().compute_hash()
+
+
+def test_checkpoints_of_one_architecture_share_what_vllm_compiles(tmp_path):
+    here = os.getcwd()
+    quick, slow = compiled_as(DEMO / "quick", tmp_path / "one"), compiled_as(DEMO / "slow", tmp_path / "other")
+    assert quick == slow
+    assert os.getcwd() == here
+    wider = tmp_path / "wider"
+    wider.mkdir()
+    for file in (DEMO / "quick").iterdir():
+        (wider / file.name).write_bytes(file.read_bytes())
+    config = json.loads((wider / "config.json").read_text())
+    (wider / "config.json").write_text(json.dumps({**config, "intermediate_size": config["intermediate_size"] + 96}))
+    assert compiled_as(wider, tmp_path / "third") != quick
+
+
 def test_build_for_another_device_is_refused_and_threads_are_set(folder):
     with pytest.raises(UserError, match=r"device 'cuda' is configured, but the vLLM installed here runs on 'cpu'"):
         vllm_engine.start(folder, settings(device="cuda"), Stops(frozenset({0}), (), None))
-    vllm_engine.set_environment(settings(cpu_threads=3))
+    vllm_start.set_environment(settings(cpu_threads=3))
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 

@@ -1,6 +1,8 @@
 """Every step also runs by hand, without Snakemake, and tells a user what is wrong in one line."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -28,6 +30,33 @@ def write_recipe(folder, **values):
     recipe = {"method": "ties", "base": str(DEMO / "quick"), "models": [str(DEMO / "slow")], **values}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return folder / "recipe.yaml"
+
+
+def test_one_ctrl_c_ends_a_script_with_one_line(tmp_path):
+    options = [
+        "--model",
+        DEMO / "slow",
+        "--benchmark",
+        "demo_arithmetic",
+        "--decoding",
+        "demo",
+        "--out",
+        tmp_path / "r.parquet",
+    ]
+    command = [sys.executable, "-u", str(ROOT / "scripts" / "decode.py"), *map(str, options)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = [process.stdout.readline()]  # it is under way
+    process.send_signal(signal.SIGINT)
+    said += process.communicate()[0].splitlines()
+    assert process.returncode == 130, said
+    assert said[-1] == "stopped; run again to go on" and not any("Traceback" in line for line in said)
+
+
+def test_ctrl_c_while_a_script_is_still_importing_is_one_line_too():
+    command = [sys.executable, "-c", "import l2s\nraise KeyboardInterrupt"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == "stopped; run again to go on\n"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

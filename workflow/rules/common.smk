@@ -177,7 +177,7 @@ def datasets_of(wildcards):
 
 def questions_compared(wildcards):
     """Return the question tables of the benchmarks of a study."""
-    return spec_of(wildcards)["questions"]
+    return experiment.studies[study_of(wildcards)].questions(layout)
 
 
 def calibration_gpus(wildcards):

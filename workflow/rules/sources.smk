@@ -4,6 +4,10 @@
 rule fetch_model:
     input:
         files=lambda wildcards: experiment.registry.model_files(wildcards.model),
+        # what an adapter is merged into
+        over=lambda wildcards: [
+            layout.manifest(fetched(name)) for name in experiment.registry.model_over(wildcards.model)
+        ],
     output:
         manifest=layout.manifest(fetched("{model}")),
     log:

@@ -68,7 +68,7 @@ class Answers:
 
     def _read(self, name: str) -> pd.DataFrame:
         """Return a checkpoint's first responses to its questions, and keep the numbers of all."""
-        frame = by_question(self.spec.checkpoints[name].read(), COLUMNS[self.spec.counting.length])
+        frame = by_question(self.spec.measured[name], COLUMNS[self.spec.counting.length])
         frame = frame[frame.index.get_level_values(0).isin(self.spec.benchmarks)]
         # Ids are most of what is kept, and the same for all: one copy of them serves hundreds of checkpoints.
         shared = next(iter(self.numbers.values()), frame).index

@@ -1,6 +1,6 @@
 """What a study's table and comparisons are made from: the lines, what counts, and the files of each checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -17,9 +17,10 @@ from l2s.contracts.responses import RESPONSES, Reading
 from l2s.contracts.table import QUESTION
 
 # Token ids, which are most of a file, are not.
-COLUMNS_READ = [
+RESPONSES_READ = [
     *QUESTION, *Reading._fields, "text", "output_tokens", "retokenized", "finish_reason", "repetition", "imported_score"
 ]  # fmt: skip
+GRADES_READ = [*QUESTION, *Reading._fields, "outcome"]
 
 
 class Files(StrictModel):
@@ -30,14 +31,30 @@ class Files(StrictModel):
 
     def read(self) -> Graded:
         """Read them."""
-        grades = {grader: read_table(Path(path), GRADES) for grader, path in self.grades.items()}
-        return read_table(Path(self.responses), RESPONSES, COLUMNS_READ), grades
+        grades = {grader: read_table(Path(path), GRADES, GRADES_READ) for grader, path in self.grades.items()}
+        return read_table(Path(self.responses), RESPONSES, RESPONSES_READ), grades
 
     def so_far(self) -> Self | None:
         """Return the files with the grades of the study's own grader alone; None while there are none."""
         own, path = next(iter(self.grades.items()))
         there = Path(self.responses).is_file() and Path(path).is_file()
         return self.model_copy(update={"grades": {own: path}}) if there else None
+
+
+class Measured(Mapping[str, Graded]):
+    """What was measured of checkpoints, read anew whenever it is asked for: hundreds of them fit in no memory."""
+
+    def __init__(self, files: Mapping[str, Files]) -> None:
+        self._files = files
+
+    def __getitem__(self, checkpoint: str) -> Graded:
+        return self._files[checkpoint].read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 class Spec(StrictModel):
@@ -67,6 +84,11 @@ class Spec(StrictModel):
             if row.checkpoint in files
         )
         return self.model_copy(update={"rows": rows, "checkpoints": files}) if rows else None
+
+    @property
+    def measured(self) -> Measured:
+        """What was measured of each checkpoint."""
+        return Measured(self.checkpoints)
 
     def asked(self) -> Iterator[pa.Table]:
         """Yield the tables of questions."""

@@ -1,6 +1,7 @@
 """A study's table: one line for each checkpoint and benchmark, and one for the mean over benchmarks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,12 @@ from l2s.analysis.lengths import COLUMNS, Length
 from l2s.analysis.reflection import Reflection, count_keywords
 from l2s.config import StrictModel
 from l2s.contracts.parquet import table_of
-from l2s.contracts.responses import AS_DECODED, UNKNOWN, Reading, readings, rows_read_at
+from l2s.contracts.responses import UNKNOWN, Reading, readings, rows_read_at
 from l2s.contracts.table import MEAN, QUESTION, TABLE
 from l2s.errors import UserError
 from l2s.files import canonical_json
 
+TEXTS_AT_A_TIME = 256  # that are Python strings at once
 WITH_LIMITS = ("accuracy", "mean_tokens")
 MAY_BE_NULL = (
     "length_change", "mean_tokens_right", "mean_tokens_wrong", "truncated", "looping", "imported_accuracy"
@@ -74,7 +76,7 @@ def make_table(
         rows: Its lines, in order.
         benchmarks: Its benchmarks, in order.
         read: By checkpoint, its table of responses, and its tables of grades by grader, for each checkpoint the same
-            graders in the same order.
+            graders in the same order. Each is asked for once and let go, so that one at a time need be in memory.
         levels: By (benchmark, question_id), the question's level, where it has one.
         counting: What counts as length and as reflection.
 
@@ -86,32 +88,43 @@ def make_table(
     """
     for name in {name for row in rows for name in (row.checkpoint, row.reference) if name} - read.keys():
         raise UserError(f"study {study}: no responses and grades are given for checkpoint {name}")
-    wanted = {(row.checkpoint, reading) for row in rows for reading in row.readings}
-    wanted |= {(row.reference, _compared_with(row, reading, read)) for row in rows for reading in row.readings}
-    wanted = {(name, reading) for name, reading in wanted if name and reading}
-    counted = {name: _counted(read[name][0], counting) for name in {name for name, _ in wanted}}
-    lines = []
-    for grader in next(iter(read.values()))[1]:
-        measured = {
-            (name, reading): {
-                key: part
-                for benchmark in benchmarks
-                for key, part in _measure(
-                    _joined(name, benchmark, reading, counted[name], read[name][1][grader]), benchmark, levels or {}
-                )
-            }
-            for name, reading in wanted
-        }
-        lines += _lines_of(study, grader, rows, read, measured)
+    measured: dict[str, dict[str, dict[Reading, _Numbers]]] = {}
+    for name in dict.fromkeys(name for row in rows for name in (row.checkpoint, row.reference) if name):
+        for grader, numbers in _measured(name, read[name], rows, benchmarks, levels or {}, counting):
+            measured.setdefault(grader, {})[name] = numbers
+    lines = [line for grader, numbers in measured.items() for line in _lines_of(study, grader, rows, numbers)]
     return table_of(map(_with_limits, lines), TABLE)
 
 
-def _lines_of(
-    study: str,
-    grader: str,
+def _measured(
+    name: str,
+    graded: Graded,
     rows: Sequence[Row],
-    read: Mapping[str, Graded],
-    measured: Mapping[tuple[str, Reading], _Numbers],
+    benchmarks: Sequence[str],
+    levels: Mapping[tuple[str, str], int],
+    counting: Counting,
+) -> Iterator[tuple[str, dict[Reading, _Numbers]]]:
+    """Yield (grader, numbers by reading) of one checkpoint."""
+    responses = _counted(graded[0], counting)
+    readings_there = _readings_of(name, rows, pc.unique(responses["budget"]).to_pylist())
+    for grader, grades in graded[1].items():
+        numbers: dict[Reading, _Numbers] = {reading: {} for reading in readings_there}
+        for reading, benchmark in product(readings_there, benchmarks):
+            both = _joined(name, benchmark, reading, responses, grades)
+            numbers[reading].update(_measure(both, benchmark, levels))
+        yield grader, numbers
+
+
+def _readings_of(name: str, rows: Sequence[Row], budgets: Sequence[int | None]) -> list[Reading]:
+    """Return how a checkpoint's lines read its responses, and how those are read that are compared with it, as far as
+    its responses have the budgets."""
+    own = [reading for row in rows if row.checkpoint == name for reading in row.readings]
+    compared = [_compared_with(reading) for row in rows if row.reference == name for reading in row.readings]
+    return list(dict.fromkeys([*own, *(reading for reading in compared if reading.budget in [None, *budgets])]))
+
+
+def _lines_of(
+    study: str, grader: str, rows: Sequence[Row], measured: Mapping[str, dict[Reading, _Numbers]]
 ) -> list[dict[str, Any]]:
     """Return the lines of one grader, those of single levels last."""
     lines = []
@@ -120,8 +133,8 @@ def _lines_of(
         head |= row.model_dump(include={"pair", "method", "recipe", "checkpoint"})
         head["hyper_parameters"] = canonical_json(row.hyper_parameters)
         for reading in row.readings:
-            reference = measured.get((row.reference, _compared_with(row, reading, read)), {})
-            parts = _with_mean(measured[row.checkpoint, reading], reference)
+            reference = measured.get(row.reference, {}).get(_compared_with(reading), {})
+            parts = _with_mean(measured[row.checkpoint][reading], reference)
             lines += [{**head, **reading._asdict(), **part} for part in parts]
     return sorted(lines, key=lambda line: line["level"] is not None)
 
@@ -155,20 +168,18 @@ def model_names(frame: pd.DataFrame) -> pd.Series:
 
 
 def _counted(responses: pa.Table, counting: Counting) -> pa.Table:
-    """Return responses with their length and number of keywords in place of their text, which is read once."""
-    keywords = [count_keywords(text, counting.reflection) for text in responses["text"].to_pylist()]
+    """Return responses with their length and number of keywords in place of their text."""
+    pieces = responses.select(["text"]).to_batches(max_chunksize=TEXTS_AT_A_TIME)
+    keywords = [count_keywords(text, counting.reflection) for piece in pieces for text in piece["text"].to_pylist()]
     kept = responses.select([*QUESTION, *Reading._fields, "finish_reason", "repetition", "imported_score"])
     return kept.append_column("length", responses[COLUMNS[counting.length]]).append_column(
         "keywords", pa.array(keywords, pa.int32())
     )
 
 
-def _compared_with(row: Row, reading: Reading, read: Mapping[str, Graded]) -> Reading | None:
-    """Return how the reference is read that a line is compared with: at the same budget; None if it is not."""
-    if row.reference is None or reading.budget is None:
-        return AS_DECODED
-    budgets = pc.unique(read[row.reference][0]["budget"]).to_pylist()
-    return Reading(budget=reading.budget) if reading.budget in budgets else None
+def _compared_with(reading: Reading) -> Reading:
+    """Return how the reference is read that a line is compared with: at the same budget, and as it was decoded."""
+    return Reading(budget=reading.budget)
 
 
 def _joined(checkpoint: str, benchmark: str, reading: Reading, responses: pa.Table, grades: pa.Table) -> pd.DataFrame:

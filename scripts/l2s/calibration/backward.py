@@ -120,7 +120,10 @@ class Backward:
     ) -> None:
         """Count the output layer and the embedding rows; where they are one tensor, its gradient has both parts."""
         model, tied = self.model, self.model.head == EMBEDDING
-        used = [_rows(text.ids.to(model.device), gradient) for text, gradient in zip(group, gradients, strict=True)]
+        used = [
+            _rows(text.ids.to(model.device), gradient * model.embedding_scale)
+            for text, gradient in zip(group, gradients, strict=True)
+        ]
         for first, rows in model.head_chunks():
             for target, (ids, of_rows) in zip(targets, used, strict=True):
                 gradient = target.logit_gradient(first, rows).T @ target.states
@@ -130,7 +133,7 @@ class Backward:
                 self._count(model.head, rows, gradient)
         if not tied:
             for ids, of_rows in used:
-                self._count(EMBEDDING, model.embed(ids.cpu()), of_rows)
+                self._count(EMBEDDING, model.embedding_rows(ids.cpu()), of_rows)
 
     def _count(self, name: str, weight: torch.Tensor, gradient: torch.Tensor) -> None:
         self.sums[name] += float(self.measure(weight.detach(), gradient).sum(dtype=torch.float64))

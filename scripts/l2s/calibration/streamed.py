@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
+from l2s.calibration.architectures import not_calibrated
 from l2s.checkpoints.headers import ITEM_BYTES, TensorPlace
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import TensorReader, torch_dtype
 from l2s.checkpoints.whole_model import check_whole
 from l2s.errors import UserError, first_line
+from l2s.files import read_json
 
-# Decoder layers are called alike in these, embeddings are not scaled and logits not capped.
-ARCHITECTURES = ("llama", "mistral", "qwen2", "qwen3")
-FULL_ATTENTION = "full_attention"
 NORM = "model.norm"
 VOCABULARY_CHUNK = 8192
 PIECE_ELEMENTS = 1 << 22
@@ -36,28 +36,25 @@ class StreamedModel:
         vocabulary: Number of rows of the output layer.
         layer: The decoder layer's module, with the weights of the layer that was loaded last, float32.
         norm: The final norm, float32.
+        embedding_scale: What embeddings are multiplied by before the first layer.
 
     Raises:
-        UserError: The architecture is not one of ``ARCHITECTURES``, or files are missing or damaged, or the weights
-            are not what the config says.
+        UserError: Calibration does not know the architecture, or files are missing or damaged, or the weights are not
+            what the config says.
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import AutoConfig, AutoModelForCausalLM
 
         self.folder, self.device = folder, torch.device(device)
+        if reason := not_calibrated(read_json(folder / "config.json", GET_AGAIN)):
+            raise UserError(f"{folder / 'config.json'}: {reason}")
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # the library raises many kinds; each means that there is no config
             raise UserError(
                 f"{folder / 'config.json'}: not a config that transformers reads ({first_line(error)})"
             ) from error
-        kinds = set(getattr(config, "layer_types", None) or [FULL_ATTENTION])
-        if config.model_type not in ARCHITECTURES or kinds != {FULL_ATTENTION}:
-            raise UserError(
-                f"{folder / 'config.json'}: calibration knows {', '.join(ARCHITECTURES)} with full attention, not "
-                f"{config.model_type} with {', '.join(sorted(kinds))}"
-            )
         check_whole(folder)
         with torch.device("meta"):
             skeleton = AutoModelForCausalLM.from_config(
@@ -68,9 +65,13 @@ class StreamedModel:
         self.head = HEAD if HEAD in self.reader.places else EMBEDDING
         self.layers, self.hidden = config.num_hidden_layers, config.hidden_size
         self.vocabulary = self.place(self.head).shape[0]
-        self.rotary = type(skeleton.model.rotary_emb)(config).to(self.device)
+        self.embedding_scale = getattr(skeleton.model.embed_tokens, "scalar_embed_scale", 1.0)
         self.norm = skeleton.model.norm.to_empty(device=self.device)
         self.layer = skeleton.model.layers[0].to_empty(device=self.device)
+        skeleton.model.rotary_emb = type(skeleton.model.rotary_emb)(config).to(self.device)
+        skeleton.model.layers = torch.nn.ModuleList(_Listener() for _ in range(self.layers))
+        self.around = skeleton.model
+        self.number = 0
         self.rows = torch.empty(min(VOCABULARY_CHUNK, self.vocabulary), self.hidden, device=self.device)
         self._load(self.norm, NORM)
 
@@ -82,18 +83,22 @@ class StreamedModel:
 
     def load_layer(self, number: int) -> None:
         """Put the weights of a decoder layer into ``layer``."""
+        self.number = number
         self._load(self.layer, f"model.layers.{number}")
 
     def run_layer(self, states: torch.Tensor) -> torch.Tensor:
         """Run the loaded layer on one text's hidden states, float32 [tokens, hidden], with causal attention."""
-        positions = torch.arange(len(states), device=self.device)[None]
-        inputs = states[None]
-        rotation = self.rotary(inputs, positions)
-        out = self.layer(inputs, attention_mask=None, position_ids=positions, position_embeddings=rotation)
+        with torch.no_grad():
+            self.around(inputs_embeds=states[None].detach(), use_cache=False)
+        out = self.layer(states[None], **self.around.layers[self.number].heard)
         return (out[0] if isinstance(out, tuple) else out)[0]
 
     def embed(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of token ids [tokens], float32 [tokens, hidden]; only their rows are read."""
+        """Return what enters the first layer for token ids [tokens], float32 [tokens, hidden]."""
+        return self.embedding_rows(ids) * self.embedding_scale
+
+    def embedding_rows(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings' rows of token ids [tokens], float32 [tokens, hidden]; no others are read."""
         place = self.place(EMBEDDING)
         if int(ids.max()) >= place.shape[0]:
             raise UserError(f"{place.file}: token {int(ids.max())} is beyond the {place.shape[0]} embeddings")
@@ -136,3 +141,14 @@ class StreamedModel:
             nbytes = len(target) * item
             self.reader.read(place, (first + start) * item, buffer[:nbytes])
             target.copy_(self.piece[:nbytes].view(torch_dtype(place.dtype)))
+
+
+class _Listener(torch.nn.Module):
+    """In a layer's place hears what the model hands that layer beside the states: mask, rotation, positions.
+
+    So masks of sliding windows and rotations by kind of layer are the model's own.
+    """
+
+    def forward(self, states: torch.Tensor, **heard: Any) -> torch.Tensor:
+        self.heard = heard
+        return states

@@ -49,7 +49,7 @@ class FileRecord(StrictModel):
 
 
 class Parent(StrictModel):
-    """A model that a merged or trained checkpoint was made of."""
+    """A model that a merged or trained checkpoint, or one from an adapter, was made of."""
 
     used_as: Literal["base", "model"]
     source: str = Field(description="repo@revision, or a local directory")
@@ -73,7 +73,11 @@ class Manifest(StrictModel):
     content_id: str
     source: str | None = Field(None, description="for a fetched model: repo@revision, or a local directory")
     licence: str | None = Field(None, description="SPDX identifier of a fetched model's licence, if known")
-    recipe: dict[str, Any] | None = Field(None, description="for a merged or trained model: the resolved recipe")
+    recipe: dict[str, Any] | None = Field(
+        None,
+        description="for a merged or trained model: the resolved recipe; for a fetched one that was converted: its "
+        "GGUF file with how many tensors had which quantisation, or its adapter",
+    )
     parents: tuple[Parent, ...] = ()
     calibrations: tuple[CalibrationRecord, ...] = ()
     policies: dict[str, str] = Field({}, description="what was done about each difference between the parents")

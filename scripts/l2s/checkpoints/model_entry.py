@@ -11,11 +11,20 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class ModelEntry(StrictModel):
-    """A model: a repository of the Hugging Face hub at a pinned revision, or a local directory."""
+    """A model: a repository of the hub at a pinned revision, a local directory, a GGUF file, or a LoRA adapter."""
 
     repo: str | None = Field(None, description="hub repository, owner/name")
     revision: str | None = Field(None, description="the commit of that repository: 40 hex digits, no branch or tag")
     path: str | None = Field(None, description="local directory, relative to the project or absolute")
+    gguf: str | None = Field(
+        None,
+        pattern=r"\.gguf$",
+        description="local GGUF file, relative to the project or absolute; its weights are dequantised to bfloat16",
+    )
+    adapter: str | None = Field(
+        None, description="local folder of a LoRA adapter in PEFT's format, which is merged into the weights of 'over'"
+    )
+    over: str | None = Field(None, description="entry of the model that the adapter belongs to")
     content_id: str | None = Field(None, description="if given, what is fetched must have this content_id")
     bytes: int | None = Field(None, gt=0, description="if given, its tensors must have so many bytes together")
     context_length: int | None = Field(
@@ -27,8 +36,10 @@ class ModelEntry(StrictModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelEntry":
-        if (self.repo is None) == (self.path is None):
-            raise ValueError("give either 'repo' and 'revision', or 'path'")
+        if [self.repo, self.path, self.gguf, self.adapter].count(None) != 3 or (self.adapter is None) != (
+            self.over is None
+        ):
+            raise ValueError("give either 'repo' and 'revision', or 'path', or 'gguf', or 'adapter' and 'over'")
         if self.repo is not None and not COMMIT.fullmatch(self.revision or ""):
             raise ValueError(
                 f"'revision' must be a commit of {self.repo} (40 hex digits), found {self.revision!r}; "
@@ -46,8 +57,13 @@ class ModelEntry(StrictModel):
 
     @property
     def source(self) -> str:
-        """The model in one word: ``repo@revision``, or the local directory."""
-        return f"{self.repo}@{self.revision}" if self.repo else str(self.path)
+        """The model in one word: ``repo@revision``, or the local directory, GGUF file or adapter."""
+        return f"{self.repo}@{self.revision}" if self.repo else str(self.path or self.gguf or self.adapter)
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether its weights are made here from what the entry names, and lie beside its manifest."""
+        return self.gguf is not None or self.adapter is not None
 
 
 def split_source(source: str) -> tuple[str, str] | Path:

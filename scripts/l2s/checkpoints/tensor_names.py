@@ -4,6 +4,7 @@ import re
 
 EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
+DOWN = "model.layers.{}.mlp.down_proj.weight"
 LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 

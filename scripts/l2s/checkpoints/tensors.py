@@ -7,6 +7,8 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 DIGEST_BYTES = 1 << 22
+MOST_THREADS = 8  # that digest; more than a disk or a network file system can feed
 TORCH_NAMES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
 # The bits of the exponent; all of them are set in NaN and infinity, and in nothing else.
 EXPONENTS = {"BF16": np.uint16(0x7F80), "F16": np.uint16(0x7C00), "F32": np.uint32(0x7F800000)}
@@ -161,25 +164,36 @@ def _shard_name(number: int, count: int) -> str:
 def digest_tensors(
     folder: Path, names: Iterable[str] | None = None, check_finite: bool = False
 ) -> dict[str, TensorRecord]:
-    """Return the record of every tensor of a model folder, read in pieces of 4 MiB.
+    """Return the record of every tensor of a model folder, read in pieces of 4 MiB, several tensors at a time.
 
     Raises:
         UserError: With ``check_finite``: a tensor holds NaN or infinity.
     """
-    records = {}
-    buffer = memoryview(bytearray(DIGEST_BYTES))
-    with TensorReader(folder) as reader:
-        for name in names or reader.places:
-            place = reader.places[name]
-            digest = hashlib.sha256()
-            for first in range(0, place.nbytes, DIGEST_BYTES):
-                piece = buffer[: min(DIGEST_BYTES, place.nbytes - first)]
-                reader.read(place, first, piece)
-                digest.update(piece)
-                if check_finite and not _is_finite(piece, place.dtype):
-                    raise UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")
-            records[name] = TensorRecord(dtype=place.dtype, shape=place.shape, sha256=digest.hexdigest())
-    return records
+    with TensorReader(folder) as reader, ThreadPoolExecutor(_digest_threads()) as pool:
+        wanted = list(names or reader.places)
+        # The largest first, so that the threads finish together.
+        order = sorted(wanted, key=lambda name: -reader.places[name].nbytes)
+        digest = partial(_digest_tensor, reader, check_finite=check_finite)
+        records = dict(zip(order, pool.map(digest, order), strict=True))
+    return {name: records[name] for name in wanted}
+
+
+def _digest_threads() -> int:
+    """Return on how many threads tensors are digested: the cores that this process may use, up to eight."""
+    return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+
+
+def _digest_tensor(reader: TensorReader, name: str, check_finite: bool) -> TensorRecord:
+    place = reader.places[name]
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(min(DIGEST_BYTES, place.nbytes)))
+    for first in range(0, place.nbytes, DIGEST_BYTES):
+        piece = buffer[: min(DIGEST_BYTES, place.nbytes - first)]
+        reader.read(place, first, piece)
+        digest.update(piece)
+        if check_finite and not _is_finite(piece, place.dtype):
+            raise UserError(f"{place.file}: tensor '{name}' holds NaN or infinity; fetch the model again")
+    return TensorRecord(dtype=place.dtype, shape=place.shape, sha256=digest.hexdigest())
 
 
 def _is_finite(piece: memoryview, dtype: str) -> bool:

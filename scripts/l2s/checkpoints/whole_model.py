@@ -41,16 +41,20 @@ def load_whole(folder: Path, dtype: str, **placement: Any) -> PreTrainedModel:
         UserError: It does not load, asks for code of its own, lacks tensors, or has tensors that it does not use.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    own_files = {"local_files_only": True, "trust_remote_code": False}
     try:
+        config = AutoConfig.from_pretrained(folder, **own_files)
+        # Of transformers' attentions on a CPU only the eager one caps logits; the others leave it out and say nothing.
+        capped = getattr(config.get_text_config(), "attn_logit_softcapping", None) is not None
         model, said = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
-            local_files_only=True,
-            trust_remote_code=False,
+            attn_implementation="eager" if capped else None,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are in what it says, and refused below
+            **own_files,
             **placement,
         )
     except Exception as error:  # the library raises many kinds; each means that there is no model

@@ -1,19 +1,34 @@
 """Rows that are kept for good outside declared outputs, in files that are written once and name their own content.
 
 A chunk is written by rename and named after its own sha256: a damaged one is found when it is read, and given up.
+Many small ones are put together into larger ones, as hundreds of thousands of files are more than a shared file system
+serves in time.
 """
 
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from l2s.contracts.parquet import table_of
 from l2s.files import atomic_path
+
+SMALL_BYTES = 8_000_000
+MANY = 64
+"""So many chunks smaller than SMALL_BYTES are put together."""
+FULL_BYTES = 64_000_000
+"""What is put together grows no larger than this by much."""
+
+
+class Chunk(NamedTuple):
+    """A chunk's file and its rows."""
+
+    file: Path
+    rows: pa.Table
 
 
 class Chunks:
@@ -29,29 +44,53 @@ class Chunks:
         self.folder, self.schema, self.lost = folder, schema, lost
         self._loaded: set[Path] = set()
 
-    def new_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the chunks that have come since the last call."""
-        for chunk in sorted(set(self.folder.glob("*.parquet")) - self._loaded):
-            yield from self._rows(chunk)
+    def new(self) -> Iterator[Chunk]:
+        """Yield the chunks that have come since the last call."""
+        for file in sorted(set(self.folder.glob("*.parquet")) - self._loaded):
+            rows = self.read(file)
+            if rows is not None:
+                self._loaded.add(file)
+                yield Chunk(file, rows)
 
-    def _rows(self, chunk: Path) -> Iterator[dict[str, Any]]:
+    def read(self, file: Path) -> pa.Table | None:
+        """Return a chunk's rows; None if another job has deleted it, or if it is damaged and has been given up."""
         try:
-            data = chunk.read_bytes()
+            data = file.read_bytes()
         except FileNotFoundError:
-            return  # another job found it damaged first
-        if hashlib.sha256(data).hexdigest() != chunk.stem:
-            print(f"{chunk}: damaged (its sha256 is not its name); deleted, {self.lost}")
-            chunk.unlink(missing_ok=True)
-            return
-        self._loaded.add(chunk)
-        yield from pq.read_table(io.BytesIO(data)).to_pylist()
+            return None
+        if hashlib.sha256(data).hexdigest() != file.stem:
+            print(f"{file}: damaged (its sha256 is not its name); deleted, {self.lost}")
+            file.unlink(missing_ok=True)
+            return None
+        return pq.read_table(io.BytesIO(data))
 
-    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write rows as one chunk."""
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> Chunk:
+        """Write rows as one chunk, and return it."""
+        return self._write(table_of(rows, self.schema))
+
+    def _write(self, rows: pa.Table) -> Chunk:
         buffer = io.BytesIO()
-        pq.write_table(table_of(rows, self.schema), buffer, compression="zstd")
-        data = buffer.getvalue()
-        chunk = self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet"
-        with atomic_path(chunk) as partial:
+        pq.write_table(rows, buffer, compression="zstd")
+        data = buffer.getbuffer()
+        file = self.folder / f"{hashlib.sha256(data).hexdigest()}.parquet"
+        with atomic_path(file) as partial:
             partial.write_bytes(data)
-        self._loaded.add(chunk)
+        self._loaded.add(file)
+        return Chunk(file, rows)
+
+    def compact(self) -> Iterator[Chunk]:
+        """Put small chunks together if there are many, and yield what they have become; only one job at a time may.
+
+        The new chunk is there before the old ones go: a job that is killed in between leaves rows twice.
+        """
+        sizes = {file: file.stat().st_size for file in sorted(self._loaded) if file.is_file()}
+        small = [file for file, size in sizes.items() if size < SMALL_BYTES]
+        while len(small) >= MANY:
+            together: list[Path] = []
+            while small and sum(map(sizes.__getitem__, together)) < FULL_BYTES:
+                together.append(small.pop())
+            parts = [rows for rows in map(self.read, together) if rows is not None]
+            if parts:
+                yield self._write(pa.concat_tables(parts).combine_chunks())
+            for file in together:
+                file.unlink(missing_ok=True)

@@ -53,6 +53,19 @@ def write_table(table: pa.Table, path: Path, metadata: Mapping[str, str] | None 
         pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
 
+def write_tables(parts: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
+    """Write a table that comes in parts as ``write_table`` does, and return its number of rows."""
+    rows = 0
+    with (
+        atomic_path(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        for part in parts:
+            writer.write_table(part)
+            rows += len(part)
+    return rows
+
+
 def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file that must have exactly the columns and types of ``schema``.
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from l2s.checkpoints.manifest import GET_AGAIN, TOKENIZER_NAMES
 from l2s.checkpoints.weights import Checkpoint
-from l2s.contracts.parquet import write_table
-from l2s.contracts.responses import readings
+from l2s.contracts.parquet import write_tables
+from l2s.contracts.responses import RESPONSES, readings
 from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
 from l2s.decoding.prompts import Example, Prompt
@@ -21,6 +21,8 @@ from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, read_json, write_text
+
+WINDOW_STEP = 1024  # tokens
 
 
 def decode(
@@ -67,12 +69,14 @@ def decode(
     with ExitStack() as loan:
 
         def start(longest: int) -> Engine:
-            # Room for no more than is asked: an engine that holds the whole window open may not fit on the device.
-            fitting = settings.model_copy(update={"context_length": longest})
+            # Room for little more than is asked: an engine that holds the whole window open may not fit on the device.
+            # Rounded up, so that checkpoints whose prompts differ by some tokens share what vLLM compiles.
+            room = min(-(-longest // WINDOW_STEP) * WINDOW_STEP, model.context_length)
+            fitting = settings.model_copy(update={"context_length": room})
             return start_engine(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
 
         session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
-        table = session.run([_questions_of(table) for table in questions])
+        tables = session.run([_questions_of(table) for table in questions])
     sidecar = {
         "content_id": checkpoint.manifest.content_id,
         "settings": numeric,
@@ -83,8 +87,7 @@ def decode(
         **session.facts,
     }
     write_text(out.with_suffix(".json"), pretty_json(sidecar))
-    write_table(table, out)
-    print(f"{out}: {len(table)} responses")
+    print(f"{out}: {write_tables(tables, RESPONSES, out)} responses")
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:

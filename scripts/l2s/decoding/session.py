@@ -7,9 +7,10 @@ sees the same batches and gives the same tokens. An engine that forms batches it
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
 from l2s.files import read_json
 
+ROWS_AT_A_TIME = 1_000  # of a table of responses, as Python objects
 SHOWN = 60  # characters of a prompt in a message
 
 
@@ -158,12 +160,12 @@ class Session:
         self.readings = readings
         self.facts: dict[str, Any] = {}
 
-    def run(self, benchmarks: list[list[Question]]) -> pa.Table:
+    def run(self, benchmarks: list[list[Question]]) -> Iterator[pa.Table]:
         """Decode what the store lacks, and return every response in the order of the questions.
 
         Returns:
-            A table with the schema ``RESPONSES``: benchmarks, questions, samples in order, once for each reading,
-            of which the one as decoded comes first.
+            Parts of a table with the schema ``RESPONSES``, made when they are asked for: benchmarks, questions, samples
+            in order, once for each reading, of which the one as decoded comes first.
         """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
         rows = [one for part in asked for one in part]
@@ -182,7 +184,14 @@ class Session:
                 longest = max(len(one.prompt_ids) + one.budget for batch in batches for one in batch)
                 self._decode([batch for batch in batches if any(one.key in missing for one in batch)], longest)
         self.facts["first_prompt"] = rows[0].prompt
-        return table_of([self._row(one, reading) for reading in self.readings for one in rows], RESPONSES)
+        return self._tables(rows)
+
+    def _tables(self, rows: list[Asked]) -> Iterator[pa.Table]:
+        for reading in self.readings:
+            stored = self.store.read(one.request.key for one in rows if one.request.budget > 0)
+            lines = (self._row(one, next(stored) if one.request.budget > 0 else None, reading) for one in rows)
+            while part := list(islice(lines, ROWS_AT_A_TIME)):
+                yield table_of(part, RESPONSES)
 
     def _tell_too_long(self, requests: list[Request]) -> None:
         count = sum(request.budget <= 0 for request in requests)
@@ -238,24 +247,22 @@ class Session:
             output_tokens=tokens,
         )
 
-    def _completion(self, request: Request, reading: Reading) -> Completion:
+    def _completion(self, request: Request, whole: Completion | None, reading: Reading) -> Completion:
         """Return what came of a request, as decoded or cut where a shorter context length or budget would end it.
 
         Tokens come one after the other, and none depends on how many may follow, drawn ones included. So what is left
         is the response that decoding with that context length or budget would have given.
         """
         allowed, cut_reason = self._limit(len(request.prompt_ids), reading)
-        if allowed <= 0:
+        if whole is None or allowed <= 0:
             return Completion(request.key, (), "prompt_too_long")
-        whole = self.store.known[request.key]
         if reading == AS_DECODED or (whole.finish_reason not in CUT and len(whole.output_ids) <= allowed):
             return whole
         return Completion(request.key, whole.output_ids[:allowed], cut_reason)
 
-    def _row(self, asked: Asked, reading: Reading) -> dict[str, Any]:
+    def _row(self, asked: Asked, whole: Completion | None, reading: Reading) -> dict[str, Any]:
         question, sample, prompt, request = asked
-        completion = self._completion(request, reading)
-        ids = list(completion.output_ids)
+        ids = list((completion := self._completion(request, whole, reading)).output_ids)
         text = self.stops.text(ids)
         return {
             "benchmark": question.benchmark,

@@ -151,8 +151,15 @@ class VllmOptions(StrictModel):
         description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
         "machine's for the cache (0.1 if absent)",
     )
-    max_num_seqs: int = Field(256, gt=0, le=100_000, description="responses decoded together, at most")
+    max_num_seqs: int | None = Field(
+        None, gt=0, le=100_000, description="responses decoded together, at most (1,024 if absent; on a CPU 256)"
+    )
     enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
+    batch_invariant: bool = Field(
+        False,
+        description="give the same tokens whatever runs together, so that a resumed run equals an uninterrupted one; "
+        "slower, and needs a GPU of compute capability 8.0 or newer",
+    )
 
 
 class DecodingEntry(StrictModel):
@@ -219,6 +226,12 @@ class DecodingEntry(StrictModel):
         for engine, key in ENGINE_OPTIONS.items():
             if (getattr(self, key) is not None) != (self.engine == engine):
                 raise ValueError(f"'{key}' goes with the engine '{engine}' and no other (found {self.engine})")
+        return self
+
+    @model_validator(mode="after")
+    def _invariant_on_gpus(self) -> "DecodingEntry":
+        if self.vllm and self.vllm.batch_invariant and self.device != "cuda":
+            raise ValueError("'vllm.batch_invariant' needs 'device: cuda'; vLLM's build for CPUs does not have it")
         return self
 
     @property

@@ -8,18 +8,22 @@ another kind is refused. CPUs are not told apart.
 
 Who decodes holds the store's lock, so that jobs which need the same responses (equal merges have equal content_ids)
 decode them once. Readers need no lock.
+
+In memory is where each completion lies, not its tokens: these are read when they are asked for, so many at a time as
+``TOKENS_AT_A_TIME`` says.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from l2s.contracts.chunks import Chunks
+from l2s.contracts.chunks import Chunk, Chunks
 from l2s.contracts.parquet import Column, schema_of
 from l2s.decoding.engines.interface import Completion
 from l2s.errors import UserError
@@ -28,6 +32,7 @@ from l2s.files import digest_of, pretty_json, write_text
 ID_DIGITS = 16
 LOCK_NAME = ".lock"
 DEVICE_NAME = "device.txt"
+TOKENS_AT_A_TIME = 250_000_000  # 1 GB of them
 
 COMPLETIONS = schema_of(
     [
@@ -48,6 +53,14 @@ def ids_bytes(token_ids: Sequence[int]) -> bytes:
     return b"".join(token.to_bytes(4, "little") for token in token_ids)
 
 
+class Place(NamedTuple):
+    """Where a completion lies: in which row of which chunk, and how many tokens it has."""
+
+    chunk: Path
+    row: int
+    tokens: int
+
+
 class ResponseStore:
     """The completions of one checkpoint under one set of numeric settings.
 
@@ -55,12 +68,15 @@ class ResponseStore:
         root: Folder of all stores.
         content_id: The checkpoint's.
         settings: Everything that a completion depends on besides checkpoint, prompt and sample index.
+
+    Attributes:
+        known: Where each completion lies, by its key.
     """
 
     def __init__(self, root: Path, content_id: str, settings: dict[str, Any]) -> None:
         self.folder = root / content_id[:ID_DIGITS] / digest_of(settings)[:ID_DIGITS]
         self.settings = {"content_id": content_id, "settings": settings}
-        self.known: dict[str, Completion] = {}
+        self.known: dict[str, Place] = {}
         self.chunks = Chunks(self.folder, COMPLETIONS, "its responses are decoded again")
         self._load_new()
 
@@ -91,6 +107,8 @@ class ResponseStore:
                 abandoned.unlink()
             self._load_new()
             yield
+            for chunk in self.chunks.compact():
+                self._take_in(chunk)
         finally:
             lock.release()
 
@@ -110,8 +128,61 @@ class ResponseStore:
             )
 
     def _load_new(self) -> None:
-        for row in self.chunks.new_rows():
-            self.known[row["key"]] = Completion(row["key"], tuple(row["output_ids"]), row["finish_reason"])
+        for chunk in self.chunks.new():
+            self._take_in(chunk)
+
+    def _take_in(self, chunk: Chunk) -> None:
+        lengths = pc.list_value_length(chunk.rows["output_ids"]).to_pylist()
+        for row, (key, tokens) in enumerate(zip(chunk.rows["key"].to_pylist(), lengths, strict=True)):
+            self.known[key] = Place(chunk.file, row, tokens)
+
+    def read(self, keys: Iterable[str]) -> Iterator[Completion]:
+        """Yield the completions of these keys, in their order.
+
+        Raises:
+            UserError: A chunk has been damaged or deleted since the store was opened.
+        """
+        for together in self._portions(keys):
+            rows = self._rows(together)
+            for key in together:
+                row = rows[key]
+                ids = row["output_ids"].values.to_numpy().tolist()
+                yield Completion(key, tuple(ids), row["finish_reason"].as_py())
+
+    def _portions(self, keys: Iterable[str]) -> Iterator[list[str]]:
+        """Split keys into parts of whose completions each fits into memory."""
+        portion: list[str] = []
+        tokens = 0
+        for key in keys:
+            if tokens > TOKENS_AT_A_TIME:
+                yield portion
+                portion, tokens = [], 0
+            portion.append(key)
+            tokens += self.known[key].tokens
+        yield portion
+
+    def _rows(self, keys: Sequence[str]) -> dict[str, dict[str, pa.Scalar]]:
+        """Return rows by key; each chunk is read once."""
+        by_chunk: dict[Path, list[str]] = {}
+        for key in dict.fromkeys(keys):
+            by_chunk.setdefault(self.known[key].chunk, []).append(key)
+        found: dict[str, dict[str, pa.Scalar]] = {}
+        for file, inside in by_chunk.items():
+            table = self.chunks.read(file)
+            if table is None:
+                found |= self._moved(file, inside)
+                continue
+            part = table.take([self.known[key].row for key in inside])
+            columns = {name: part[name].combine_chunks() for name in ("output_ids", "finish_reason")}
+            found |= {key: {name: one[row] for name, one in columns.items()} for row, key in enumerate(inside)}
+        return found
+
+    def _moved(self, file: Path, keys: list[str]) -> dict[str, dict[str, pa.Scalar]]:
+        """Return rows of a chunk that is gone: another job may have put it into a larger one."""
+        self._load_new()
+        if any(self.known[key].chunk == file for key in keys):
+            raise UserError(f"{file}: was damaged or deleted while a job read it; run again to decode it again")
+        return self._rows(keys)
 
     def add(self, completions: Iterable[Completion]) -> None:
         """Keep completions that are new, as one chunk file."""
@@ -121,5 +192,4 @@ class ResponseStore:
         described = self.folder / "settings.json"
         if not described.is_file():
             write_text(described, pretty_json(self.settings))
-        self.chunks.add(completion._asdict() for completion in new)
-        self.known.update((completion.key, completion) for completion in new)
+        self._take_in(self.chunks.add(completion._asdict() for completion in new))

@@ -51,11 +51,7 @@ def budgets(experiment: Experiment, checkpoint: str, decoding: str) -> list[int]
 
 def _asked(experiment: Experiment, checkpoint: str, decoding: str, key: str) -> list[int]:
     """Return what the studies say under a key that have a checkpoint as a line or as a reference, in order."""
-    studies = [
-        experiment.studies[name]
-        for name, lines in experiment.lines.items()
-        if any(checkpoint in (line.checkpoint, line.reference) for line in lines)
-    ]
+    studies = [experiment.studies[name] for name in experiment.studies_of.get(checkpoint, ())]
     # Only studies with a table have readings.
     return sorted(set().union(*(getattr(study, key, ()) for study in studies if decoding in study.decodings)))
 

@@ -54,6 +54,7 @@ class Experiment:
         self.merges: dict[str, Merge] = {}
         self.trainings: dict[str, TrainedCheckpoint] = {}
         self._rounds: dict[str, Candidates] = {}
+        self._decodings: dict[tuple[str, str], DecodingEntry] = {}
         for name in self.config.studies:
             self._add_study(name, "key 'studies' of the configuration")
         self.targets = list(self.studies)
@@ -106,8 +107,9 @@ class Experiment:
         for member, study in self.studies[search].round(search, round_name, recipes, self.registry).items():
             self.studies[member] = study
             self._build(member, study, str(path))
-        for known in ("checkpoints", "calibrations", "asked", "roles"):
+        for known in ("checkpoints", "calibrations", "asked", "roles", "studies_of", "_model_bytes"):
             self.__dict__.pop(known, None)
+        self._decodings.clear()
 
     def check_targets(self, rules: Iterable[str]) -> None:
         """Refuse a study that has the name of one of the workflow's rules: both are targets of Snakemake's.
@@ -159,6 +161,15 @@ class Experiment:
         return self.asked[checkpoint, decoding]
 
     @cached_property
+    def studies_of(self) -> dict[str, list[str]]:
+        """The studies that have each checkpoint as a line or as a reference."""
+        studies: dict[str, list[str]] = {}
+        for name, lines in self.lines.items():
+            for checkpoint in checkpoints_of(lines):
+                studies.setdefault(checkpoint, []).append(name)
+        return studies
+
+    @cached_property
     def roles(self) -> dict[str, set[Role]]:
         """What each checkpoint is, over all configured studies; a reference that is no line of any table is slow."""
         lines = [line for lines in self.lines.values() for line in lines if not is_imported(line.checkpoint)]
@@ -172,6 +183,11 @@ class Experiment:
 
     def decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
         """Return a checkpoint's decode settings: what its role and its recipe's method have, devices for its size."""
+        if (checkpoint, decoding) not in self._decodings:
+            self._decodings[checkpoint, decoding] = self._decoding_of(checkpoint, decoding)
+        return self._decodings[checkpoint, decoding]
+
+    def _decoding_of(self, checkpoint: str, decoding: str) -> DecodingEntry:
         made = self.merges.get(checkpoint) or self.trainings.get(checkpoint)
         method = made.recipe.method.method if made else None
         settings = self.registry.decoding(decoding).for_roles(self.roles[checkpoint], method)
@@ -194,16 +210,22 @@ class Experiment:
             models = [self.trainings[checkpoint].model]
         else:
             models = [model_of(checkpoint)]
-        sizes = [size for name in models if (size := self._model_bytes(name)) is not None]
+        sizes = [size for name in models if (size := self._model_bytes.get(name)) is not None]
         # Published weights have 16 bits.
         return max(sizes) // 2 if sizes else None
 
-    def _model_bytes(self, name: str) -> int | None:
-        """Return the size of a model; where nothing tells it, of one that it is merged with, as shapes are alike."""
-        together = [models for merge in self.merges.values() if name in (models := merge.models.values())]
-        others = dict.fromkeys(itertools.chain.from_iterable(together))
-        sizes = map(self.registry.model_bytes, [name, *others])
-        return next((size for size in sizes if size is not None), None)
+    @cached_property
+    def _model_bytes(self) -> dict[str, int]:
+        """The size of each model; where nothing tells it, of one that it is merged with, as shapes are alike."""
+        models = {model_of(name) for name in self.checkpoints if is_fetched(name)}
+        told = {name: size for name in models if (size := self.registry.model_bytes(name)) is not None}
+        sizes = dict(told)
+        for together in dict.fromkeys(tuple(merge.models.values()) for merge in self.merges.values()):
+            for name in together:
+                alike = (told[other] for other in together if other in told)
+                if name not in sizes and (size := next(alike, None)) is not None:
+                    sizes[name] = size
+        return sizes
 
     def size(self, checkpoint: str) -> int | None:
         """Return the bytes of a checkpoint's stored weights, of a merge at most, as far as the configuration tells."""

@@ -39,8 +39,8 @@ class Merge:
 
     @property
     def label(self) -> str:
-        """What tables call it: its method, its numbers, and whatever else is not the default."""
-        parts = [self.recipe.method.method, *_label_parts(self.recipe.method)]
+        """What tables call it: its method and variant, its numbers, and whatever else is not the default."""
+        parts = [_method_and_variant(self.recipe.method), *_label_parts(self.recipe.method)]
         own = self.recipe.inputs.model_dump(exclude={"base", "models"})
         parts += [f"{key} {value}" for key, value in own.items() if value != Inputs.model_fields[key].default]
         return ", ".join(parts)
@@ -75,7 +75,7 @@ def resolve(pair_name: str, pair: PairEntry, values: Any, where: str, registry: 
     if method.needs_base and base is None:
         raise UserError(f"{where}: method '{method.method}' needs a base, and pair '{pair_name}' has none")
     merged = [name for name in (pair.quick, *pair.slow) if name] if base is None else list(pair.slow)
-    sources = {name: registry.model(name).source for name in (base, *merged) if name}
+    sources = {name: registry.model_source(name) for name in (base, *merged) if name}
     of_pair = {"base": base and sources[base], "models": [sources[name] for name in merged]}
     inputs = validate(Inputs, {**own, **of_pair}, where)
     recipe = validate(Recipe, {"method": method, "inputs": inputs}, where)
@@ -92,14 +92,23 @@ def _calibration(
     kind_module(asked.kind, where)
     registry.calibration_data(asked.calibration_data, where)
     models = tuple(base if model is None else merged[model] for model in asked.models)
+    for model in models:
+        registry.check_calibrated(model, where)
     return Calibration(asked.kind, models, asked.calibration_data, asked.answer)
+
+
+def _method_and_variant(method: Method) -> str:
+    """Return whose formula it is along with the method, as variants of one method are as different as two methods."""
+    return " ".join([method.method, *([method.variant] if hasattr(method, "variant") else [])])
 
 
 def _label_parts(method: Method) -> Iterator[str]:
     for key, value in hyper_parameters(method).items():
         nested = getattr(method, key)
         if isinstance(nested, Method):
-            yield f"{key} {' '.join([nested.method, *_label_parts(nested)])}"
+            yield f"{key} {' '.join([_method_and_variant(nested), *_label_parts(nested)])}"
+        elif key == "variant":
+            continue
         elif isinstance(value, float):
             yield f"{key} {value:g}"
         elif value != type(method).model_fields[key].default:

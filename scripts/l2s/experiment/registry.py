@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from l2s.calibration.architectures import not_calibrated
+from l2s.checkpoints.manifest import GET_AGAIN
 from l2s.checkpoints.model_entry import ModelEntry, split_source
 from l2s.config import find_entry, read_entry, read_values, suggestion, validate
 from l2s.contracts.table import MEAN
@@ -14,7 +16,8 @@ from l2s.errors import UserError
 from l2s.experiment.pair_entry import PairEntry
 from l2s.experiment.schema import Folder, MainConfig
 from l2s.experiment.study import Study
-from l2s.layout import IMPORTS, MODELS, entry_of
+from l2s.files import read_json
+from l2s.layout import IMPORTS, MODELS, Layout, entry_of, fetched
 from l2s.modules import class_in, module_of
 from l2s.sources.benchmarks import BenchmarkEntry
 from l2s.sources.calibration_data import CalibrationDataEntry
@@ -36,6 +39,7 @@ class Registry:
 
     def __init__(self, folder: Path, config: MainConfig) -> None:
         self.folder, self.config = folder, config
+        self._found: dict[tuple[Folder, str], Path] = {}
         for kind, stand_ins in config.stand_ins.items():
             for name in (name for names in stand_ins.items() for name in names):
                 find_entry(folder / kind, name, f"key 'stand_ins.{kind}' of the configuration")
@@ -63,19 +67,50 @@ class Registry:
         if self._stand_in("models", name) != name:
             label = read_once(self.folder / "models" / f"{name}.yaml", ModelEntry).label
             entry = entry.model_copy(update={"label": label or name})
-        if entry.path is not None and not Path(entry.path).is_dir():
-            file = self.file("models", name)
-            raise UserError(f"{file}: key 'path': there is no folder {entry.path}; put the model there or correct it")
+        file = self.file("models", name)
+        for key in ("path", "adapter"):
+            folder = getattr(entry, key)
+            if folder is not None and not Path(folder).is_dir():
+                raise UserError(f"{file}: key '{key}': there is no folder {folder}; put the model there or correct it")
+        if entry.over is not None:
+            if read_once(self._find("models", entry.over, f"{file}: key 'over'"), ModelEntry).adapter is not None:
+                raise UserError(f"{file}: key 'over': '{entry.over}' is an adapter itself; name the model under it")
+            self.model(entry.over, f"{file}: key 'over'")
         return entry
 
+    def model_source(self, name: str) -> str:
+        """Return a model's source as recipes and manifests name it; of one that is converted, where that is put."""
+        entry = self.model(name)
+        return Layout(self.config.results).checkpoint(fetched(name)) if entry.is_converted else entry.source
+
     def model_files(self, name: str) -> list[str]:
-        """Return the files of a model in a local directory; none for a model of the hub."""
+        """Return the local files that a model is made of, which must exist; none for a model of the hub."""
+        entry = self.model(name)
+        self._check_file(entry.gguf, "models", name, "gguf")
+        folder = entry.path or entry.adapter
+        if folder is None:
+            return [entry.gguf] if entry.gguf else []
+        return sorted(str(file) for file in Path(folder).iterdir() if file.is_file())
+
+    def model_over(self, name: str) -> list[str]:
+        """Return the model under an adapter, in a list of one; an empty list for any other model."""
+        over = self.model(name).over
+        return [over] if over else []
+
+    def check_calibrated(self, name: str, where: str) -> None:
+        """Refuse a local model whose architecture calibration does not know; the hub's are refused when measured."""
         path = self.model(name).path
-        return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) if path else []
+        if path and (reason := _not_calibrated(Path(path, "config.json"))):
+            raise UserError(
+                f"{where}: the method reads a calibration of model '{name}', and by {path}/config.json {reason}; "
+                "use a method without calibrations"
+            )
 
     def model_bytes(self, name: str) -> int | None:
         """Return the size of a model's weights: as its entry says, or of its local files; None if neither tells."""
         entry = self.model(name)
+        if entry.bytes is None and entry.over is not None:
+            return self.model_bytes(entry.over)
         if entry.bytes is None and entry.path is not None:
             return sum(file.stat().st_size for file in Path(entry.path).glob("*.safetensors"))
         return entry.bytes
@@ -150,8 +185,8 @@ class Registry:
             if not part.paths:
                 raise UserError(f"{file}: key 'files': there is no file {part.file}; put it there or correct it")
         if not Path(entry.tokenizer).exists() and isinstance(split_source(entry.tokenizer), Path):
-            model = self._entry("models", entry.tokenizer, ModelEntry, f"{file}: key 'tokenizer'")
-            entry = entry.model_copy(update={"tokenizer": model.source})
+            self.model(entry.tokenizer, f"{file}: key 'tokenizer'")
+            entry = entry.model_copy(update={"tokenizer": self.model_source(entry.tokenizer)})
         return entry
 
     def recipe(self, name: str, asked_by: str) -> tuple[Any, str]:
@@ -160,7 +195,9 @@ class Registry:
         return read_values(file), str(file)
 
     def _find(self, kind: Folder, name: str, asked_by: str) -> Path:
-        return find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        if (kind, name) not in self._found:  # every job of a sweep asks again
+            self._found[kind, name] = find_entry(self.folder / kind, self._stand_in(kind, name), asked_by)
+        return self._found[kind, name]
 
     def _entry(self, kind: Folder, name: str, schema: type[Entry], asked_by: str) -> Entry:
         return read_once(self._find(kind, name, asked_by), schema)
@@ -175,3 +212,9 @@ class Registry:
 def read_once(path: Path, schema: type[Entry]) -> Entry:
     """Read an entry's file once a process."""
     return read_entry(path, schema)
+
+
+@cache
+def _not_calibrated(config: Path) -> str | None:
+    """Return what ``not_calibrated`` says of a file, read once a process; None where fetching will find it missing."""
+    return not_calibrated(read_json(config, GET_AGAIN)) if config.is_file() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -43,7 +43,6 @@ class RoundStudy(TableStudy):
         """Return nothing: what a round is for is the search."""
         return []
 
-    def spec(self, name: str, experiment: Experiment, layout: Layout) -> dict[str, Any]:
-        """Return what the table is made from: of the questions, only the round's."""
-        questions = [layout.questions(asked_in(benchmark, self.part)) for benchmark in self.benchmarks]
-        return {**super().spec(name, experiment, layout), "questions": questions}
+    def questions(self, layout: Layout) -> list[str]:
+        """Return the tables of the round's questions only."""
+        return [layout.questions(asked_in(benchmark, self.part)) for benchmark in self.benchmarks]

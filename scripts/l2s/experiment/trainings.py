@@ -69,6 +69,6 @@ def resolve_training(
             f"{where}: method '{values['method']}' trains one slow model, and pair '{pair_name}' has several"
         )
     (model,) = pair.slow
-    recipe = parse_training({**values, "model": registry.model(model).source}, where)
+    recipe = parse_training({**values, "model": registry.model_source(model)}, where)
     registry.calibration_data(recipe.method.calibration_data, where)
     return TrainedCheckpoint(recipe, model, registry.prompt(recipe.method.prompt, where))

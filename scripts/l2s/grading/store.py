@@ -36,7 +36,7 @@ class VerdictStore:
 
     def __init__(self, folder: Path, module: str) -> None:
         self.chunks = Chunks(folder / store_name(module), VERDICTS, "its responses are graded again")
-        self.known = {row["key"]: _verdict(row) for row in self.chunks.new_rows()}
+        self.known = {row["key"]: _verdict(row) for chunk in self.chunks.new() for row in chunk.rows.to_pylist()}
 
     def get(self, case: Case) -> Verdict | None:
         """Return what is known of a response, None if it has not been graded."""

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from l2s.checkpoints.tensor_names import layer_of
+from l2s.checkpoints.tensor_names import DOWN, layer_of
 from l2s.errors import UserError
 from l2s.merging.engine.contract import CalibrationRequest
 from l2s.merging.engine.over_another import OverAnother
@@ -65,6 +65,20 @@ class Acm(OverAnother):
     def own_calibrations(self) -> dict[str, CalibrationRequest]:
         """Ask for the mutual information of the base and the slow model; of the texts only the questions are read."""
         return {INFORMATION: CalibrationRequest("mutual_information", (None, 0), self.calibration_data, "quick")}
+
+    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse models without a down_proj in each layer, such as mixtures of experts.
+
+        Raises:
+            UserError: Names the layer.
+        """
+        super().check_tensors(shapes)
+        for layer in sorted({layer for layer in map(layer_of, shapes) if layer is not None}):
+            if DOWN.format(layer) not in shapes:
+                raise UserError(
+                    f"method 'acm' reads the outputs of every layer's down_proj, and layer {layer} of these models has "
+                    f"no tensor '{DOWN.format(layer)}'; use another method"
+                )
 
     def factors(
         self, calibrations: Mapping[str, Calibration], shapes: Mapping[str, tuple[int, ...]]

@@ -107,5 +107,6 @@ class Costs:
 
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""
-        jobs = [decoding for name, decoding in self.experiment.asked if name == checkpoint]
-        return max((self.decode_seconds(checkpoint, decoding) for decoding in jobs), default=0.0)
+        studies = (self.experiment.studies[name] for name in self.experiment.studies_of.get(checkpoint, ()))
+        decodings = {decoding for study in studies for decoding in study.decodings}
+        return max((self.decode_seconds(checkpoint, decoding) for decoding in decodings), default=0.0)

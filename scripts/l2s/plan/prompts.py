@@ -38,7 +38,7 @@ def check_prompts(experiment: Experiment) -> Iterator[Check]:
 
 
 def tokenizer_folder(entry: ModelEntry) -> Path | None:
-    """Return the folder with a model's tokenizer; None if it is not on this machine."""
+    """Return the folder with a model's tokenizer; None if it is not on this machine, or not made yet."""
     found = try_to_load_from_cache(entry.repo, TOKENIZER, revision=entry.revision) if entry.repo else None
     path = Path(entry.path) / TOKENIZER if entry.path else found
     return Path(path).parent if isinstance(path, str | Path) and Path(path).is_file() else None

@@ -48,8 +48,23 @@ def fetch_model(entry: ModelEntry, where: str) -> Manifest:
     folder = _download(entry) if entry.repo else local_folder(entry.source)
     if not folder.is_dir():
         raise UserError(f"{entry.source}: no such model folder; give a local directory or 'repo@revision'")
+    return describe_checked(entry, folder, entry.source, where)
+
+
+def describe_checked(entry: ModelEntry, folder: Path, source: str, where: str) -> Manifest:
+    """Return the manifest of a model in a folder, compared with what its entry says.
+
+    Args:
+        entry: The model, and what is known about it.
+        folder: Where its files lie.
+        source: What the manifest calls that place.
+        where: What errors call the entry, e.g. its file.
+
+    Raises:
+        UserError: It is incomplete or damaged, or is not what the entry says.
+    """
     _check_known(entry, folder, where)
-    manifest = describe_model(folder, entry.source, entry.licence)
+    manifest = describe_model(folder, source, entry.licence)
     if entry.content_id not in (None, manifest.content_id):
         raise UserError(
             f"{folder}: the model's content_id is {manifest.content_id}, expected {entry.content_id}; a file was "

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from l2s.checkpoints.tensor_names import EMBEDDING, HEAD, layer_of
+from l2s.checkpoints.tensor_names import DOWN, EMBEDDING, HEAD, layer_of
 from l2s.contracts.parquet import Column, schema_of, table_of, write_table
 from l2s.errors import UserError
 from l2s.progress import Progress
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 MODELS = 2
 SUFFIX = ".parquet"
 WAITING_PAIRS = 1 << 24
-DOWN = "model.layers.{}.mlp.down_proj.weight"
 SCHEMA = schema_of(
     [
         Column("tensor", pa.string(), "name of the module's weight"),

@@ -4,6 +4,7 @@ Tokens go in and tokens come out: vLLM loads no tokenizer and stops only at the 
 longest prompts go in first, as they tend to be the hardest questions and have the longest responses; within one length
 the session's order holds. Which requests run together depends on what is missing from the store, and with it the last
 bits of a logit: unlike with the engine transformers, a resumed run may differ in a token from an uninterrupted one.
+Not so with ``batch_invariant``: vLLM then uses kernels that add up in an order of their own, whatever else runs.
 
 vLLM's core runs in this process, not in one of its own as by default. The core process (vLLM 0.32) outlives a job that
 is killed and keeps its device, and a job waits forever for one that is killed; and only in this process does the same
@@ -11,7 +12,7 @@ work make the same batches each time. Workers (several devices, or a CPU) end wh
 """
 
 import multiprocessing
-import os
+import tempfile
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from l2s.decoding.engines.interface import Completion, Heard, Request
+from l2s.decoding.engines.vllm_start import check_devices, engine_arguments, set_environment, under_one_name
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
@@ -27,11 +29,6 @@ from l2s.errors import UserError
 # Finished responses are handed over when there are so many, or so many seconds after the last.
 HAND_OVER = 128
 SECONDS_BETWEEN = 10.0
-# Where stop strings are looked for, tokens are handed over so many at a time: each hand-over costs more than looking at
-# its tokens. A response is cut where it ended all the same; up to so many tokens behind its end are generated in vain.
-STREAM_INTERVAL = 16
-# Shares of memory where the settings say none.
-GPU_MEMORY, CPU_CACHE = 0.9, 0.1
 
 
 def start(folder: Path, settings: DecodingEntry, stops: Stops) -> "VllmEngine":
@@ -58,8 +55,10 @@ class VllmEngine:
         check_devices(settings)
         self.settings = settings
         self.stops = stops
+        self._place = tempfile.TemporaryDirectory(prefix="l2s-vllm-")  # goes when the engine does
         try:
-            self.engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**engine_arguments(folder, settings)))
+            with under_one_name(folder, Path(self._place.name)):
+                self.engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**engine_arguments(settings)))
         except Exception as error:  # a worker's failure is nothing more special
             traceback.print_exc()
             reason = str(error).partition("\n")[0]
@@ -164,67 +163,3 @@ class _Growing:
             raise RuntimeError(f"vLLM ended a response after {len(self.output_ids)} of {self.request.budget} tokens")
         reason = "stop" if self.watch.ended else self.request.cut_reason
         return Completion(self.request.key, tuple(self.output_ids), reason)
-
-
-def set_environment(settings: DecodingEntry) -> None:
-    """Set what vLLM reads from the environment; before it is imported."""
-    os.environ.update(
-        VLLM_ENABLE_V1_MULTIPROCESSING="0",  # the core in this process, see above
-        VLLM_WORKER_MULTIPROC_METHOD="spawn",
-        VLLM_NO_USAGE_STATS="1",
-    )
-    if settings.device == "cpu":
-        # Else vLLM binds its threads to the first cores, those of every other job included.
-        os.environ.update(VLLM_CPU_OMP_THREADS_BIND="nobind", OMP_NUM_THREADS=str(settings.cpu_threads))
-
-
-def check_devices(settings: DecodingEntry) -> None:
-    """Check that vLLM is built for the device and that there are as many as the settings say.
-
-    Raises:
-        UserError: It is not, or there are not.
-    """
-    import torch
-    from vllm.platforms import current_platform
-
-    if current_platform.device_type != settings.device:
-        raise UserError(
-            f"device '{settings.device}' is configured, but the vLLM installed here runs on "
-            f"'{current_platform.device_type or 'nothing that is here'}'; use the other build of vLLM or another device"
-        )
-    if settings.device == "cuda" and torch.cuda.device_count() < settings.gpus:
-        raise UserError(
-            f"'vllm.tensor_parallel' is {settings.gpus}, but {torch.cuda.device_count()} CUDA devices are visible; "
-            "give the job more devices or set a smaller number"
-        )
-
-
-def engine_arguments(folder: Path, settings: DecodingEntry) -> dict[str, Any]:
-    """Return the arguments of vLLM's engine."""
-    options, on_cpu = settings.vllm, settings.device == "cpu"
-    if on_cpu:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        memory = {"kv_cache_memory_bytes": int((options.memory_utilization or CPU_CACHE) * machine)}
-    else:
-        memory = {"gpu_memory_utilization": options.memory_utilization or GPU_MEMORY}
-    devices = settings.gpus or 1
-    return {
-        "model": str(folder),
-        "skip_tokenizer_init": True,
-        "trust_remote_code": False,
-        "generation_config": "vllm",  # not the model's: sampling is what the settings say
-        "dtype": settings.dtype,
-        "max_model_len": settings.context_length,
-        "tensor_parallel_size": devices,
-        # On a CPU the number of threads can only be set in a worker process.
-        "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",
-        "max_num_seqs": options.max_num_seqs,
-        "stream_interval": STREAM_INTERVAL,
-        "enforce_eager": options.enforce_eager,
-        "enable_prefix_caching": True,
-        # Sampling the part of a prompt takes back a draw, which generators of the CPU cannot do.
-        "enable_chunked_prefill": not on_cpu,
-        "disable_log_stats": True,
-        "use_tqdm_on_load": False,
-        **memory,
-    }

@@ -135,6 +135,10 @@ class TableStudy(MeasuredStudy):
             *([layout.vega] if self.figures or merges else []),
         ]
 
+    def questions(self, layout: Layout) -> list[str]:
+        """Return the tables of the questions that are asked."""
+        return list(map(layout.questions, self.benchmarks))
+
     def _readings(self, checkpoint: str, experiment: Experiment) -> dict[str, list[int]]:
         """Return how a checkpoint's responses are read besides; imported ones only as they are."""
         if is_imported(checkpoint):
@@ -158,7 +162,7 @@ class TableStudy(MeasuredStudy):
             "title": self.title,
             "graders": list(self.graders),
             "counting": {"length": self.length, "reflection": self.reflection},
-            "questions": [layout.questions(benchmark) for benchmark in self.benchmarks],
+            "questions": self.questions(layout),
             "checkpoints": [
                 {
                     "name": checkpoint,
@@ -184,7 +188,7 @@ class TableStudy(MeasuredStudy):
             "counting": {"length": self.length, "reflection": self.reflection},
             "allowed_loss": self.allowed_loss,
             "limits": unreachable_budgets(experiment, name),
-            "questions": list(map(layout.questions, self.benchmarks)),
+            "questions": self.questions(layout),
             "rows": [{**line._asdict(), **self._readings(line.checkpoint, experiment)} for line in lines],
             "checkpoints": {
                 checkpoint: {

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from l2s.checkpoints.headers import read_headers, weight_files
+from l2s.checkpoints.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge_adapter
 from l2s.checkpoints.manifest import (
     CONFIG_FILES,
     MANIFEST_NAME,
@@ -35,7 +36,6 @@ from l2s.files import atomic_folder, digest_of, pretty_json, read_json, sha256_f
 from l2s.gpus import lease
 from l2s.provenance import module_digest
 from l2s.training.engine.contract import Material, Trained
-from l2s.training.engine.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, merge_adapter
 from l2s.training.engine.recipe import TrainingRecipe
 
 SIDECAR_NAME = "train.json"

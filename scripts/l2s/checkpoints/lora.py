@@ -7,8 +7,9 @@ deleted come back the same. PEFT's ``merge_and_unload`` is the same sum in an or
 
 import hashlib
 from collections.abc import Iterator
+from math import sqrt
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +24,7 @@ from l2s.progress import Progress
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
+NOT_MERGED = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "lora_bias")
 CHUNK_ELEMENTS = 1 << 18
 MAX_SHARD_BYTES = 5_000_000_000
 
@@ -39,9 +41,10 @@ def read_adapter(folder: Path) -> dict[str, Update]:
     """Return an adapter's updates by the name of the weight.
 
     Raises:
-        UserError: A file is missing or damaged, or a value is NaN or infinite.
+        UserError: A file is missing or damaged, a value is NaN or infinite, or the adapter does more than add products
+            of two matrices.
     """
-    again = "delete the checkpoint and train again"
+    again = "get the adapter again, or, if it was trained here, delete the checkpoint and train again"
     config, weights = read_json(folder / ADAPTER_CONFIG, again), folder / ADAPTER_WEIGHTS
     try:
         tensors = {name: tensor.float() for name, tensor in load_file(weights).items()}
@@ -50,7 +53,8 @@ def read_adapter(folder: Path) -> dict[str, Update]:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise UserError(f"{weights}: tensor '{name}' holds NaN or infinity; lower 'learning_rate' and train again")
-    scale = config["lora_alpha"] / config["r"]
+    _check_kind(config, tensors, folder)
+    scale = config["lora_alpha"] / (sqrt(config["r"]) if config.get("use_rslora") else config["r"])
     names = [name.removesuffix(".lora_A.weight") for name in tensors if name.endswith(".lora_A.weight")]
     return {
         f"{name.removeprefix(PREFIX)}.weight": Update(
@@ -58,6 +62,19 @@ def read_adapter(folder: Path) -> dict[str, Update]:
         )
         for name in names
     }
+
+
+def _check_kind(config: dict[str, Any], tensors: dict[str, torch.Tensor], folder: Path) -> None:
+    """Refuse what would be merged wrongly: other kinds of adapters, and settings that differ from layer to layer."""
+    remedy = "merge it into its model with PEFT ('merge_and_unload'), and give the folder as 'path'"
+    if config.get("peft_type") != "LORA":
+        raise UserError(f"{folder}: is an adapter of type {config.get('peft_type')}, not LORA; {remedy}")
+    for key in NOT_MERGED:
+        if config.get(key):
+            raise UserError(f"{folder / ADAPTER_CONFIG}: key '{key}' is not supported here; {remedy}")
+    for name in tensors:
+        if not name.endswith((".lora_A.weight", ".lora_B.weight")):
+            raise UserError(f"{folder / ADAPTER_WEIGHTS}: tensor '{name}' is not one of a linear layer; {remedy}")
 
 
 def merge_adapter(model: Path, adapter: Path, folder: Path) -> dict[str, TensorRecord]:
