@@ -18,6 +18,8 @@ rule merge:
     conda:
         "../../envs/cpu.yaml"
     threads: experiment.config.merge_threads
+    resources:
+        gpu=merge_gpus,
     params:
         code=lambda wildcards: code_digest("merge.py", merge_of(wildcards).modules),
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),
