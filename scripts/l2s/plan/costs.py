@@ -87,7 +87,8 @@ class Costs:
         settings, size = self.experiment.decoding_of(checkpoint, decoding), self.weight_bytes(checkpoint, decoding)
         threads = 0 if settings.gpus else settings.cpu_threads
         start = self.estimates.cpu_start_seconds if threads else self.estimates.start_seconds
-        speed = speed_of(self.decoded(decoding), size) or self.estimates.tokens_per_second(size, threads)
+        guess = settings.replicas * self.estimates.tokens_per_second(size, threads)
+        speed = speed_of(self.decoded(decoding), size) or guess
         return start + self.tokens(checkpoint, decoding) / speed
 
     def weight_bytes(self, checkpoint: str, decoding: str) -> int:
@@ -123,7 +124,9 @@ class Costs:
             elements: How many numbers the checkpoint's weights are.
         """
         settings = self.experiment.decoding_of(checkpoint, decoding)
-        return 8000 * max(1, settings.gpus) + round(1.25 * settings.weight_bytes(elements) / 1e6)
+        return 8000 * max(settings.replicas, settings.gpus) + round(
+            1.25 * settings.replicas * settings.weight_bytes(elements) / 1e6
+        )
 
     def job(self, checkpoint: str, decoding: str) -> Job:
         """Return the estimate of a decode job."""
@@ -135,7 +138,7 @@ class Costs:
 
     def cpu_threads(self, checkpoint: str, decoding: str, cores: int) -> int:
         """Return the threads of a decode job on the CPU, no more than there are cores."""
-        return min(self.experiment.decoding_of(checkpoint, decoding).cpu_threads, cores)
+        return min(self.experiment.decoding_of(checkpoint, decoding).threads, cores)
 
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""
