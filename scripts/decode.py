@@ -138,7 +138,8 @@ register_steps()
 
 # A worker process of vLLM imports this file again, as __mp_main__.
 if "snakemake" in globals() and __name__ == "__main__":
-    settings = entry_of_rule("decoding", DecodingEntry, snakemake.wildcards.decoding, snakemake.params.settings)
+    values = {**snakemake.params.settings, "replicas": snakemake.resources.replicas}
+    settings = entry_of_rule("decoding", DecodingEntry, snakemake.wildcards.decoding, values)
     files = {Path(path).stem: Path(path) for path in snakemake.input.examples}
     run_job(
         main,

@@ -38,6 +38,13 @@ def main(
         Path | None,
         typer.Option(help="Folder in which verdicts are kept, so that only new responses are graded. Default: none."),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which comparisons of answers with right answers are kept, for the responses of all models. "
+            "Default: none."
+        ),
+    ] = None,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -56,14 +63,14 @@ def main(
     else:
         names = pc.unique(table["benchmark"]).to_pylist()
         tables = [find_questions(name, f"{responses} (or give --questions)") for name in names]
-    grades = grade_responses(table, tables, grader, workers, store)
+    grades = grade_responses(table, tables, grader, workers, store, answers)
     write_table(grades, out)
     print(f"{out}: {len(table)} grades")
     frame = graded_frame(table, grades)
     print(*accuracy_lines(frame), sep="\n")
     if against:
         other = read_table(against, RESPONSES)
-        compared = graded_frame(other, grade_responses(other, tables, grader, workers))
+        compared = graded_frame(other, grade_responses(other, tables, grader, workers, answers=answers))
         print(*difference_lines(frame, compared, str(against)), sep="\n")
 
 
@@ -76,6 +83,7 @@ if "snakemake" in globals():
         grader=snakemake.wildcards.grader,
         questions=[Path(path) for path in snakemake.input.questions],
         store=Path(snakemake.params.store),
+        answers=Path(snakemake.params.answers),
         workers=snakemake.threads,
     )
 elif __name__ == "__main__":

@@ -1,18 +1,16 @@
 """Retrain the demo pair and rewrite its benchmark questions; takes a quarter of an hour on two CPU cores."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from l2s.demo.questions import (
-    BenchmarkRow,
-    CalibrationRow,
     benchmark_rows,
     benchmark_splits,
     calibration_rows,
     training_stream,
+    write_rows,
 )
 from l2s.jobs import run_cli
 
@@ -54,11 +52,6 @@ def main(
     model = Qwen2ForCausalLM.from_pretrained(out / "quick", dtype=torch.float32)
     train(model, settings.slow)
     save_checkpoint(model, tokenizer, out / "slow")
-
-
-def write_rows(path: Path, rows: list[BenchmarkRow] | list[CalibrationRow]) -> None:
-    """Write one JSON object a line."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ def lease(count: int, granted: int | None = None) -> None:
     Raises:
         UserError: Snakemake granted fewer, there are fewer, or too many of them are in use without a lease.
     """
-    if granted is not None and granted < count:
-        raise UserError(f"GPUs needed: {count}, granted by Snakemake: {granted}; run it with --resources gpu={count}")
+    check_granted(count, granted)
     mask, slurm_job = os.environ.get(MASK), os.environ.get("SLURM_JOB_ID")
     _refuse_slices(mask)
     if slurm_job and mask and len(mask.split(",")) == count:
@@ -94,6 +93,16 @@ def lease(count: int, granted: int | None = None) -> None:
     # nvidia-smi's indices; without the second variable CUDA may count in another order.
     os.environ |= {MASK: names, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     print(f"GPUs {names}: leased", flush=True)
+
+
+def check_granted(count: int, granted: int | None) -> None:
+    """Check that Snakemake granted so many GPUs, if it was asked for any.
+
+    Raises:
+        UserError: It granted fewer.
+    """
+    if granted is not None and granted < count:
+        raise UserError(f"GPUs needed: {count}, granted by Snakemake: {granted}; run it with --resources gpu={count}")
 
 
 def count() -> int:

@@ -22,7 +22,8 @@ scripts and commands that look into a results folder call them with names.
     audit/              index.html; <published table>.parquet, .csv and .html
     figures/            <study>/<figure>, merges/<checkpoint>, spectra/<base>/<model>: .html, .svg, .png
     assets/             vega.js, which the figures' pages load
-    store/              responses by the content of their checkpoint; training/: adapters; verdicts/: what graders said
+    store/              responses by the content of their checkpoint; training/: adapters; verdicts/, answers/: what
+                        graders said
     scratch/            what exists only while a job runs
     cards/              <study>/<checkpoint>.md: model cards with what a study measured
     logs/, timings/     <rule>/<name of the output>
@@ -50,6 +51,8 @@ TRAININGS = "training"
 """In the store, beside the responses: what trainings keep."""
 VERDICTS = "verdicts"
 """In the store: what graders have said of responses."""
+ANSWERS = "answers"
+"""In the store: what graders have said of answers, whoever gave them."""
 ROUND = "~"
 """Before what belongs to a round of a search: no entry has it in its name."""
 SHARDS = "pages/shards"
@@ -265,6 +268,11 @@ class Layout:
     def verdicts(self, checkpoint: str, decoding: str) -> str:
         """Return the folder in which graders keep their verdicts on a checkpoint's responses."""
         return f"{self.store}/{VERDICTS}/{checkpoint}/{decoding}"
+
+    @property
+    def answers(self) -> str:
+        """The folder in which graders keep what they have said of answers, for all checkpoints."""
+        return f"{self.store}/{ANSWERS}"
 
     @property
     def scratch(self) -> str:

@@ -8,7 +8,7 @@ from l2s.decoding.store import ID_DIGITS
 from l2s.experiment import Experiment
 from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import store_name
-from l2s.layout import SHARDS, TRAININGS, VERDICTS, Layout
+from l2s.layout import ANSWERS, SHARDS, TRAININGS, VERDICTS, Layout
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
 AREAS = ("checkpoints", "calibrations", "responses", "grades", SHARDS, "scratch", "store")
@@ -37,6 +37,7 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
         yield Path(layout.shard(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent
         yield from (Path(layout.verdicts(checkpoint, decoding), name) for name in verdicts)
+    yield from (Path(layout.answers, name) for name in verdicts)
     # Adapters are dear: what trainings keep stays.
     yield Path(layout.store, TRAININGS)
 
@@ -46,7 +47,7 @@ def _stores_in_use(experiment: Experiment, layout: Layout) -> Iterator[Path]:
     if all(manifest.is_file() for manifest in manifests):
         yield from (Path(layout.store, read_manifest(manifest).content_id[:ID_DIGITS]) for manifest in manifests)
     else:
-        yield from (folder for folder in _entries(Path(layout.store)) if folder.name != VERDICTS)
+        yield from (folder for folder in _entries(Path(layout.store)) if folder.name not in (ANSWERS, VERDICTS))
 
 
 def _unused_below(folder: Path, used: set[Path], above: set[Path]) -> Iterator[Path]:

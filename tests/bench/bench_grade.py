@@ -5,13 +5,15 @@
     python tests/bench/bench_grade.py --benchmarks FOLDER
 
 FOLDER holds the six benchmarks as <benchmark>.jsonl. A response is thinking of 2,000 to 10,000 tokens, made of the
-benchmark's own questions, and an answer: half are right, of the others most are right for another question of the same
-benchmark, and one in twenty has none.
+benchmark's own questions, and an answer: half are right, of the others most are one of four right answers to other
+questions of the same benchmark, always the same four, and one in twenty has none. Comparisons are kept, as the workflow
+does, so that with several checkpoints it shows what the later ones take.
 """
 
 import random
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -29,25 +31,30 @@ from l2s.sources.benchmarks import BenchmarkEntry, load_questions
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "benchmarks"
 BENCHMARKS = ("gsm8k", "math500", "minerva_math", "olympiadbench", "college_math", "aime24")
+WRONG_ANSWERS = 4  # to a question
 CHARACTERS = (6_000, 30_000)  # of thinking: three to a token
 
 
 def main(
     benchmarks: Annotated[Path, typer.Option(help="Folder of <benchmark>.jsonl.")],
     workers: Annotated[int, typer.Option(help="Processes that grade.")] = 2,
+    checkpoints: Annotated[int, typer.Option(help="Checkpoints, one after the other.")] = 1,
 ) -> None:
     """Print how long each grader takes."""
     questions = [
         load_questions(name, read_entry(CONFIG / f"{name}.yaml", BenchmarkEntry).read_from(str(benchmarks), name), name)
         for name in BENCHMARKS
     ]
-    responses = make_responses(questions, random.Random(0))
-    print(f"{len(responses):,} responses, {sum(map(len, responses['text'].to_pylist())) / 1e6:,.0f} million characters")
-    for grader in grader_names():
-        before, start = cpu_seconds(), time.perf_counter()
-        grade_responses(responses, questions, grader, workers)
-        wall, cpu = time.perf_counter() - start, cpu_seconds() - before
-        print(f"{grader}: {wall:.0f} s with {workers} processes, {cpu:.0f} CPU seconds")
+    with tempfile.TemporaryDirectory() as answers:
+        for number in range(checkpoints):
+            responses = make_responses(questions, random.Random(number))
+            characters = sum(map(len, responses["text"].to_pylist()))
+            print(f"checkpoint {number}: {len(responses):,} responses, {characters / 1e6:,.0f} million characters")
+            for grader in grader_names():
+                before, start = cpu_seconds(), time.perf_counter()
+                grade_responses(responses, questions, grader, workers, answers=Path(answers))
+                wall, cpu = time.perf_counter() - start, cpu_seconds() - before
+                print(f"{grader}: {wall:.0f} s with {workers} processes, {cpu:.0f} CPU seconds", flush=True)
 
 
 def make_responses(questions: list[pa.Table], draw: random.Random) -> pa.Table:
@@ -57,7 +64,8 @@ def make_responses(questions: list[pa.Table], draw: random.Random) -> pa.Table:
         asked = table.to_pylist()
         for row in asked:
             kind = draw.random()
-            answer = row["gold"] if kind < 0.5 else draw.choice(asked)["gold"] if kind < 0.95 else None
+            wrong = random.Random(f"{row['benchmark']} {row['question_id']}").choices(asked, k=WRONG_ANSWERS)
+            answer = row["gold"] if kind < 0.5 else draw.choice(wrong)["gold"] if kind < 0.95 else None
             rows.append(response(row, thinking(asked, draw) + (f"\n\n\\boxed{{{answer}}}" if answer else "")))
     return table_of(rows, RESPONSES)
 

@@ -1,8 +1,10 @@
 """Thresholding and truncating singular values against a full decomposition, in turn in one run: ``make bench``.
 
 The first matrix is noise plus rank 200, in float32; the error is relative, in the Frobenius norm, to the same with a
-decomposition in float64. The second table is what LoRE and Twin take for the matrices of a 7B model, measured one by
-one on random task vectors, and the sum over the model's matrices, which is an extrapolation.
+decomposition in float64. The second table is what LoRE and Twin take for the matrices of a 7B model, in seconds of one
+thread, measured one by one on task vectors that are noise (float32 is enough) or noise and a few large singular values
+(float64 is needed), and the sum over the model's matrices, divided by the cores, which is an extrapolation: matrices
+are merged side by side, except for those of the vocabulary.
 """
 
 import os
@@ -23,11 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from l2s.merging.engine.contract import Chunk
 from l2s.merging.engine.recipe import parse_method
 from l2s.merging.engine.spectra import threshold, truncate
+from l2s.merging.engine.values import torch_threads
 from l2s.progress import clock
 
 ROWS, COLUMNS, RANK, NOISE = 1536, 8960, 200, 0.01
 REPEATS = 3
 SHIFT = 0.0004  # standard deviation of the random task vectors
+LARGE_RANK, LARGE = 16, 30  # how many large singular values, and how much larger than the noise's they are
 MERGED = ({"method": "lore"}, {"method": "twin"})
 
 
@@ -81,18 +85,28 @@ def against_decomposition() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def merged_seconds(recipe: dict, shape: tuple[int, int]) -> float:
-    """Return how long a method's merge of one random matrix takes."""
+def merged_seconds(recipe: dict, shape: tuple[int, int], large: bool) -> float:
+    """Return what a method's merge of one random matrix takes of one thread, in CPU seconds."""
     method = parse_method(recipe, "bench")
     generator = torch.Generator().manual_seed(0)
     quick = torch.randn(shape[0] * shape[1], generator=generator).mul_(0.02)
-    slow = quick + torch.randn(len(quick), generator=generator).mul_(SHIFT)
+    vector = torch.randn(*shape, generator=generator).mul_(SHIFT)
+    if large:
+        left, right = (torch.randn(side, LARGE_RANK, generator=generator) for side in shape)
+        # The noise's largest singular value is near SHIFT times the sum of the roots of its sides, that of a product of
+        # normal matrices near the product of these roots.
+        roots = [side**0.5 for side in shape]
+        vector.addmm_(left, right.T, alpha=LARGE * SHIFT * sum(roots) / (roots[0] * roots[1]))
+    slow = vector.view(-1).add_(quick)
     models = [slow] if method.needs_base else [quick, slow]
     chunk = Chunk("matrix", shape, 0, quick if method.needs_base else None, models)
-    return seconds(lambda: method.merge(chunk, None), repeats=1)
+    with torch_threads(1):
+        started = time.process_time()
+        method.merge(chunk, None)
+        return time.process_time() - started
 
 
-def of_a_model(name: str) -> pd.DataFrame:
+def of_a_model(name: str, large: bool) -> pd.DataFrame:
     """Measure each shape of a model's layers, and add up over its matrices."""
     shape = SHAPES[name]
     matrices = [size for _, size in shape.tensors() if len(size) > 1]
@@ -100,13 +114,13 @@ def of_a_model(name: str) -> pd.DataFrame:
     long, longer = (shape.intermediate, shape.hidden), (2 * shape.intermediate, shape.hidden)
     rows = []
     for recipe in MERGED:
-        taken = {size: merged_seconds(recipe, size) for size in sorted(set(matrices) - {vocabulary})}
+        taken = {size: merged_seconds(recipe, size, large) for size in sorted(set(matrices) - {vocabulary})}
         # The longer side enters linearly.
-        slope = (merged_seconds(recipe, longer) - taken[long]) / (longer[0] - long[0])
+        slope = (merged_seconds(recipe, longer, large) - taken[long]) / (longer[0] - long[0])
         taken[vocabulary] = taken[long] + slope * (vocabulary[0] - long[0])
         total = sum(taken[size] for size in matrices)
         shown = {f"{rows} × {columns}": f"{taken[rows, columns]:.1f} s" for rows, columns in taken}
-        rows.append({"method": recipe["method"], **shown, f"{len(matrices)} matrices": clock(total)})
+        rows.append({"method": recipe["method"], **shown, f"{len(matrices)} matrices": clock(total / os.cpu_count())})
     return pd.DataFrame(rows)
 
 
@@ -115,8 +129,9 @@ def main(model: Annotated[str, typer.Option(help="Model shape, a key of SHAPES i
     print(f"{os.cpu_count()} cores, {platform.platform()}, torch {torch.__version__}")
     print(f"\n{ROWS} × {COLUMNS}, noise plus rank {RANK}\n")
     print(against_decomposition().to_markdown(index=False, disable_numparse=True))
-    print(f"\nA {model} model; the last shape and the sum are extrapolated\n")
-    print(of_a_model(model).to_markdown(index=False, disable_numparse=True), flush=True)
+    for large, what in ((False, "noise"), (True, f"noise and rank {LARGE_RANK}")):
+        print(f"\nA {model} model, task vectors of {what}; the last shape and the sum are extrapolated\n")
+        print(of_a_model(model, large).to_markdown(index=False, disable_numparse=True), flush=True)
 
 
 if __name__ == "__main__":

@@ -63,19 +63,21 @@ def test_lore_that_averages_unscaled_is_plain_averaging_from_the_quick_model_too
         torch.testing.assert_close(tensor, (quick[name] + r1[name]) / 2, rtol=1e-5, atol=1e-5)
 
 
-def descended(start, way, seed=0, mu=0.4):
+def descended(start, way, seed=0, mu=0.4, iterations=20):
     generator = torch.Generator().manual_seed(seed)
     pair = [torch.randn(12, 20, generator=generator) * 0.3 for _ in range(2)]
-    method = parse_method({"method": "lore", "mu": mu, "start": start}, "test")
+    method = parse_method({"method": "lore", "mu": mu, "start": start, "iterations": iterations}, "test")
     given = [matrix.clone() for matrix in pair]
     center, parts = method.of_two(*given) if way == "of_two" else method.of_several(given)
     return pair, center, parts
 
 
+# Settled with most of the difference in θ₀, or in δ₂; not settled; nothing left for δ₂.
+@pytest.mark.parametrize(("mu", "iterations"), [(0.9, 20), (0.1, 20), (0.4, 2), (9.0, 20)])
 @pytest.mark.parametrize("start", ["quick", "mean"])
-def test_descent_on_the_singular_values_of_two_models_is_descent_on_the_matrices(start):
-    _, center, parts = descended(start, "of_two")
-    _, expected, expected_parts = descended(start, "of_several")
+def test_descent_on_the_singular_values_of_two_models_is_descent_on_the_matrices(start, mu, iterations):
+    _, center, parts = descended(start, "of_two", mu=mu, iterations=iterations)
+    _, expected, expected_parts = descended(start, "of_several", mu=mu, iterations=iterations)
     for found, wanted in zip([center, *parts], [expected, *expected_parts], strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 

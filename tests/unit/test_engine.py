@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from l2s.checkpoints.manifest import MANIFEST_NAME, read_manifest
 from l2s.checkpoints.weights import Checkpoint
 from l2s.errors import UserError
 from l2s.merging.engine.plan import plan_merge
-from l2s.merging.engine.stream import StreamingMerge
+from l2s.merging.engine.stream import Buffers, StreamingMerge
 
 
 def test_sharded_output_loads_like_the_single_file(make_model, tmp_path):
@@ -74,8 +76,32 @@ def test_expected_memory_holds_the_largest_tensor_of_every_model_once(make_model
     base, slow = make_model("base", 0), make_model("slow", 1)
     parsed, _ = parse({"method": "twin"}, base, [slow])
     plan = plan_merge(parsed, base, [slow])
-    sizes = [StreamingMerge(plan, tmp_path, threads, chunk_elements=64).expected_bytes for threads in (1, 8)]
-    assert sizes[0] == sizes[1] >= 2 * 16 * 40 * 4
+    one, eight = (StreamingMerge(plan, tmp_path, threads, chunk_elements=64).expected_bytes for threads in (1, 8))
+    assert one >= 2 * 16 * 40 * 4
+    assert eight - one == 7 * Buffers.expected_bytes(plan, 64)  # tensors that are merged at a time have room together
+
+
+def test_whole_tensors_that_are_merged_at_a_time_fit_into_the_room_of_the_largest(make_model, tmp_path, monkeypatch):
+    base, slow = make_model("base", 0, full=True), make_model("slow", 1, full=True)
+    parsed, _ = parse({"method": "twin"}, base, [slow])
+    running = StreamingMerge(plan_merge(parsed, base, [slow]), tmp_path, threads=3)
+    at_once, seen, lock, merge_whole = [], [], threading.Lock(), running._merge_whole
+
+    def watched(name):
+        with lock:
+            at_once.append(name)
+            seen.append(list(at_once))
+        time.sleep(0.01)  # so that others may begin meanwhile
+        merged = merge_whole(name)
+        with lock:
+            at_once.remove(name)
+        return merged
+
+    monkeypatch.setattr(running, "_merge_whole", watched)
+    running.run()
+    room = max(map(running._whole_bytes, running.shapes))
+    assert max(sum(map(running._whole_bytes, names)) for names in seen) <= room
+    assert max(map(len, seen)) == 3
 
 
 def test_rebuild_brings_back_the_same_weights_beside_the_same_manifest(make_model, tmp_path):

@@ -8,13 +8,13 @@ from support import ROOT
 from l2s.config import read_entry, validate
 from l2s.errors import UserError
 from l2s.plan.estimates import Estimates
-from l2s.plan.measured import length_of, read_decoded, speed_of
+from l2s.plan.measured import device_of, length_of, read_decoded, speed_of
 from l2s.plan.schedule import Job, lower_bound, makespan
 
 TABLE = {
     "price_per_gpu_hour": 2.0,
     "start_seconds": 10,
-    "download_mb_per_second": 100,
+    "seconds": {"fetch_model": 5, "others": 1},
     "speeds": [{"up_to_gb": 1, "tokens_per_second": 100}, {"up_to_gb": 2, "tokens_per_second": 50}],
     "cpu_start_seconds": 5,
     "cpu_speeds": [{"up_to_gb": 1, "tokens_per_second": 7}],
@@ -46,9 +46,13 @@ def test_the_speed_is_that_of_the_size_and_of_all_threads_on_a_cpu():
 def test_what_was_measured_goes_by_size_and_role(tmp_path):
     sidecar = tmp_path / "demo.json"
     assert read_decoded(sidecar, "slow", 100) is None
-    sidecar.write_text('{"output_tokens": 900, "decode_seconds": 3.0, "decoded_now": 9}')
+    said = '{"output_tokens": %s, "decode_seconds": 3.0, "decoded_now": 9, "engine": {"device": "%s"}}'
+    sidecar.write_text(said % (900, "H200"))
     done = [read_decoded(sidecar, "slow", 100)]
     assert speed_of(done, 200) == 150
+    sidecar.write_text(said % (90, "A100"))
+    mixed = [read_decoded(sidecar, "quick", 100), *done, *done]
+    assert (device_of(mixed), speed_of(mixed, 200)) == ("H200", 150), "another kind of device says nothing of this one"
     assert length_of(done, "slow") == 100
     assert length_of(done, "quick") is None and speed_of([], 200) is None
     sidecar.write_text('{"responses": 9, "decoded_now": 0}')
@@ -60,6 +64,7 @@ def test_what_was_measured_goes_by_size_and_role(tmp_path):
     [
         ({"speeds": TABLE["speeds"][::-1]}, "key 'speeds': speeds must be sorted by 'up_to_gb'"),
         ({"lengths": {"a": TABLE["lengths"]["a"]}}, "needs quick, merged and slow .* and a line 'others'"),
+        ({"seconds": {"merge": 3}}, "needs a line 'others'"),
         ({"lengths": {"others": {"quick": 1}}}, "needs quick, merged and slow"),
     ],
 )

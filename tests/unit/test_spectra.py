@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2s.merging.engine.spectra import multipliers, multiply, singular_values, threshold, truncate
+from l2s.merging.engine.spectra import decompose, multiply, singular_values, threshold, truncate
 from l2s.merging.engine.values import torch_threads
 
 SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (330, 260)]
@@ -101,11 +101,11 @@ def test_result_does_not_depend_on_the_number_of_threads(spectrum, shape):
 def test_several_functions_of_one_decomposition():
     matrix = matrix_with("flat", (20, 30))
     left, values, right = decomposed(matrix)
-    halved, squared = multipliers(matrix, lambda values: values / 2, lambda values: values**2)
+    found = decompose(matrix, lambda values: [values / 2, values**2])
     into = torch.empty_like(matrix)
-    multiply(matrix, squared, into=into)
+    multiply(matrix, found.multiplier(found.values**2), into=into)
     assert relative_error(into, (left * values**2) @ right) < 1e-5
-    multiply(matrix, halved, into=matrix)
+    multiply(matrix, found.multiplier(found.values / 2), into=matrix)
     assert relative_error(matrix, (left * values / 2) @ right) < 1e-5
 
 

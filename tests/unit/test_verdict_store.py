@@ -2,9 +2,10 @@
 
 import pytest
 
-from l2s.grading import grades, store
+from l2s.grading import grade_cases, grades, store
 from l2s.grading.contract import Case, Found, Outcome, Verdict
 from l2s.grading.store import VerdictStore
+from l2s.grading.workers import Ended
 
 TOOLKIT = "l2s.grading.graders.toolkit"
 CASES = [Case(f"so \\boxed{{{number}}}", "2", "b") for number in range(4)] + [Case("none", "2", "b")]
@@ -16,9 +17,9 @@ def asked(monkeypatch):
     calls = []
     real = grades.grade_cases
 
-    def noted(cases, *args):
+    def noted(cases, *args, **named):
         calls.append(list(cases))
-        return real(cases, *args)
+        return real(cases, *args, **named)
 
     monkeypatch.setattr(grades, "grade_cases", noted)
     return calls
@@ -62,3 +63,37 @@ def test_a_damaged_file_is_given_up_and_its_responses_are_graded_again(asked, tm
     graded(CASES, tmp_path)
     assert asked == [CASES, CASES]
     assert f"{chunk}: damaged" in capsys.readouterr().out
+
+
+def test_what_was_said_of_an_answer_holds_for_every_checkpoint(tmp_path, monkeypatch):
+    compared, real = [], grade_cases.call_each
+
+    def noted(function, arguments, *args):
+        if function.__name__ == "compare":
+            compared.extend(arguments)
+        return real(function, arguments, *args)
+
+    monkeypatch.setattr(grade_cases, "call_each", noted)
+    monkeypatch.setattr(grade_cases, "KEPT_AT_ONCE", 2)
+    first = grades._verdicts(CASES, TOOLKIT, 1, tmp_path / "one", tmp_path / "answers")
+    assert len(compared) == 4 and len(list((tmp_path / "answers").rglob("*.parquet"))) == 2, "kept on the way"
+    others = [case._replace(text=f"Another model: {case.text}") for case in CASES]
+    again = grades._verdicts([*others, Case("7", "2", "b")], TOOLKIT, 1, tmp_path / "two", tmp_path / "answers")
+    assert compared[4:] == [("7", "2")]
+    assert [(one.outcome, one.gold_parsed) for one in again[:5]] == [(one.outcome, one.gold_parsed) for one in first]
+
+
+def test_a_comparison_that_failed_is_tried_again(tmp_path, monkeypatch):
+    real = grade_cases.call_each
+
+    def too_long(function, arguments, *args):
+        if function.__name__ == "compare":
+            return [Ended(timed_out=True, fault="took too long") for _ in arguments]
+        return real(function, arguments, *args)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(grade_cases, "call_each", too_long)
+        (said,) = grades._verdicts(CASES[2:3], TOOLKIT, 1, None, tmp_path)
+    assert said.outcome == "timeout"
+    (said,) = grades._verdicts(CASES[2:3], TOOLKIT, 1, None, tmp_path)
+    assert said.outcome == "correct"

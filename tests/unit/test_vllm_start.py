@@ -28,6 +28,18 @@ def test_invariance_is_refused_on_a_cpu():
         settings(device="cpu", vllm={"batch_invariant": True})
 
 
+def test_stages_of_layers_are_refused_where_vllm_cannot_start_them():
+    assert settings(device="cpu", vllm={"pipeline_parallel": 2}).vllm.pipeline_parallel == 2
+    with pytest.raises(ValueError, match=r"on a CPU 'vllm.pipeline_parallel' needs 'enforce_eager: false'"):
+        settings(device="cpu", vllm={"pipeline_parallel": 2, "enforce_eager": True})
+
+
+def test_devices_are_those_of_all_shares_and_stages():
+    arguments = engine_arguments(settings(vllm={"tensor_parallel": 2, "pipeline_parallel": 3}))
+    assert (arguments["tensor_parallel_size"], arguments["pipeline_parallel_size"]) == (2, 3)
+    assert arguments["distributed_executor_backend"] == "mp"
+
+
 def test_invariance_is_refused_on_a_gpu_that_is_too_old():
     check_invariant("NVIDIA A100", (8, 0))
     check_invariant("NVIDIA H200", (9, 0))

@@ -158,6 +158,16 @@ def test_facts_tell_versions_and_options(engine):
     json.dumps(facts)
 
 
+def test_stages_of_layers_give_the_tokens_of_one(decode, engine, folder, questions, monkeypatch):
+    expected = decode(settings(), questions[:50])
+    staged = settings(vllm={"memory_utilization": 0.02, "pipeline_parallel": 2})
+    model = read_model(folder, staged)
+    stages = vllm_engine.start(folder, staged, Stops.of(model.tokenizer, model.stop_ids, ()))
+    monkeypatch.setattr(engine, "engine", stages.engine)
+    assert differences(decode(settings(), questions[:50], store="stages"), expected) == []
+    stages.engine.engine_core.shutdown()
+
+
 def compiled_as(folder, place):
     """Return the digest that vLLM keeps a checkpoint's compiled graphs by."""
     import vllm

@@ -44,6 +44,19 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
     assert demo.stale() == []
 
 
+def test_replicas_make_no_response_stale_and_give_the_same_ones(demo):
+    demo.edit("config/decoding/demo.yaml", "batch_size: 128", "batch_size: 128\nreplicas: 2")
+    assert demo.stale() == []
+    responses = demo.folder / "results/demo/responses/models/demo-quick/demo.parquet"
+    before = responses.read_bytes()
+    shutil.rmtree(demo.folder / "results/demo/store")
+    responses.unlink()
+    demo.run("--", str(responses.relative_to(demo.folder)))
+    assert responses.read_bytes() == before
+    sidecar = json.loads(responses.with_suffix(".json").read_text())
+    assert (sidecar["engine"]["replicas"], sidecar["decoded_now"]) == (2, 600)
+
+
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):
     demo.edit("scripts/l2s/merging/ties.py", "mean.mul_(self.scale_of(", "mean.mul_(1.0 * self.scale_of(")
     jobs, experiment = demo.stale(), demo.experiment()

@@ -19,10 +19,12 @@ rule decode:
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
         decode_environment
-    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).cpu_threads
+    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).threads
     resources:
         gpu=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
         mem_mb=decode_memory,
+        # Not among the parameters: how many share the work makes no response stale.
+        replicas=lambda wildcards: experiment.registry.decoding(wildcards.decoding).replicas,
         runtime=lambda wildcards: costs.decode_minutes(wildcards.checkpoint, wildcards.decoding),
     params:
         code=lambda wildcards: code_digest(
@@ -32,7 +34,7 @@ rule decode:
             ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
         ),
         settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(
-            mode="json"
+            mode="json", exclude={"replicas"}
         ),
         prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),

@@ -19,6 +19,7 @@ rule grade:
     threads: 1
     params:
         store=layout.verdicts("{checkpoint}", "{decoding}"),
+        answers=layout.answers,
         code=lambda wildcards: code_digest("grade.py", [grader_module(wildcards.grader, "grader")]),
         packages=package_versions(LIBRARIES),
     message:

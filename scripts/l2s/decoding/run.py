@@ -14,6 +14,7 @@ from l2s.contracts.parquet import write_tables
 from l2s.contracts.responses import RESPONSES, readings
 from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
+from l2s.decoding.engines.replicas import start_replicas
 from l2s.decoding.prompts import Example, Prompt
 from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
@@ -73,7 +74,8 @@ def decode(
             # Rounded up, so that checkpoints whose prompts differ by some tokens share what vLLM compiles.
             room = min(-(-longest // WINDOW_STEP) * WINDOW_STEP, model.context_length)
             fitting = settings.model_copy(update={"context_length": room})
-            return start_engine(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
+            begin = start_engine if settings.replicas == 1 else start_replicas
+            return begin(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
 
         session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
         tables = session.run([_questions_of(table) for table in questions])

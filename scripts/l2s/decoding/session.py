@@ -112,12 +112,12 @@ def numeric_settings(
         context_length: Prompt and response together, in tokens.
         stops: What ends a response.
     """
-    # How much memory there is decides at most which requests run together, as what a resumed run lacks does.
+    # Memory and replicas decide at most which requests run together, as what a resumed run lacks does.
     memory = {"device_memory_gb", "memory_utilization"}
-    values = settings.model_dump(mode="json", exclude={"prompt": True, "context_length": True, "vllm": memory})
-    del values["sampling"]["samples"]
-    ends = {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
-    return {**values, "engine_identity": engine, "context_length": context_length, **ends}
+    elsewhere = {"prompt": True, "context_length": True, "replicas": True, "sampling": {"samples"}, "vllm": memory}
+    values = settings.model_dump(mode="json", exclude=elsewhere)
+    values |= {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
+    return {**values, "engine_identity": engine, "context_length": context_length}
 
 
 def retokenized(tokenizer: Any, text: str) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from l2s.config import StrictModel, suggestion
 from l2s.decoding.parallel import tensor_parallel
+from l2s.decoding.vllm_options import VllmOptions
 from l2s.errors import UserError
 from l2s.methods import method_names
 
@@ -16,7 +17,6 @@ COLDEST = 0.01
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 Tokens = Annotated[int, Field(gt=0, le=10_000_000)]
-Devices = Annotated[int, Field(gt=0, le=1024)]
 # The key that holds each engine's own options.
 ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
 
@@ -134,34 +134,6 @@ class Role(StrEnum):
     MERGED = "merged"
 
 
-class VllmOptions(StrictModel):
-    """How vLLM uses its devices."""
-
-    tensor_parallel: Devices | Literal["auto"] = Field(
-        "auto",
-        description="devices that share a model's weights; auto: the fewest that hold them in the dtype (on a CPU 1)",
-    )
-    device_memory_gb: float = Field(
-        80.0, gt=0, le=10_000, description="memory of a device in 10^9 bytes, which 'auto' goes by"
-    )
-    memory_utilization: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="share of a device's memory for weights and cache (0.9 if absent); on a CPU, share of the "
-        "machine's for the cache (0.1 if absent)",
-    )
-    max_num_seqs: int | None = Field(
-        None, gt=0, le=100_000, description="responses decoded together, at most (1,024 if absent; on a CPU 256)"
-    )
-    enforce_eager: bool = Field(False, description="neither compile the model nor record CUDA graphs")
-    batch_invariant: bool = Field(
-        False,
-        description="give the same tokens whatever runs together, so that a resumed run equals an uninterrupted one; "
-        "slower, and needs a GPU of compute capability 8.0 or newer",
-    )
-
-
 class DecodingEntry(StrictModel):
     """Decode settings: prompt, sampling, budget, context_length, engine."""
 
@@ -192,6 +164,13 @@ class DecodingEntry(StrictModel):
     vllm: VllmOptions | None = Field(
         default_factory=lambda given: VllmOptions() if given.get("engine") == "vllm" else None,
         description="options of the engine vllm",
+    )
+    replicas: int = Field(
+        1,
+        gt=0,
+        le=64,
+        description="processes of one job that share a checkpoint's questions, each with weights, and devices or "
+        "threads, of its own",
     )
     cpu_threads: int = Field(
         1,
@@ -229,9 +208,12 @@ class DecodingEntry(StrictModel):
         return self
 
     @model_validator(mode="after")
-    def _invariant_on_gpus(self) -> "DecodingEntry":
-        if self.vllm and self.vllm.batch_invariant and self.device != "cuda":
-            raise ValueError("'vllm.batch_invariant' needs 'device: cuda'; vLLM's build for CPUs does not have it")
+    def _without_what_a_cpu_lacks(self) -> "DecodingEntry":
+        if self.vllm and self.device == "cpu":
+            if self.vllm.batch_invariant:
+                raise ValueError("'vllm.batch_invariant' needs 'device: cuda'; vLLM's build for CPUs does not have it")
+            if self.vllm.pipeline_parallel > 1 and self.vllm.enforce_eager:
+                raise ValueError("on a CPU 'vllm.pipeline_parallel' needs 'enforce_eager: false'")
         return self
 
     @property
@@ -251,12 +233,24 @@ class DecodingEntry(StrictModel):
         return f"l2s.decoding.engines.{self.engine}_engine"
 
     @property
-    def gpus(self) -> int | None:
-        """How many GPUs a job needs; None if the checkpoint's size decides, see ``for_checkpoint``."""
+    def devices(self) -> int | None:
+        """How many GPUs an engine needs; None if the checkpoint's size decides, see ``for_checkpoint``."""
         if self.device == "cpu":
             return 0
-        devices = self.vllm.tensor_parallel if self.vllm else 1
-        return None if devices == "auto" else devices
+        if self.vllm is None:
+            return 1
+        shares = self.vllm.tensor_parallel
+        return None if shares == "auto" else shares * self.vllm.pipeline_parallel
+
+    @property
+    def gpus(self) -> int | None:
+        """How many GPUs a job needs, all replicas together; None if the checkpoint's size decides."""
+        return None if self.devices is None else self.devices * self.replicas
+
+    @property
+    def threads(self) -> int:
+        """How many threads a job has, all replicas together."""
+        return self.cpu_threads * self.replicas
 
     def with_engine(self, engine: str) -> "DecodingEntry":
         """Return the settings with another engine and that engine's default options."""
@@ -276,7 +270,8 @@ class DecodingEntry(StrictModel):
         if self.gpus is not None:
             return self
         device_bytes = round(self.vllm.device_memory_gb * 1e9)
-        devices = tensor_parallel(self.weight_bytes(elements), heads, device_bytes)
+        of_a_stage = -(-self.weight_bytes(elements) // self.vllm.pipeline_parallel)
+        devices = tensor_parallel(of_a_stage, heads, device_bytes)
         return self.model_copy(update={"vllm": self.vllm.model_copy(update={"tensor_parallel": devices})})
 
     def for_roles(self, roles: Iterable[Role], method: str | None = None) -> "DecodingEntry":

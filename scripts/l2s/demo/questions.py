@@ -9,10 +9,12 @@ Left to right keeps each step a function of two digits, so a tiny model can lear
 answer to a long chain without steps stays out of its reach. Needs neither torch nor a tokenizer.
 """
 
+import json
 import random
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TypedDict
 
 OPERATORS = "+-*"
@@ -169,6 +171,11 @@ def calibration_rows(seed: int, held_out: Set[Question]) -> list[CalibrationRow]
         }
         for q in questions
     ]
+
+
+def write_rows(path: Path, rows: list[BenchmarkRow] | list[CalibrationRow]) -> None:
+    """Write one JSON object a line."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _draw_outside(rng: random.Random, level: int, excluded: Set[Question]) -> Question:

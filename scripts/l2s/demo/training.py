@@ -17,6 +17,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import (
     GenerationConfig,
+    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen2Tokenizer,
@@ -111,7 +112,7 @@ def train_phase(
     report = _Report(phase)
     model.train()
     for _ in range(phase.steps):
-        tokens, labels = _batch(tokenizer, stream, phase.batch_size)
+        tokens, labels = encode_batch(tokenizer, stream, phase.batch_size)
         loss = model(input_ids=tokens, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
@@ -131,8 +132,8 @@ def save_checkpoint(model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, folder: 
     tokenizer.save_pretrained(folder)
 
 
-def _batch(
-    tokenizer: Qwen2Tokenizer, stream: Iterator[tuple[str, str]], size: int
+def encode_batch(
+    tokenizer: PreTrainedTokenizerFast, stream: Iterator[tuple[str, str]], size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Encode the stream's next answers, padded at the right, where causal attention needs no mask."""
     prompts, responses = zip(*islice(stream, size), strict=True)

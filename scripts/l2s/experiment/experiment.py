@@ -107,7 +107,7 @@ class Experiment:
         for member, study in self.studies[search].round(search, round_name, recipes, self.registry).items():
             self.studies[member] = study
             self._build(member, study, str(path))
-        for known in ("checkpoints", "calibrations", "asked", "roles", "studies_of", "_model_bytes"):
+        for known in ("checkpoints", "calibrations", "asked", "roles", "studies_of", "lines_of", "_model_bytes"):
             self.__dict__.pop(known, None)
         self._decodings.clear()
 
@@ -168,6 +168,14 @@ class Experiment:
             for checkpoint in checkpoints_of(lines):
                 studies.setdefault(checkpoint, []).append(name)
         return studies
+
+    @cached_property
+    def lines_of(self) -> dict[str, list[Line]]:
+        """The lines that each checkpoint has in the tables of all configured studies."""
+        lines: dict[str, list[Line]] = {}
+        for line in itertools.chain.from_iterable(self.lines.values()):
+            lines.setdefault(line.checkpoint, []).append(line)
+        return lines
 
     @cached_property
     def roles(self) -> dict[str, set[Role]]:

@@ -11,7 +11,7 @@ from l2s.contracts.parquet import table_of
 from l2s.errors import UserError
 from l2s.grading.contract import Case, Verdict
 from l2s.grading.grade_cases import grade_cases
-from l2s.grading.store import VerdictStore
+from l2s.grading.store import AnswerStore, VerdictStore
 from l2s.modules import module_names, module_of
 
 GRADERS = "l2s.grading.graders"
@@ -37,6 +37,7 @@ def grade_responses(
     grader: str,
     workers: int | None = None,
     store: Path | None = None,
+    answers: Path | None = None,
 ) -> pa.Table:
     """Grade every response, at every context length and budget that it is read at.
 
@@ -46,6 +47,7 @@ def grade_responses(
         grader: Name of the grader.
         workers: Number of processes that grade; one per core if None.
         store: Folder in which verdicts on these responses are kept, so that only new ones are graded; None: nowhere.
+        answers: Folder in which comparisons of answers are kept, for the responses of all checkpoints; None: nowhere.
 
     Returns:
         A table with the schema GRADES, in the order of the responses.
@@ -62,7 +64,8 @@ def grade_responses(
         cases.append(Case(response.pop("text"), gold[question], question[0]))
         rows.append({**response, "gold": gold[question]})
     # Where a reading cuts nothing, the text is the same, and equal cases have one verdict.
-    verdicts = _verdicts(cases, grader_module(grader, "grader"), workers or len(os.sched_getaffinity(0)), store)
+    module = grader_module(grader, "grader")
+    verdicts = _verdicts(cases, module, workers or len(os.sched_getaffinity(0)), store, answers)
     for row, verdict in zip(rows, verdicts, strict=True):
         answer, start, end = verdict.found or (None, None, None)
         row |= {"outcome": verdict.outcome.value, "answer": answer, "answer_start": start, "answer_end": end}
@@ -74,14 +77,17 @@ def grade_responses(
     return table_of(rows, GRADES)
 
 
-def _verdicts(cases: list[Case], module: str, workers: int, folder: Path | None) -> list[Verdict]:
+def _verdicts(
+    cases: list[Case], module: str, workers: int, folder: Path | None, answers: Path | None = None
+) -> list[Verdict]:
     """Return a verdict on each response, those that are kept from the store."""
     store = VerdictStore(folder, module) if folder else None
     found = {case: store.get(case) if store else None for case in cases}
     new = [case for case, verdict in found.items() if verdict is None]
     if store and len(new) < len(found):
         print(f"{len(found) - len(new):,} of {len(found):,} different responses were graded before")
-    graded = list(zip(new, grade_cases(new, module, workers), strict=True)) if new else []
+    known = AnswerStore(answers, module) if answers and new else None
+    graded = list(zip(new, grade_cases(new, module, workers, answers=known), strict=True)) if new else []
     if store:
         store.add(graded)
     found.update(graded)

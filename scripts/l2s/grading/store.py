@@ -1,19 +1,21 @@
-"""Kept verdicts: what a grader has said once of a response it is not asked again.
+"""Kept verdicts: what a grader has said once of a response, or of an answer, it is not asked again.
+
+Checkpoints that are asked the same questions give many of the same answers: what was said of these they share.
 
 A store belongs to one grader, its code and the libraries that it rests on. Failures are not kept: they are tried again.
 Jobs may share a store, as each adds chunks of its own.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from l2s.contracts.chunks import Chunks
 from l2s.contracts.grades import FAILURES, Outcome
-from l2s.contracts.verdicts import VERDICTS
+from l2s.contracts.verdicts import ANSWERS, VERDICTS
 from l2s.files import canonical_json, digest_of
-from l2s.grading.contract import Case, Found, Verdict
+from l2s.grading.contract import Case, Comparison, Found, Verdict
 from l2s.provenance import reached_digest
 
 LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy", "antlr4-python3-runtime", "word2number")
@@ -50,8 +52,33 @@ class VerdictStore:
             self.known.update(new)
 
 
-def _key(case: Case) -> str:
-    return hashlib.sha256(canonical_json(case).encode("utf-8", "surrogatepass")).hexdigest()
+class AnswerStore:
+    """What one grader said of answers to any checkpoint's questions.
+
+    Args:
+        folder: The folder of all graders' answers.
+        module: The grader's module.
+    """
+
+    def __init__(self, folder: Path, module: str) -> None:
+        self.chunks = Chunks(folder / store_name(module), ANSWERS, "its answers are compared again")
+        rows = (row for chunk in self.chunks.new() for row in chunk.rows.to_pylist())
+        self.known = {row["key"]: Comparison(row["right"], row["gold_parsed"]) for row in rows}
+
+    def get(self, pair: tuple[str, str]) -> Comparison | None:
+        """Return what is known of an answer and the right answer, None if they have not been compared."""
+        return self.known.get(_key(pair))
+
+    def add(self, compared: Mapping[tuple[str, str], Comparison]) -> None:
+        """Keep comparisons."""
+        new = {_key(pair): comparison for pair, comparison in compared.items()}
+        if new:
+            self.chunks.add({"key": key, **comparison._asdict()} for key, comparison in new.items())
+            self.known.update(new)
+
+
+def _key(compared: Case | tuple[str, str]) -> str:
+    return hashlib.sha256(canonical_json(compared).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _row(key: str, verdict: Verdict) -> dict[str, object]:

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SETTLED = 1e-5  # share of δ by which θ₀ may still move, well below the tolerance of a decomposition
+
+
 class Lore(Scaled):
     """Implicit base plus the combination of low-rank parts."""
 
@@ -71,7 +74,7 @@ class Lore(Scaled):
         rows, columns = matrix_shape(shape)
         vector = rows * columns * ITEM_BYTES["F32"]
         if models == 2:
-            once = cost((rows, columns), functions=3)
+            once = cost((rows, columns), functions=1)
             return once._replace(nbytes=once.nbytes + vector)
         every = cost((rows, columns), functions=1).times(models * self.iterations)
         return every._replace(nbytes=every.nbytes + (models + 1) * vector)
@@ -81,8 +84,11 @@ class Lore(Scaled):
         models = [chunk.as_matrix(model) for model in chunk.models]
         center, parts = self.of_two(*models) if len(models) == 2 else self.of_several(models)
         center, parts = center.view(-1), [part.view(-1) for part in parts]
-        combined = parts[0]
+        if self.combine == "ties":
+            # What is zero everywhere neither elects a sign nor counts.
+            parts = [part for part in parts if part.any()] or parts[:1]
         thresholds = self._thresholds(chunk, parts) if self.combine == "ties" else []
+        combined = parts[0]
         for piece in chunk.pieces():
             if thresholds:
                 disjoint_mean([part[piece] for part in parts], thresholds)
@@ -97,21 +103,32 @@ class Lore(Scaled):
         """Return θ₀ and the two δ, from matrices that are overwritten.
 
         All iterates have the singular vectors of the models' difference, so that the descent runs on its singular
-        values alone.
+        values alone. What has settled needs one product: then θ₀ of this step is that of the next, the middle of what
+        the δ leave. The smaller one is multiplied, so that the other is no less exact.
         """
         import torch
 
-        from l2s.merging.engine.spectra import multipliers, multiply
+        from l2s.merging.engine.spectra import decompose, multiply
 
         difference, part = second.sub_(first), torch.empty_like(first)
-        of_center, of_first, of_second = multipliers(
-            difference, *(lambda values, place=place: self.descend(values)[place] for place in range(3))
-        )
-        multiply(difference, of_center, into=part)
-        center = first.add_(part)
-        multiply(difference, of_first, into=part)
-        multiply(difference, of_second, into=difference)
-        return center, [part, difference]
+        found = decompose(difference, self.descend)
+        center, *lows = self.descend(found.values)
+        sizes = [float(torch.linalg.vector_norm(values)) for values in (center, *lows)]
+        unsettled = torch.linalg.vector_norm(found.values - sum(lows) - 2 * center)
+        if sizes[1] > 0 or unsettled > SETTLED * sizes[2]:
+            multiply(difference, found.multiplier(center), into=part)
+            first.add_(part)
+            multiply(difference, found.multiplier(lows[0]), into=part)
+            multiply(difference, found.multiplier(lows[1]), into=difference)
+            return first, [part, difference]
+        if sizes[2] <= 2 * sizes[0]:
+            multiply(difference, found.multiplier(lows[1]), into=part)
+            first.add_(difference.sub_(part).mul_(0.5))
+            return first, [difference.zero_(), part]
+        multiply(difference, found.multiplier(center), into=part)
+        first.add_(part)
+        difference.sub_(part.mul_(2))
+        return first, [part.zero_(), difference]
 
     def descend(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return θ₀, δ₁ and δ₂ where the first model is 0 and the second has these singular values."""

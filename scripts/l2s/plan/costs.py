@@ -2,16 +2,28 @@
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from l2s.decoding.settings import Role
 from l2s.experiment.experiment import Experiment
 from l2s.layout import Layout
 from l2s.plan.estimates import Estimates
-from l2s.plan.measured import Decoded, length_of, read_decoded, speed_of
+from l2s.plan.measured import Decoded, device_of, length_of, read_decoded, speed_of
+from l2s.plan.published import PublishedLengths
 from l2s.plan.schedule import Job
 
 UNKNOWN_ELEMENTS = 7_600_000_000
 """What a model of unknown size is planned as: not as if it were tiny."""
+
+
+MEASURED, PUBLISHED, ASSUMED = "measured", "published", "assumed"
+
+
+class Length(NamedTuple):
+    """A mean number of tokens, and where it is known from: MEASURED here, PUBLISHED of the same pair, or ASSUMED."""
+
+    tokens: float
+    source: str
 
 
 class Costs:
@@ -25,6 +37,8 @@ class Costs:
 
     def __init__(self, experiment: Experiment, estimates: Estimates, layout: Layout | None = None) -> None:
         self.experiment, self.estimates, self.layout = experiment, estimates, layout
+        published = experiment.config.published
+        self.published = PublishedLengths(experiment.registry.folder / "published" / published if published else None)
         self.decoded = cache(self._decoded)
 
     def responses(self, checkpoint: str, decoding: str) -> dict[str, int]:
@@ -43,19 +57,38 @@ class Costs:
 
     def tokens(self, checkpoint: str, decoding: str) -> float:
         """Return how many tokens a decode job is expected to generate, if nothing of it is in the store."""
-        settings = self.experiment.decoding_of(checkpoint, decoding)
-        role, asked = self.role(checkpoint).value, self.responses(checkpoint, decoding)
-        length = length_of(self.decoded(decoding), role)
-        if length is not None:
-            return sum(asked.values()) * min(length, settings.max_new_tokens)
-        return self.estimates.tokens(role, asked, settings.max_new_tokens)
+        budget = self.experiment.decoding_of(checkpoint, decoding).max_new_tokens
+        lengths = self.lengths(checkpoint, decoding)
+        return sum(
+            count * min(lengths[name].tokens, budget) for name, count in self.responses(checkpoint, decoding).items()
+        )
+
+    def lengths(self, checkpoint: str, decoding: str) -> dict[str, Length]:
+        """Return the expected mean length of a response by benchmark: measured here, else published, else assumed."""
+        role = self.role(checkpoint).value
+        measured = length_of(self.decoded(decoding), role)
+        lines = self.experiment.lines_of.get(checkpoint, [])
+        lengths = {}
+        for name in self.experiment.asked[checkpoint, decoding]:
+            published = self.published.of(lines, name)
+            known = ((measured, MEASURED), (published, PUBLISHED), (self.estimates.expected(name, role), ASSUMED))
+            lengths[name] = next(Length(tokens, source) for tokens, source in known if tokens is not None)
+        return lengths
+
+    def known_from(self, checkpoint: str, decoding: str) -> list[str]:
+        """Say where the estimate of a decode job comes from: a phrase for its speed, one for each source of lengths."""
+        device = device_of(self.decoded(decoding))
+        lengths = self.lengths(checkpoint, decoding).values()
+        speed = f"speed {ASSUMED}" if device is None else f"speed {MEASURED} on {device}"
+        return [speed, *dict.fromkeys(f"lengths {length.source}" for length in lengths)]
 
     def decode_seconds(self, checkpoint: str, decoding: str) -> float:
         """Return how long a decode job is expected to take, its start included, if nothing of it is in the store."""
         settings, size = self.experiment.decoding_of(checkpoint, decoding), self.weight_bytes(checkpoint, decoding)
         threads = 0 if settings.gpus else settings.cpu_threads
         start = self.estimates.cpu_start_seconds if threads else self.estimates.start_seconds
-        speed = speed_of(self.decoded(decoding), size) or self.estimates.tokens_per_second(size, threads)
+        guess = settings.replicas * self.estimates.tokens_per_second(size, threads)
+        speed = speed_of(self.decoded(decoding), size) or guess
         return start + self.tokens(checkpoint, decoding) / speed
 
     def weight_bytes(self, checkpoint: str, decoding: str) -> int:
@@ -91,7 +124,9 @@ class Costs:
             elements: How many numbers the checkpoint's weights are.
         """
         settings = self.experiment.decoding_of(checkpoint, decoding)
-        return 8000 * max(1, settings.gpus) + round(1.25 * settings.weight_bytes(elements) / 1e6)
+        return 8000 * max(settings.replicas, settings.gpus) + round(
+            1.25 * settings.replicas * settings.weight_bytes(elements) / 1e6
+        )
 
     def job(self, checkpoint: str, decoding: str) -> Job:
         """Return the estimate of a decode job."""
@@ -103,7 +138,7 @@ class Costs:
 
     def cpu_threads(self, checkpoint: str, decoding: str, cores: int) -> int:
         """Return the threads of a decode job on the CPU, no more than there are cores."""
-        return min(self.experiment.decoding_of(checkpoint, decoding).cpu_threads, cores)
+        return min(self.experiment.decoding_of(checkpoint, decoding).threads, cores)
 
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""

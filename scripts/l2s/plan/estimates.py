@@ -26,10 +26,14 @@ class Estimates(StrictModel):
 
     price_per_gpu_hour: float = Field(ge=0, description="US dollars")
     start_seconds: float = Field(ge=0, description="from starting an engine to its first token")
-    download_mb_per_second: float = Field(gt=0, description="from the hub")
     speeds: tuple[Speed, ...] = Field(min_length=1, description="of a job on GPUs, by size, ascending")
     cpu_start_seconds: float = Field(ge=0, description="the same as start_seconds, of a job on the CPU")
     cpu_speeds: tuple[Speed, ...] = Field(min_length=1, description="the same as speeds, of each thread on a CPU")
+    seconds: dict[str, float] = Field(
+        description="of jobs that generate nothing, by rule or <rule>/<method>, for each unit of their work: 10^9 "
+        "bytes of a model in bfloat16 (fetch_model, merge, calibrate, train, measure_spectra), 1,000 responses "
+        "(grade), a job (others)"
+    )
     lengths: dict[str, dict[Role, float]] = Field(description="mean tokens of a response by benchmark and role")
 
     @field_validator("speeds", "cpu_speeds")
@@ -38,6 +42,13 @@ class Estimates(StrictModel):
         if list(speeds) != sorted(speeds, key=lambda speed: speed.up_to_gb):
             raise ValueError("speeds must be sorted by 'up_to_gb'")
         return speeds
+
+    @field_validator("seconds")
+    @classmethod
+    def _has_others(cls, seconds: dict[str, float]) -> dict[str, float]:
+        if OTHERS not in seconds or min(seconds.values()) < 0:
+            raise ValueError(f"'seconds' needs a line '{OTHERS}', and numbers from 0 on")
+        return seconds
 
     @field_validator("lengths")
     @classmethod
@@ -50,6 +61,10 @@ class Estimates(StrictModel):
         """Return the mean tokens of a response to a benchmark that the table names; None for others."""
         return self.lengths[benchmark][role] if benchmark in self.lengths else None
 
+    def expected(self, benchmark: str, role: Role) -> float:
+        """Return the mean tokens of a response to any benchmark."""
+        return self.length(benchmark, role) or self.lengths[OTHERS][role]
+
     def tokens(self, role: Role, questions: Mapping[str, int], budget: int) -> float:
         """Estimate the tokens that are generated.
 
@@ -58,8 +73,7 @@ class Estimates(StrictModel):
             questions: Responses to decode, by benchmark.
             budget: Tokens that a response may have, at most.
         """
-        lengths = {name: self.length(name, role) or self.lengths[OTHERS][role] for name in questions}
-        return sum(count * min(lengths[name], budget) for name, count in questions.items())
+        return sum(count * min(self.expected(name, role), budget) for name, count in questions.items())
 
     def tokens_per_second(self, nbytes: int, cpu_threads: int = 0) -> float:
         """Estimate the speed of a decode job.

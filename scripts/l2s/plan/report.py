@@ -1,6 +1,5 @@
 """What a plan shows: tables of jobs, studies, schedules, sizes and assumptions, and checks of this machine."""
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from l2s.plan.estimates import Estimates
 from l2s.plan.jobs import PlannedJob, jobs_to_run
 from l2s.plan.machine import check_free, check_machine, gpu_settings
 from l2s.plan.on_cpu import check_cpu_memory, cpu_table
+from l2s.plan.other_jobs import Taken, other_jobs
 from l2s.plan.prompts import check_prompts
 from l2s.plan.schedule import Job, lower_bound, makespan
 from l2s.plan.searches import search_notes, searches_table
@@ -51,7 +51,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     models = [job.wildcards["model"] for job in jobs if job.rule == "fetch_model"]
     remote = [name for name in models if experiment.registry.model(name).repo]
     downloads = {name: experiment.size(f"{MODELS}/{name}") or 0 for name in remote}
-    console.print(jobs_table(jobs, decodes))
+    taken = other_jobs(costs, jobs)
+    console.print(jobs_table(costs, decodes, taken))
     if any(job.gpus for job in decodes.values()):
         console.print(studies_table(experiment, decodes))
         console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
@@ -61,7 +62,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     if (searches := searches_table(experiment, costs)).row_count:
         console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
-    console.print(sizes_table(downloads, sizes, decodes, costs.estimates))
+    seconds = sum(one.seconds for one in taken if one.kind == "fetch_model")
+    console.print(sizes_table(downloads, seconds, sizes))
     if (assumptions := assumptions_table(experiment)).row_count:
         console.print(assumptions)
     needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
@@ -72,10 +74,11 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     notes += unknown_sizes(experiment, decodes)
     for sentence in notes:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
-    source = "what this results folder has measured" if any(map(costs.decoded, {one[1] for one in decodes})) else ""
-    source = " and ".join(filter(None, [source, "config/estimates.yaml"]))
-    note = f"Costs are estimates of decoding, from {source}; merges, calibrations and trainings come on top."
-    console.print(note, style="dim")
+    note = (
+        "Measured: by this results folder. Published: in config/published, of the same pair. Assumed: in "
+        "config/estimates.yaml."
+    )
+    console.print(note, style="dim", soft_wrap=True)
 
 
 def check_gpus(experiment: Experiment, jobs: list[PlannedJob], decodes: Decodes) -> list[Check]:
@@ -95,13 +98,20 @@ def print_checks(checks: Iterable[Check], console: Console) -> None:
         console.print(check.line, highlight=False, soft_wrap=True, markup=False)
 
 
-def jobs_table(jobs: list[PlannedJob], decodes: Decodes) -> Table:
-    """Count jobs by rule."""
+def jobs_table(costs: Costs, decodes: Decodes, taken: list[Taken]) -> Table:
+    """Show by kind how many jobs there are, what they take one after the other, and where that is known from."""
     hours = gpu_hours(decodes.values())
-    table = Table("Rule", "Jobs", *(["GPU hours"] if hours else []), title="What would run")
-    counts = Counter(job.rule for job in jobs)
-    for kind, count in counts.items():
-        table.add_row(kind, f"{count:,}", *([f"{hours:,.1f}"] if hours and kind == "decode" else []))
+    table = Table("Jobs", "Number", "Time", "GPU hours", "Known from", title="What would run, one job after the other")
+    if decodes:
+        phrases = dict.fromkeys(phrase for one in decodes for phrase in costs.known_from(*one))
+        seconds = sum(job.seconds for job in decodes.values())
+        of_gpus = f"{hours:,.1f}" if hours else ""
+        table.add_row("decode", f"{len(decodes):,}", clock(seconds), of_gpus, "; ".join(phrases))
+    for one in taken:
+        table.add_row(one.kind, f"{one.jobs:,}", clock(one.seconds), "", one.source)
+    total = sum(one.seconds for one in taken) + sum(job.seconds for job in decodes.values())
+    count = sum(one.jobs for one in taken) + len(decodes)
+    table.add_row("all together", f"{count:,}", clock(total), "", "", style="bold")
     return table
 
 
@@ -131,11 +141,10 @@ def schedule_table(jobs: list[Job], price: float) -> Table:
     return table
 
 
-def sizes_table(downloads: dict[str, int], merged: list[int], decodes: Decodes, estimates: Estimates) -> Table:
+def sizes_table(downloads: dict[str, int], seconds: float, merged: list[int]) -> Table:
     """Show what is downloaded, and the disk that merged weights take."""
     table = Table("", "Number", "GB", title="Sizes")
     total = sum(downloads.values())
-    seconds = total / 1e6 / estimates.download_mb_per_second
     table.add_row("models to download", str(len(downloads)), f"{gigabytes(total)} ({clock(seconds)})")
     table.add_row("merged checkpoints, all kept", str(len(merged)), gigabytes(sum(merged)))
     running = at_a_time(merged)

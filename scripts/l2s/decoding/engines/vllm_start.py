@@ -77,10 +77,10 @@ def check_devices(settings: DecodingEntry) -> None:
             f"device '{settings.device}' is configured, but the vLLM installed here runs on "
             f"'{current_platform.device_type or 'nothing that is here'}'; use the other build of vLLM or another device"
         )
-    if settings.device == "cuda" and torch.cuda.device_count() < settings.gpus:
+    if settings.device == "cuda" and torch.cuda.device_count() < settings.devices:
         raise UserError(
-            f"'vllm.tensor_parallel' is {settings.gpus}, but {torch.cuda.device_count()} CUDA devices are visible; "
-            "give the job more devices or set a smaller number"
+            f"'vllm.tensor_parallel' times 'vllm.pipeline_parallel' is {settings.devices}, but "
+            f"{torch.cuda.device_count()} CUDA devices are visible; give the job more devices or set smaller numbers"
         )
     if settings.vllm.batch_invariant:
         check_invariant(current_platform.get_device_name(), current_platform.get_device_capability())
@@ -109,7 +109,7 @@ def engine_arguments(settings: DecodingEntry) -> dict[str, Any]:
     else:
         memory = {"gpu_memory_utilization": options.memory_utilization or GPU_MEMORY}
         memory["max_num_batched_tokens"] = STEP_TOKENS
-    devices = settings.gpus or 1
+    devices = options.pipeline_parallel * (1 if on_cpu else options.tensor_parallel)
     return {
         "model": MODEL,
         "skip_tokenizer_init": True,
@@ -117,7 +117,8 @@ def engine_arguments(settings: DecodingEntry) -> dict[str, Any]:
         "generation_config": "vllm",  # not the model's: sampling is what the settings say
         "dtype": settings.dtype,
         "max_model_len": settings.context_length,
-        "tensor_parallel_size": devices,
+        "tensor_parallel_size": devices // options.pipeline_parallel,
+        "pipeline_parallel_size": options.pipeline_parallel,
         # On a CPU the number of threads can only be set in a worker process.
         "distributed_executor_backend": "mp" if on_cpu or devices > 1 else "uni",
         "max_num_seqs": options.max_num_seqs or MOST_TOGETHER[settings.device],

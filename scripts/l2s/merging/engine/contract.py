@@ -130,8 +130,9 @@ class Method(StrictModel, ABC):
 
     Class attributes:
         works_on: ``elements``: a chunk is any run of elements, and several are merged at a time, each by one thread;
-            ``matrices``: a chunk is a whole tensor, merged alone, with all threads for torch's operations. Such a
-            method has no tally, and says what a tensor costs.
+            ``matrices``: a chunk is a whole tensor. Small ones are merged several at a time, each by one thread, large
+            ones alone, with all threads for torch's operations. Such a method has no tally, and says what a tensor
+            costs.
         needs_base: Whether ``Chunk.base`` is read.
         min_models: How many models a recipe must have, the base not counted.
         max_models: How many it may have; None: any number. Where a hyper-parameter decides, both may be properties.

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from l2s.merging.engine.contract import Cost
 from l2s.merging.engine.values import torch_threads
 
 Function = Callable[[Tensor], Tensor]
+Functions = Callable[[Tensor], Iterable[Tensor]]
 Multiplier = tuple[Tensor, ...]
 
 TILE = 256  # rows and columns of the Gram matrix that one thread computes
@@ -44,18 +45,38 @@ NOISE = 16
 FLOAT32_RANGE = (1e-30, 1e30)
 
 
+class Spectrum(NamedTuple):
+    """The singular values of a matrix, float64 [m] in descending order, and its left singular vectors U [m, m]."""
+
+    values: Tensor
+    vectors: Tensor
+
+    def multiplier(self, replaced: Tensor) -> Multiplier:
+        """Return what turns the matrix into the one with these singular values, for ``multiply``.
+
+        Args:
+            replaced: float64 [m], a function of ``values`` that the decomposition was made for.
+
+        Returns:
+            One or two matrices whose product is U diag(replaced / values) Uᵀ, float32.
+        """
+        return _multiplier(self.vectors, _factor(self.values, replaced).to(self.vectors))
+
+
 def threshold(matrix: Tensor, mu: float) -> None:
     """Replace every singular value s of ``matrix``, float32 [rows, columns], by max(s − mu, 0), in place."""
-    (multiplier,) = multipliers(matrix, lambda values: (values - mu).clamp(min=0))
-    multiply(matrix, multiplier, into=matrix)
+    _replace(matrix, lambda values: (values - mu).clamp(min=0))
 
 
 def truncate(matrix: Tensor, rank: int) -> None:
     """Keep the ``rank`` largest singular values of ``matrix``, float32 [rows, columns], in place."""
-    if rank >= min(matrix.shape):
-        return
-    (multiplier,) = multipliers(matrix, lambda values: values * (torch.arange(len(values)) < rank).to(values))
-    multiply(matrix, multiplier, into=matrix)
+    if rank < min(matrix.shape):
+        _replace(matrix, lambda values: values * (torch.arange(len(values)) < rank).to(values))
+
+
+def _replace(matrix: Tensor, function: Function) -> None:
+    found = decompose(matrix, lambda values: [function(values)])
+    multiply(matrix, found.multiplier(function(found.values)), into=matrix)
 
 
 def singular_values(matrix: Tensor) -> Tensor:
@@ -68,15 +89,13 @@ def singular_values(matrix: Tensor) -> Tensor:
         return _roots(torch.linalg.eigvalsh(gram).cpu().flip(0))
 
 
-def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
-    """Return for each function f what turns the matrix into the one with singular values f(S).
+def decompose(matrix: Tensor, functions: Functions) -> Spectrum:
+    """Return the singular values and vectors of a matrix, as exactly as functions of them need.
 
     Args:
         matrix: float32 [rows, columns], finite.
-        functions: Each takes the singular values, float64 in descending order, to others; f(0) = 0.
-
-    Returns:
-        For each function one or two matrices whose product is U diag(f(S) / S) Uᵀ, float32, for ``multiply``.
+        functions: Takes the singular values, float64 in descending order, to each of the others that replace them;
+            zeros stay zeros.
     """
     wide = _wide(matrix)
     for dtype in (torch.float32, torch.float64):
@@ -87,15 +106,18 @@ def multipliers(matrix: Tensor, *functions: Function) -> list[Multiplier]:
         with torch_threads(1):
             squares, vectors = torch.linalg.eigh(gram.to(dtype))
         values = _roots(squares.cpu().flip(0))
-        factors = [torch.where(values > 0, function(values) / values, 0) for function in functions]
+        factors = [_factor(values, replaced) for replaced in functions(values)]
         if max(_error(values, factor, dtype) for factor in factors) <= TOLERANCE:
             break
-    vectors = vectors.flip(1)
-    return [_multiplier(vectors, factor.to(vectors)) for factor in factors]
+    return Spectrum(values, vectors.flip(1))
+
+
+def _factor(values: Tensor, replaced: Tensor) -> Tensor:
+    return torch.where(values > 0, replaced / values, 0)
 
 
 def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
-    """Write the matrix with other singular values, from ``multipliers``, into ``into``, which may be the matrix."""
+    """Write the matrix with other singular values into ``into``, which may be the matrix itself."""
     source, target = _wide(matrix), _wide(into)
 
     def piece(columns: slice) -> None:
@@ -108,7 +130,7 @@ def multiply(matrix: Tensor, multiplier: Multiplier, into: Tensor) -> None:
 
 
 def cost(shape: tuple[int, int], functions: int) -> Cost:
-    """Return what ``multipliers`` and ``multiply`` take for a matrix of this shape, beside the matrix."""
+    """Return what ``decompose`` and ``multiply`` take for a matrix of this shape, beside the matrix."""
     small, large = min(shape), max(shape)
     # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver; in
     # float32: the multipliers. Then pieces, as many as a dozen threads need.

@@ -3,8 +3,9 @@
 One thread works on one tensor from its first chunk to its last, so that the tensor's digest grows with it; threads take
 the largest tensors first. Memory is the buffers: threads × (models + 1) × chunk, whatever the model's size.
 
-Methods on whole matrices get one tensor at a time, in buffers as large as the largest, and all threads. What they
-return goes through chunks like everything else, beside the sources, which are read again for it.
+Methods on whole matrices get whole tensors. As many are merged at a time, each by one thread, as fit into the memory
+that the most expensive one takes; those that do not fit beside others get all threads, one after the other. What the
+methods return goes through chunks like everything else, beside the sources, which are read again for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cached_property
 from math import prod
 from pathlib import Path
 
@@ -116,8 +118,6 @@ class StreamingMerge:
             ]
             shard_bytes = int(self.plan.recipe.inputs.max_shard_gb * 1e9)
             self.writer = stack.enter_context(TensorWriter(self.folder, self.plan.outputs, shard_bytes, self.keep))
-            if self.whole_tensors:
-                self.whole = [torch.empty(self.largest, device=self.device) for _ in self.plan.sources]
             if whole_model:
                 for _ in range(tally.passes):
                     self._for_each_tensor(lambda name: self._count(name, tally))
@@ -143,42 +143,57 @@ class StreamingMerge:
     @property
     def expected_seconds(self) -> float:
         """How long the merge is expected to take."""
-        return self._reading_seconds(self.elements) * self.passes + sum(map(self._seconds, self._costs().values()))
+        return self._reading_seconds(self.elements) * self.passes + sum(map(self._seconds, self.shapes))
 
     def _reading_seconds(self, elements: int) -> float:
         """Return how long a pass over so many elements is expected to take."""
         return elements / (RATE * self.threads)
 
-    def _seconds(self, cost: Cost) -> float:
+    def _seconds(self, name: str) -> float:
         """Return how long the work on a whole tensor is expected to take, beside the passes over it."""
-        return (cost.operations / self.threads + cost.serial) / OPERATIONS
+        cost = self._cost(name)
+        serial = cost.serial / (1 if name in self._alone else self.threads)
+        return (cost.operations / self.threads + serial) / OPERATIONS
 
     @property
     def expected_bytes(self) -> int:
         """Memory that the buffers of all threads and the work on the most expensive whole tensor will take."""
         if not self.whole_tensors:
             return self.threads * Buffers.expected_bytes(self.plan, self.chunk_elements)
-        whole = self.largest * ITEM_BYTES["F32"] * len(self.plan.sources)
-        working = max(cost.nbytes for cost in self._costs().values())
-        return whole + working + Buffers.expected_bytes(self.plan, self.chunk_elements)
+        buffers = Buffers.expected_bytes(self.plan, self.chunk_elements) * (self.threads if self._together else 1)
+        return max(map(self._whole_bytes, self.shapes)) + buffers
 
-    def _costs(self) -> dict[str, Cost]:
-        models = len(self.plan.recipe.inputs.models)
-        return {name: self.method.cost(shape, models) for name, shape in self.shapes.items()}
+    def _whole_bytes(self, name: str) -> int:
+        """Return how much memory a whole tensor of every source and the work on it take."""
+        return prod(self.shapes[name]) * ITEM_BYTES["F32"] * len(self.plan.sources) + self._cost(name).nbytes
+
+    def _cost(self, name: str) -> Cost:
+        return self.method.cost(self.shapes[name], len(self.plan.recipe.inputs.models))
+
+    @cached_property
+    def _alone(self) -> set[str]:
+        """The whole tensors of which there is no room for as many as there are threads."""
+        if not self.whole_tensors:
+            return set()
+        sizes = {name: self._whole_bytes(name) for name in self.shapes}
+        return {name for name, size in sizes.items() if size * self.threads > max(sizes.values())}
+
+    @property
+    def _together(self) -> bool:
+        """Whether several tensors are merged at a time."""
+        return len(self._alone) < len(self.shapes)
 
     def _tally(self) -> Tally | None:
         return self.method.tally(len(self.plan.recipe.inputs.models), self.plan.recipe.in_bfloat16)
 
     def _for_each_tensor(self, work) -> None:
         largest_first = sorted(self.shapes, key=lambda name: -prod(self.shapes[name]))
-        if self.whole_tensors:
-            with torch_threads(self.threads):
-                for name in largest_first:
-                    work(name)
-            return
+        with torch_threads(self.threads):
+            for name in filter(self._alone.__contains__, largest_first):
+                work(name)
         # Each with one torch thread: on chunks of this size that beats one operation on all cores.
         with torch_threads(1), ThreadPoolExecutor(self.threads) as pool:
-            futures = [pool.submit(work, name) for name in largest_first]
+            futures = [pool.submit(work, name) for name in largest_first if name not in self._alone]
             try:
                 for future in futures:
                     future.result()
@@ -217,7 +232,7 @@ class StreamingMerge:
     def _merge_whole(self, name: str) -> torch.Tensor:
         """Merge a tensor as a whole, before its chunks pass by for statistics and writing."""
         count = prod(self.shapes[name])
-        vectors = [vector[:count] for vector in self.whole]
+        vectors = [torch.empty(count, device=self.device) for _ in self.plan.sources]
         for reader, source, vector in zip(self.readers, self.plan.sources, vectors, strict=True):
             for offset in range(0, count, self.chunk_elements):
                 part = vector[offset : offset + self.chunk_elements]
@@ -225,7 +240,7 @@ class StreamingMerge:
                     raise not_finite(source.places[name], name)
         base = vectors.pop(0) if self.method.needs_base else None
         merged = self.method.merge(Chunk(name, self.shapes[name], 0, base, vectors, self.plan.prepared), None)
-        self.progress.add(0, self._seconds(self.method.cost(self.shapes[name], len(self.plan.recipe.inputs.models))))
+        self.progress.add(0, self._seconds(name))
         return merged
 
     def _buffers(self) -> Buffers:
