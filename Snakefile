@@ -42,6 +42,7 @@ onstart:
     stop_without_gpus(workflow.dag)
     occupy_results()
     say_outlook(workflow.dag)
+    lift_rate_limit()
 
 
 onsuccess:

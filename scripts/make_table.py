@@ -13,14 +13,8 @@ from typing import Annotated
 import typer
 
 from l2s.analysis.paper_table import layout_note, wide_frame
-from l2s.analysis.render_table import (
-    budgets_frame,
-    caption,
-    display_frame,
-    write_csv,
-    write_latex,
-    write_markdown,
-)
+from l2s.analysis.render_table import caption, display_frame, write_csv, write_latex, write_markdown
+from l2s.analysis.side_tables import side_tables
 from l2s.analysis.spec import Spec, read_spec
 from l2s.analysis.table import make_table
 from l2s.config import validate
@@ -42,9 +36,7 @@ def main(
     summary = make_table(spec.study, spec.rows, spec.benchmarks, spec.measured, levels, spec.counting)
     compared = read_table(comparisons, COMPARISONS)
     note = caption(summary, compared, spec.reference, spec.counting, spec.limits)
-    tables = [display_frame(summary, compared)]
-    if not (budgets := budgets_frame(summary)).empty:
-        tables.append(budgets)
+    tables = [display_frame(summary, compared), *side_tables(summary).values()]
     if spec.cell:
         tables.insert(0, wide_frame(summary, spec.cell, compared))
         note = layout_note(spec.cell) + note

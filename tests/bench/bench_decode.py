@@ -2,7 +2,9 @@
 
 Ours is a session: prompts rendered and encoded, responses kept in a store and decoded to text, the table written. Bare
 is transformers' own ``generate`` on the same batches, or vLLM's engine given all prompts at once; both are handed token
-ids, and nothing is done with what they return. Both run in turn on one started engine, whose start is not counted.
+ids, and nothing is done with what they return. Both run in turn on one started engine, whose start is not counted. With
+vLLM a third run hands the same responses to a session without decoding them. CPU seconds are this process's, in which
+vLLM's scheduler runs but not its worker, for which it waits in part by asking again and again.
 """
 
 import importlib
@@ -13,7 +15,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
@@ -24,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from l2s.contracts.parquet import read_table, write_tables
 from l2s.contracts.responses import RESPONSES
 from l2s.decoding.engines.interface import Request
+from l2s.decoding.engines.vllm_start import MOST_TOGETHER, STREAM_INTERVAL
 from l2s.decoding.prompts import Prompt
 from l2s.decoding.session import Question, Session, numeric_settings, read_model
 from l2s.decoding.settings import DecodingEntry, PromptEntry
@@ -91,6 +96,33 @@ def bare_vllm(engine: Any, requests: list[Request], stops: Stops) -> int:
 BARE = {"transformers": bare_transformers, "vllm": bare_vllm}
 
 
+class Replay:
+    """What a session sees of vLLM's engine, with responses that were decoded before: what is left is our own work."""
+
+    def __init__(self, responses: dict[str, list[int]]) -> None:
+        self.responses = responses
+        self.places: dict[str, int] = {}
+
+    def add_request(self, key: str, prompt: Any, sampling: Any) -> None:
+        """Begin a response."""
+        self.places[key] = 0
+
+    def step(self) -> list[Any]:
+        """Hand over the next tokens of as many responses as vLLM would have together."""
+        outputs = []
+        for key in list(islice(self.places, MOST_TOGETHER["cpu"])):
+            begin = self.places[key]
+            self.places[key] = end = begin + STREAM_INTERVAL
+            finished = end >= len(self.responses[key])
+            tokens = self.responses[key][begin:end]
+            outputs.append(
+                SimpleNamespace(request_id=key, outputs=[SimpleNamespace(token_ids=tokens)], finished=finished)
+            )
+            if finished:
+                del self.places[key]
+        return outputs
+
+
 class Run(NamedTuple):
     """What decoding took: seconds, CPU seconds of this process (vLLM's worker is another one), and the tokens."""
 
@@ -127,29 +159,40 @@ def main(
             numeric = numeric_settings(settings, {}, model.context_length, stops)
             store = ResponseStore(Path(folder), "0" * 64, numeric)
             session = Session(model.context_length, settings, prompt, stops, store, lambda longest: started)
-            write_tables(session.run([questions]), RESPONSES, responses := Path(folder) / "responses.parquet")
-            return sum(read_table(responses, RESPONSES, ["output_tokens"])["output_tokens"].to_pylist())
+            write_tables(session.run([questions]), RESPONSES, written := Path(folder) / "responses.parquet")
+            responses.update(
+                zip(keys, read_table(written, RESPONSES, ["output_ids"])["output_ids"].to_pylist(), strict=True)
+            )
+        return sum(map(len, responses.values()))
 
-    bare, ours = [], []
+    keys, responses = [request.key for request in requests], {}
+    runs: dict[str, list[Run]] = {f"bare {engine}": [], "a session": []}
     for _ in range(repeats + 1):
-        bare.append(timed(lambda: BARE[engine](started, requests, stops)))
-        ours.append(timed(whole_session))
-    report(engine, bare[1:], ours[1:], count)
+        runs[f"bare {engine}"].append(timed(lambda: BARE[engine](started, requests, stops)))
+        runs["a session"].append(timed(whole_session))
+    if engine == "vllm":
+        started.engine, started.facts = Replay(responses), lambda: {"device": "none"}
+        runs["a session without vLLM"] = [timed(whole_session) for _ in range(repeats + 1)]
+    report({name: of[1:] for name, of in runs.items()}, count)
 
 
-def report(engine: str, bare: list[Run], ours: list[Run], count: int) -> None:
-    """Print the least of all runs, and what ours takes more than the bare engine."""
-    rows = []
-    seconds_bare, cpu_bare = min(run.seconds for run in bare), min(run.cpu_seconds for run in bare)
-    for name, runs in ((f"bare {engine}", bare), ("a session", ours)):
-        seconds, cpu = min(run.seconds for run in runs), min(run.cpu_seconds for run in runs)
-        tokens = runs[0].tokens
-        more = [(seconds - seconds_bare) / tokens * 1e6, (cpu - cpu_bare) / tokens * 1e6]
-        row = {"run": name, "s": f"{seconds:.2f}", "CPU s": f"{cpu:.2f}", "tokens": f"{tokens:,}"}
-        rows.append({**row, "÷ bare": f"{seconds / seconds_bare:.3f}", "µs more a token": f"{more[0]:.1f}"})
-        rows[-1]["CPU µs more a token"] = f"{more[1]:.1f}"
+def report(runs: dict[str, list[Run]], count: int) -> None:
+    """Print the least of all runs, and how many seconds one took for each of the bare engine's, which comes first."""
+    least = {name: Run(*map(min, zip(*of, strict=True))) for name, of in runs.items()}
+    bare = next(iter(least.values()))
+    rows = [
+        {
+            "run": name,
+            "s": f"{run.seconds:.2f}",
+            "÷ bare": f"{run.seconds / bare.seconds:.3f}",
+            "CPU s": f"{run.cpu_seconds:.2f}",
+            "tokens": f"{run.tokens:,}",
+            "CPU µs a token": f"{run.cpu_seconds / run.tokens * 1e6:.2f}",
+        }
+        for name, run in least.items()
+    ]
     machine = f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}"
-    print(f"\n{count:,} questions, greedy, float32, {machine}; the least of {len(bare)} runs each\n")
+    print(f"\n{count:,} questions, greedy, float32, {machine}; the least of {len(runs['a session'])} runs each\n")
     print(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
 
 

@@ -8,7 +8,8 @@ from test_decoding import decode, must_not_start, questions, settings
 import draw_figure
 from l2s.analysis.charts import drawn
 from l2s.analysis.figures import budget_curve
-from l2s.analysis.render_table import budgets_frame, caption, display_frame
+from l2s.analysis.render_table import caption, display_frame
+from l2s.analysis.side_tables import budgets_frame, side_tables
 from l2s.analysis.table import COUNTING, Row, make_table
 from l2s.contracts.parquet import table_of, write_table
 from l2s.contracts.responses import RESPONSES, readings
@@ -52,6 +53,16 @@ def test_budgets_have_a_table_of_their_own_and_the_main_one_stays_as_it_is():
     assert "budget" in caption(table, NONE, "slow", COUNTING)
     row = Row(pair="p", method="m", recipe="m", checkpoint="m")
     assert budgets_frame(make_table("s", [row], ["b"], {"m": read(tables(["correct"], [5]))})).empty
+
+
+def test_levels_of_one_benchmark_have_a_table_of_their_own():
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
+    responses, grades = tables(["correct", "wrong", "correct"], [10, 40, 30])
+    levels = {("b", question["question_id"]): 1 + (place > 0) for place, question in enumerate(responses)}
+    table = make_table("s", [row], ["b"], {"m": read((responses, grades))}, levels)
+    (frame,) = side_tables(table).values()
+    assert frame.to_dict("records") == [{"Model": "m", "Level 1 (1)": "100.0 (10.0)", "Level 2 (2)": "50.0 (35.0)"}]
+    assert "Levels:" in caption(table, NONE, "slow", COUNTING)
 
 
 def test_a_budget_that_responses_are_not_cut_at_is_a_clear_error():

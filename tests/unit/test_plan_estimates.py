@@ -5,8 +5,10 @@ import itertools
 import pytest
 from support import ROOT
 
-from l2s.config import read_entry, validate
+from l2s.config import read_entry, read_yaml, validate
 from l2s.errors import UserError
+from l2s.experiment import Experiment
+from l2s.plan.costs import Costs
 from l2s.plan.estimates import Estimates
 from l2s.plan.measured import device_of, length_of, read_decoded, speed_of
 from l2s.plan.schedule import Job, lower_bound, makespan
@@ -41,6 +43,18 @@ def test_the_speed_is_that_of_the_size_and_of_all_threads_on_a_cpu():
     assert table.tokens_per_second(10**9) == 100
     assert table.tokens_per_second(10**9 + 1) == table.tokens_per_second(10**12) == 50
     assert table.tokens_per_second(10**9, cpu_threads=4) == 4 * 7
+
+
+def test_replicas_share_a_jobs_tokens_and_each_takes_gpus_of_its_own(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    asked = ("models/qwen2.5-math-7b", "paper")
+    costs = Costs(
+        Experiment(read_yaml(ROOT / "config" / "config.yaml"), ROOT / "config"), validate(Estimates, TABLE, "t")
+    )
+    alone = costs.job(*asked)
+    shared = costs.experiment.decoding_of(*asked).model_copy(update={"replicas": 2})
+    monkeypatch.setattr(costs.experiment, "decoding_of", lambda *_: shared)
+    assert costs.job(*asked) == Job(10 + (alone.seconds - 10) / 2, 2 * alone.gpus)
 
 
 def test_what_was_measured_goes_by_size_and_role(tmp_path):

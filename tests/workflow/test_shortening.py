@@ -21,7 +21,6 @@ FILES = {
     CONFIG: """\
 results: results/tiny
 studies: [tiny, hopeless]
-published: null
 keep_checkpoints: false
 first_questions: 140
 merge_threads: 1

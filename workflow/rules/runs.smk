@@ -68,6 +68,15 @@ def say_outlook(dag):
         print(f"{outlook(measured, asked, at_once)}; python scripts/watch.py{configfile_option()} follows it")
 
 
+def lift_rate_limit():
+    """Take Snakemake's limit of jobs a second (100) away; --jobs bounds what is submitted.
+
+    With it, every job that ends wakes the scheduler once a second for the rest of the run, so that a run of some hundred
+    jobs keeps a core busy with choosing among the same jobs.
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
 def configfile_option():
     """Return the option that names this run's configuration to scripts; nothing for the paper's."""
     return "".join(f" --configfile {os.path.relpath(path)}" for path in workflow.overwrite_configfiles)

@@ -11,6 +11,7 @@ from l2s.analysis.cautions import AT_LEAST, cautions, length_text
 from l2s.analysis.lengths import NOTES as LENGTHS
 from l2s.analysis.marks import ALIKE_MARK, BEST_MARK, Marks
 from l2s.analysis.reflection import NOTES as REFLECTIONS
+from l2s.analysis.side_tables import BUDGETS, LEVELS, budgets_frame, levels_frame
 from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
@@ -30,10 +31,6 @@ READ_AT = (
 )
 
 IMPORTED = "Imported: accuracy as the tool says that generated the responses; ?: its files do not tell what was cut."
-BUDGETS = (
-    "Budgets: accuracy in % (mean length) of the same responses, cut after so many generated tokens, which is what the "
-    "models would have said with that budget."
-)
 LATEX = str.maketrans(
     {"\\": r"\textbackslash ", "~": r"\textasciitilde ", "^": r"\textasciicircum "}
     | {character: f"\\{character}" for character in "{}$&%#_"}
@@ -72,28 +69,6 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     ]
     # A column that says the same in every row says it better in the title.
     return shown.drop(columns=[name for name in ("Pair", "Benchmark") if shown[name].nunique() == 1])
-
-
-def budgets_frame(summary: pa.Table) -> pd.DataFrame:
-    """Return accuracy and mean length at each budget as text cells, a row for each model; empty without budgets.
-
-    Args:
-        summary: A table with the schema TABLE. Of several benchmarks their mean is shown.
-    """
-    frame = overall(summary)
-    several = (frame["benchmark"] == MEAN).any()
-    frame = frame[frame["read_at"].isna() & ((frame["benchmark"] == MEAN) | (not several))]
-    if frame["budget"].isna().all():
-        return pd.DataFrame()
-    cells = [f"{100 * line.accuracy:.1f} ({line.mean_tokens:.1f})" for line in frame.itertuples()]
-    column = frame["budget"].map(lambda budget: "As decoded" if pd.isna(budget) else f"Budget {budget:,.0f}")
-    shown = pd.DataFrame({"Pair": frame["pair"], "Model": frame["recipe"], "At": column, "Cell": cells})
-    order = [*sorted(frame["budget"].dropna().unique()), None]
-    columns = ["As decoded" if budget is None else f"Budget {budget:,.0f}" for budget in order]
-    wide = shown.pivot(index=["Pair", "Model"], columns="At", values="Cell")[columns].fillna("")
-    rows = shown[["Pair", "Model"]].drop_duplicates()
-    wide = rows.merge(wide.reset_index(), on=["Pair", "Model"])
-    return wide.drop(columns=["Pair"] if wide["Pair"].nunique() == 1 else [])
 
 
 def _accuracy_text(line: Any) -> str:
@@ -136,7 +111,8 @@ def caption(
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
     readings += [] if frame["imported_accuracy"].isna().all() else [IMPORTED]
-    readings += [] if frame["budget"].isna().all() else [BUDGETS]
+    readings += [] if budgets_frame(summary).empty else [BUDGETS]
+    readings += [] if levels_frame(summary).empty else [LEVELS]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
     return " ".join(
         [

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from l2s.analysis.charts import in_order
 from l2s.analysis.marks import ALIKE_MARK, BEST_MARK, Marks
-from l2s.analysis.render_table import budgets_frame, display_frame
+from l2s.analysis.render_table import display_frame
+from l2s.analysis.side_tables import side_tables
 from l2s.analysis.table import as_decoded, model_names, overall
 from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.parquet import read_metadata, read_table
@@ -34,9 +35,7 @@ def write_page(table: Path, out: Path, results: Path | None = None, comparisons:
     summary, said = read_table(table, TABLE), read_metadata(table)
     compared = COMPARISONS.empty_table() if comparisons is None else read_table(comparisons, COMPARISONS)
     shown = [study_table(summary, compared), benchmarks_table(summary, compared)]
-    budgets = budgets_frame(summary)
-    if not budgets.empty:
-        shown.append(of_frame(budgets, "At smaller budgets"))
+    shown += [of_frame(frame, title) for title, frame in side_tables(summary).items()]
     files = [table.with_suffix(f".{suffix}").name for suffix in ("csv", "md", "tex", "parquet")]
     render(
         TEMPLATE,

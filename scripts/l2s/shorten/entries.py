@@ -113,17 +113,8 @@ def search_study(
 
 
 def top_level(wanted: Wanted) -> dict[str, Any]:
-    """Return the configuration: every key that another configuration might give, so that none is taken over."""
-    return {
-        "results": wanted.results,
-        "studies": [wanted.name],
-        "published": None,
-        "keep_checkpoints": False,
-        "merge_threads": 2,
-        "calibration_device": "cuda" if gpus.count() else "cpu",
-        "calibration_threads": 2,
-        "calibration_gb": 16,
-    }
+    """Return the configuration; of merged weights only those of the result stay."""
+    return {"results": wanted.results, "studies": [wanted.name], "keep_checkpoints": False}
 
 
 def brief_prompt(config: Path, prompt: str) -> dict[str, Any] | None:

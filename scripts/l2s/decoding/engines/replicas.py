@@ -116,10 +116,11 @@ class Replicas:
         except EOFError:
             process = self.processes[connection]
             process.join(SECONDS_TO_END)
-            said = ("failed", f"{process.name} ended with {process.exitcode} (-9 may mean that memory ran out)")
+            reason = f"{process.name} ended with {process.exitcode} (-9 may mean that memory ran out)"
+            said = ("failed", f"{reason}; what was decoded is in the store: run again to decode the rest")
         if said[0] == "failed":
             self.end()
-            raise UserError(f"{said[1]}; what was decoded is in the store: run again to decode the rest")
+            raise UserError(said[1])
         return said
 
 
