@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda test-browser bench faults lint format docs demo-pair demo-real-adapter lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda container test-browser bench faults lint format docs demo-pair demo-real-adapter lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-locks  ask the package index whether each lock can be installed with Python $(PYTHONS)"
 	@echo "make setup       only install what the workflow needs, into $(VENV)"
 	@echo "make setup-cuda  the same with vLLM, for machines with GPUs"
+	@echo "make container BASE=IMAGE@sha256:DIGEST   an image with what setup-cuda installs (BUILDER=apptainer: long2short.sif)"
 	@echo "make bench       measure merging, decoding, SVD, the page of responses and, with BENCHMARKS=FOLDER, grading (20 GB, 30 minutes)"
 	@echo "make faults      kill merges and decode jobs at twenty random moments each"
 	@echo "make lint        check style and configuration"
@@ -136,6 +137,15 @@ test-locks: setup-dev
 test-cuda: setup-dev
 	$(BIN)/python -m pytest tests/cuda
 
+# An image with what setup-cuda installs. Its base is pinned by the digest that your registry gives.
+BASE ?=
+BUILDER ?= docker
+BUILD_docker := docker build --build-arg BASE=$(BASE) --file envs/Dockerfile --tag long2short .
+BUILD_apptainer := apptainer build --build-arg BASE=$(BASE) long2short.sif envs/apptainer.def
+container:
+	@echo "$(BASE)" | grep -Eq '@sha256:[0-9a-f]{64}$$' || (echo "give the base by digest: make container BASE=python:3.12-bookworm@sha256:…, as 'docker buildx imagetools inspect python:3.12-bookworm' or the registry's page shows it"; exit 1)
+	$(or $(BUILD_$(BUILDER)),$(error BUILDER is docker or apptainer, not '$(BUILDER)'))
+
 # Starts a Slurm of one node on this machine, which takes root and Debian's packages.
 test-slurm: setup-dev
 	tests/cluster/install_slurm.sh
@@ -158,6 +168,9 @@ bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_decode.py --engine transformers
 	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
 	tests/browser/install_chromium.sh && $(BIN)/python tests/bench/bench_responses.py
+	$(BIN)/python tests/bench/bench_dag.py 1000
+	$(BIN)/python tests/bench/bench_store.py --responses 10000 --folder $(BENCH_FOLDER)/bench-store
+	$(BIN)/python tests/bench/bench_tabulate.py 58
 	$(if $(BENCHMARKS),$(BIN)/python tests/bench/bench_grade.py --benchmarks $(BENCHMARKS),@echo "grading was not measured: say where the benchmarks' files are, make bench BENCHMARKS=FOLDER")
 
 faults: setup-dev

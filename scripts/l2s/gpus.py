@@ -33,12 +33,17 @@ POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 120.0
 """How long to wait for devices in use without a lease; a killed process has given its memory back by then."""
 
+NO_SLICES = (
+    "this workflow does not use: a lease is of a whole GPU, and so is what jobs are planned for. Turn MIG off "
+    "(nvidia-smi -mig 0, as root), or take GPUs without it"
+)
+
 
 class Device(NamedTuple):
     """A device that can be leased.
 
     Attributes:
-        name: Its name in CUDA_VISIBLE_DEVICES: nvidia-smi's index (vLLM reads numbers only), or the id of a MIG slice.
+        name: Its name in CUDA_VISIBLE_DEVICES: nvidia-smi's index.
         uuid: What its lock and its memory go by.
     """
 
@@ -74,12 +79,13 @@ def lease(count: int, granted: int | None = None) -> None:
     """
     check_granted(count, granted)
     mask, slurm_job = os.environ.get(MASK), os.environ.get("SLURM_JOB_ID")
+    _refuse_slices(mask)
     if slurm_job and mask and len(mask.split(",")) == count:
         print(f"GPUs {mask}: given by Slurm to job {slurm_job}", flush=True)
         return
     if slurm_job and mask is None:
         mask = ""  # Slurm sets the variable in every job that was given devices
-    devices = _visible(mask)
+    devices = visible(mask)
     if len(devices) < count:
         reason = "on this machine" if mask is None else f"{MASK} is '{mask}'"
         raise UserError(f"GPUs needed: {count}, visible: {len(devices)} ({reason}); ask for more, or use fewer")
@@ -122,7 +128,7 @@ def check_granted(count: int, granted: int | None) -> None:
 def count() -> int:
     """Return how many GPUs this process may use; 0 where there is none, or no driver."""
     try:
-        return len(_visible(os.environ.get(MASK)))
+        return len(visible(os.environ.get(MASK)))
     except UserError:
         return 0
 
@@ -133,25 +139,33 @@ def device_here() -> Literal["cpu", "cuda"]:
     return "cuda" if count() else "cpu"
 
 
-def _visible(mask: str | None) -> list[Device]:
-    """Return the devices that a mask names, or every GPU if there is no mask.
+def visible(mask: str | None) -> list[Device]:
+    """Return the devices that a mask names, by index or UUID, or every GPU if there is no mask.
 
     A number is taken for nvidia-smi's index, as with CUDA_DEVICE_ORDER=PCI_BUS_ID; where GPUs differ, CUDA's own order
-    is another. MIG slices are leased if the mask names them, else their GPU as a whole.
+    is another.
+
+    Raises:
+        UserError: A name is none of a GPU's, a GPU is cut into slices, or nvidia-smi cannot be asked.
     """
-    gpus = [Device(*row) for row in _nvidia_smi("gpu", "index,uuid")]
-    if mask is None:
-        return gpus
-    devices = []
-    for entry in filter(None, (part.strip() for part in mask.split(","))):
-        if entry.startswith("MIG-"):
-            found = [Device(entry, entry)]
-        else:
-            found = [gpu for gpu in gpus if entry == gpu.name or (entry[:4] == "GPU-" and gpu.uuid.startswith(entry))]
+    _refuse_slices(mask)
+    rows = query("gpu", "index,uuid,mig.mode.current")
+    gpus = {Device(index, uuid): mode for index, uuid, mode in rows}
+    devices = list(gpus) if mask is None else []
+    for entry in filter(None, (part.strip() for part in (mask or "").split(","))):
+        found = [gpu for gpu in gpus if entry == gpu.name or (entry[:4] == "GPU-" and gpu.uuid.startswith(entry))]
         if len(found) != 1:
             raise UserError(f"{MASK}: '{entry}' does not name one GPU of this machine; `nvidia-smi -L` lists them")
         devices += found
+    for device in devices:
+        if gpus[device] == "Enabled":
+            raise UserError(f"GPU {device.name} is cut into MIG slices, which {NO_SLICES}")
     return list(dict.fromkeys(devices))
+
+
+def _refuse_slices(mask: str | None) -> None:
+    if mask and "MIG-" in mask:
+        raise UserError(f"{MASK} names MIG slices ({mask}), which {NO_SLICES}")
 
 
 def _wait_for(devices: list[Device], count: int) -> list[Device]:
@@ -193,7 +207,7 @@ def _survey(devices: list[Device]) -> Survey:
         else:
             survey.occupied[device] = f"is held by a child of process {holder}, which is dead"
     # Asked with the locks in hand: whoever held one before has either given its memory back by now, or kept it.
-    for uuid, users in _in_use().items():
+    for uuid, users in in_use().items():
         for device in [device for device in devices if device.uuid == uuid and device not in survey.leased]:
             survey.occupied[device] = f"is in use by {users}, without a lease"
             if device in survey.free:
@@ -215,20 +229,24 @@ def _lock(path: Path) -> int | None:
     return descriptor
 
 
-def _in_use() -> dict[str, str]:
+def in_use() -> dict[str, str]:
     """Return who uses each GPU that is not idle, by UUID; GPUs whose memory nvidia-smi does not tell count as idle."""
     processes: dict[str, list[str]] = {}
-    for uuid, process in _nvidia_smi("compute-apps", "gpu_uuid,pid"):
+    for uuid, process in query("compute-apps", "gpu_uuid,pid"):
         processes.setdefault(uuid, []).append(process)
     return {
         uuid: f"processes {', '.join(processes[uuid])}" if uuid in processes else "processes that nvidia-smi cannot see"
-        for uuid, used, total in _nvidia_smi("gpu", "uuid,memory.used,memory.total")
+        for uuid, used, total in query("gpu", "uuid,memory.used,memory.total")
         if used.isdigit() and total.isdigit() and int(used) > IDLE_SHARE * int(total)
     }
 
 
-def _nvidia_smi(what: str, fields: str) -> list[list[str]]:
-    """Return the rows of a query, a cell for each field."""
+def query(what: str, fields: str) -> list[list[str]]:
+    """Return the rows of a query of nvidia-smi, a cell for each field.
+
+    Raises:
+        UserError: There is no nvidia-smi, or it fails.
+    """
     command = ["nvidia-smi", f"--query-{what}={fields}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -19,9 +19,10 @@ NVIDIA_SMI = """#!/usr/bin/env python3
 import pathlib, sys
 what, fields = sys.argv[1].removeprefix("--query-").split("=")
 known = {"gpu": ["index", "uuid", "memory.used", "memory.total"], "compute-apps": ["gpu_uuid", "pid"]}[what]
+same = {"name": "NVIDIA H200", "driver_version": "580.95.05", "compute_cap": "9.0", "mig.mode.current": "Disabled"}
 assert sys.argv[2:] == ["--format=csv,noheader,nounits"]
 for line in pathlib.Path(__file__).with_name(what).read_text().splitlines():
-    cells = dict(zip(known, line.split()))
+    cells = same | dict(zip(known, line.split()))
     print(", ".join(cells[field] for field in fields.split(",")))
 """
 OUTSIDE = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "SLURM_JOB_ID")
@@ -145,7 +146,6 @@ def test_device_stays_leased_as_long_as_a_child_of_a_killed_job_lives(machine):
         ("3, 1", "3,1"),
         ("1,1,2", "1,2"),
         ("GPU-22ab-cd,GPU-33", "2,3"),
-        ("MIG-0a-1,MIG-GPU-22ab-cd/1/0", "MIG-0a-1,MIG-GPU-22ab-cd/1/0"),
     ],
 )
 def test_mask_that_is_set_bounds_what_is_leased(machine, mask, names):
@@ -160,6 +160,32 @@ def test_mask_with_a_name_that_is_no_device_is_refused(machine, entry):
     status, printed = machine.run(1, CUDA_VISIBLE_DEVICES=f"0,{entry}")
     assert status == 1
     assert printed.startswith(f"error: CUDA_VISIBLE_DEVICES: '{entry}' does not name one GPU of this machine")
+
+
+@pytest.mark.parametrize("given", [{}, {"SLURM_JOB_ID": "7"}])
+def test_slices_of_a_gpu_are_refused(machine, given):
+    status, printed = machine.run(1, CUDA_VISIBLE_DEVICES="MIG-0a-1", **given)
+    assert status == 1
+    assert printed.startswith(
+        "error: CUDA_VISIBLE_DEVICES names MIG slices (MIG-0a-1), which this workflow does not use"
+    )
+
+
+def test_gpu_that_is_cut_into_slices_is_refused_unless_the_mask_leaves_it_out(machine):
+    smi = machine.folder / "nvidia-smi"
+    smi.write_text(smi.read_text().replace("cells[field]", "{**cells, 'mig.mode.current': mode(cells)}[field]"))
+    smi.write_text(
+        smi.read_text().replace(
+            "same =", "mode = lambda cells: 'Enabled' if cells['index'] == '1' else '[N/A]'\nsame ="
+        )
+    )
+    assert machine.run(1)[1].startswith("error: GPU 1 is cut into MIG slices")
+    assert "has 0,2\n" in machine.run(2, CUDA_VISIBLE_DEVICES="0,2")[1]
+
+
+def test_uuids_that_slurm_gave_are_taken_as_they_are(machine):
+    given = {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "GPU-22ab-cd"}
+    assert machine.run(1, **given) == (0, "GPUs GPU-22ab-cd: given by Slurm to job 7\nhas GPU-22ab-cd\n")
 
 
 def test_what_slurm_gave_a_job_is_taken_as_it_is(machine):

@@ -31,6 +31,16 @@ def test_request_that_was_cut_down_all_the_same_stops_the_job(project):
     assert "error: GPUs needed: 1, granted by Snakemake: 0; run it with --resources gpu=1" in done.stdout
 
 
+def test_machine_whose_driver_is_too_old_stops_the_run_before_its_first_job(project, tmp_path):
+    machine = Machine(tmp_path, 1)
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text(smi.read_text().replace("580.95.05", "550.54.15"))
+    done = project.snakemake("--", RESPONSES, PATH=machine.path, CUDA_VISIBLE_DEVICES="0")
+    assert done.returncode == 1
+    assert "driver: 550.54.15; torch's build for CUDA 13 needs 580 or newer: update it" in done.stdout
+    assert "Finished jobid" not in done.stdout
+
+
 def test_job_leases_its_gpu_before_the_engine_starts(project, tmp_path):
     machine = Machine(tmp_path, 1)
     machine.devices = {"900": ["GPU-900", 1, 81559]}  # no index that a real device could have

@@ -27,3 +27,17 @@ rule plan:
         "plan a run: what it would cost and what hinders it"
     script:
         "../../scripts/plan.py"
+
+
+# A job of its own on a cluster, where the machine that submits says nothing of the nodes.
+rule doctor:
+    log:
+        layout.log("doctor"),
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        gpu=1,
+    message:
+        "check the machine that jobs on GPUs would run on"
+    script:
+        "../../scripts/doctor.py"

@@ -49,7 +49,7 @@ rule draw_merge:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("draw_merge.py"),
+        code=lambda wildcards: code_digest("draw_merge.py"),
         page=page_digest("chart.html.j2"),
         title=lambda wildcards: experiment.config.titled(f"{wildcards.pair}: {merge_of(wildcards).label}"),
     message:

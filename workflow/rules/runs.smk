@@ -9,6 +9,7 @@ from l2s.crate.run_files import write_run_files
 from l2s.crate.write import write_crate
 from l2s.occupied import occupy
 from l2s.plan.devices import gpu_needs
+from l2s.plan.machine import check_machine, gpu_settings
 from l2s.plan.outlook import outlook
 
 
@@ -33,23 +34,28 @@ def check_targets():
 
 
 def stop_without_gpus(dag):
-    """Stop a run before its first job if jobs need a GPU and this machine has none, or more than they would be given."""
+    """Stop a run before its first job if jobs need a GPU and this machine has none that does, or more than they get."""
     jobs = list(dag.needrun_jobs())
-    for job in jobs:
-        if job.rule.name == "decode":
-            wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
-            if job.resources["gpu"] < wanted:
-                raise WorkflowError(
-                    f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
-                    f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
-                )
+    decodes = [job for job in jobs if job.rule.name == "decode"]
+    for job in decodes:
+        wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
+        if job.resources["gpu"] < wanted:
+            raise WorkflowError(
+                f"decoding with {job.wildcards.checkpoint} needs {wanted} GPUs, and --resources gpu grants "
+                f"{job.resources['gpu']}: run with --resources gpu={wanted} or more"
+            )
     needs = gpu_needs(experiment, [(job.rule.name, job.wildcards_dict) for job in jobs])
-    if needs and workflow.local_exec and gpus.device_here() == "cpu":
-        lines = "\n".join(f"  {line}" for line in needs)
-        raise WorkflowError(
-            f"this machine has no GPU:\n{lines}\nRun where there is one, on a cluster "
-            "(--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)."
-        )
+    if needs and workflow.local_exec:
+        settings = gpu_settings(experiment, [(job.wildcards.checkpoint, job.wildcards.decoding) for job in decodes])
+        hindrances = [check.line for check in check_machine(settings) if not check.good]
+        if gpus.device_here() == "cpu":
+            raise WorkflowError(
+                "\n  ".join(["this machine has no GPU that jobs may use:", *hindrances, *needs])
+                + "\nRun where there is one, on a cluster "
+                "(--workflow-profile profiles/slurm), or see the demo, which needs none (make demo)."
+            )
+        if hindrances:
+            raise WorkflowError("\n  ".join(["jobs on GPUs would break on this machine:", *hindrances]))
 
 
 def say_outlook(dag):

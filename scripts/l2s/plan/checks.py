@@ -1,6 +1,10 @@
 """Checks before a run: room on the disk, a hub that answers, repositories that are open."""
 
+import ctypes
+import errno
+import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -31,7 +35,28 @@ def check_disks(needs: Iterable[tuple[Path, int]]) -> Iterator[Check]:
     for disk, place in places.items():
         need, free = wanted[disk], shutil.disk_usage(place).free
         line = f"disk: {gigabytes(need)} GB needed, {gigabytes(free)} GB free at {place}"
-        yield Check(need <= free, line if need <= free else f"{line}; make room, or set keep_checkpoints: false")
+        refused = None if need > free else refusal(place, need)
+        if refused:
+            line += f", but writing as much is refused ({refused}, as by a quota)"
+        good = need <= free and not refused
+        yield Check(good, line if good else f"{line}; make room, or set keep_checkpoints: false")
+
+
+def refusal(folder: Path, nbytes: int) -> str | None:
+    """Return why so many bytes could not be written into a folder, or None; what is free does not tell quotas.
+
+    They are reserved in a file without a name, which goes at once. Where a file system cannot reserve, they count as
+    writable if a file can be made at all.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            span = ctypes.c_long(0), ctypes.c_long(nbytes)
+            if nbytes and ctypes.CDLL(None, use_errno=True).fallocate(file.fileno(), 0, *span):
+                code = ctypes.get_errno()
+                return None if code in {errno.EOPNOTSUPP, errno.ENOSYS} else os.strerror(code)
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def check_hub(repos: Iterable[str]) -> Iterator[Check]:

@@ -18,7 +18,8 @@ from l2s.plan.checks import Check, check_disks, check_hub, gigabytes
 from l2s.plan.costs import Costs
 from l2s.plan.devices import gpu_needs
 from l2s.plan.estimates import Estimates
-from l2s.plan.jobs import jobs_to_run
+from l2s.plan.jobs import PlannedJob, jobs_to_run
+from l2s.plan.machine import check_free, check_machine, gpu_settings
 from l2s.plan.on_cpu import check_cpu_memory, cpu_table
 from l2s.plan.other_jobs import Taken, other_jobs
 from l2s.plan.prompts import check_prompts
@@ -68,12 +69,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     needs = [(Path(HF_HUB_CACHE), sum(downloads.values())), merged_need(experiment, sizes)]
     repos = [experiment.registry.model(name).repo for name in downloads]
     checks = [*check_disks(needs), *check_memory(costs, decodes), *check_hub(repos), *check_prompts(experiment)]
-    for check in checks:
-        console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
-        console.print(check.line, highlight=False, soft_wrap=True, markup=False)
-    for sentence in gpu_needs(experiment, [(job.rule, job.wildcards) for job in jobs]):
-        if device_here() == "cpu":
-            console.print("[red]to do[/]", f"no GPU here (a cluster's nodes may have some); {sentence}", soft_wrap=True)
+    print_checks([*checks, *check_gpus(experiment, jobs, decodes)], console)
     notes = [*unreachable_budgets(experiment), *short_budgets(costs, decodes), *search_notes(experiment)]
     notes += unknown_sizes(experiment, decodes)
     for sentence in notes:
@@ -83,6 +79,23 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
         "config/estimates.yaml."
     )
     console.print(note, style="dim", soft_wrap=True)
+
+
+def check_gpus(experiment: Experiment, jobs: list[PlannedJob], decodes: Decodes) -> list[Check]:
+    """Check this machine's GPUs, or say what needs one where there is none."""
+    needs = gpu_needs(experiment, [(job.rule, job.wildcards) for job in jobs])
+    if device_here() == "cpu":
+        elsewhere = "no GPU here (a cluster's nodes may have some: 'snakemake doctor' checks one)"
+        return [Check(False, f"{elsewhere}; {sentence}") for sentence in needs]
+    settings = gpu_settings(experiment, decodes)
+    return [*check_machine(settings), *check_free(settings)] if needs else []
+
+
+def print_checks(checks: Iterable[Check], console: Console) -> None:
+    """Print a line for each check."""
+    for check in checks:
+        console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
+        console.print(check.line, highlight=False, soft_wrap=True, markup=False)
 
 
 def jobs_table(costs: Costs, decodes: Decodes, taken: list[Taken]) -> Table:
