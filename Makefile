@@ -174,6 +174,9 @@ bench: setup-dev setup-vllm .venv-mergekit/mergekit.stamp
 	$(BIN)/python tests/bench/bench_decode.py --engine transformers
 	.venv-vllm/bin/python tests/bench/bench_decode.py --engine vllm
 	tests/browser/install_chromium.sh && $(BIN)/python tests/bench/bench_responses.py
+	$(BIN)/python tests/bench/bench_dag.py 1000
+	$(BIN)/python tests/bench/bench_store.py --responses 10000 --folder $(BENCH_FOLDER)/bench-store
+	$(BIN)/python tests/bench/bench_tabulate.py 58
 	$(if $(BENCHMARKS),$(BIN)/python tests/bench/bench_grade.py --benchmarks $(BENCHMARKS),@echo "grading was not measured: say where the benchmarks' files are, make bench BENCHMARKS=FOLDER")
 
 faults: setup-dev

@@ -23,7 +23,7 @@ from l2s.contracts.calibrations import CalibrationManifest, write_manifest
 from l2s.contracts.parquet import read_table
 from l2s.errors import UserError
 from l2s.files import sha256_file
-from l2s.gpus import device_here, lease
+from l2s.gpus import take_device
 from l2s.jobs import run_cli, run_job
 from l2s.sources.calibration_data import CalibrationDataEntry, load_calibration_data
 from l2s.sources.pinning import rows_digest
@@ -66,6 +66,8 @@ def main(
     ] = None,
 ) -> None:
     """Measure a calibration of a model, or of two, with one decoder layer in memory at a time."""
+    import torch
+
     from l2s.calibration.hidden_states import Room
     from l2s.calibration.streamed import StreamedModel
     from l2s.calibration.texts import encode
@@ -79,8 +81,8 @@ def main(
     entry = calibration_data.entry
     table = read_table(rows, CALIBRATION_DATA) if rows else load_calibration_data(entry, calibration_data.where)
     checkpoints = [Checkpoint.find(given) for given in model]
-    device = device_here() if device == "auto" else device
-    start_torch(device, threads, gpus)
+    device = take_device(device, gpus)
+    torch.set_num_threads(threads)
     read, forms = table.to_pylist(), entry.texts.with_answer(answer)
     tokenizer = load_tokenizer(checkpoints[0].config_files(), needs_end=True)
     texts = encode(read, forms, entry.max_tokens, tokenizer)
@@ -109,17 +111,6 @@ def main(
     )
     write_manifest(manifest, out)
     print(f"{out}: {kind} of {', '.join(manifest.models)}")
-
-
-def start_torch(device: str, threads: int, granted: int | None) -> None:
-    """Take a GPU if one is asked for, and so many threads."""
-    import torch
-
-    if device == "cuda":
-        lease(1, granted)
-        if not torch.cuda.is_available():
-            raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
-    torch.set_num_threads(threads)
 
 
 register_steps()

@@ -38,8 +38,8 @@ def main(
     over: Annotated[
         str | None,
         typer.Option(
-            help="For an entry with an adapter: the model under it, a folder, manifest.json, or owner/name@<40-digit "
-            "commit>."
+            help="With --entry that has an adapter: the model under it, a folder, manifest.json, or "
+            "owner/name@<40-digit commit>."
         ),
     ] = None,
     rebuild: Annotated[

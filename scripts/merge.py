@@ -20,6 +20,7 @@ import typer
 from l2s.checkpoints.manifest import read_manifest
 from l2s.config import PROJECT, NamedPath, named_path_option, read_values
 from l2s.errors import UserError
+from l2s.gpus import take_device
 from l2s.jobs import run_cli, run_job
 from l2s.merging.engine.recipe import Recipe, parse_recipe
 from l2s.steps import register_steps
@@ -45,7 +46,12 @@ def main(
     ] = None,
     into: Annotated[Path | None, typer.Option(help="With --rebuild: folder to put the weights into instead.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Tensors worked on at a time.")] = len(os.sched_getaffinity(0)),
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where to compute.")] = "cpu",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: on a GPU where there is one.")
+    ] = "cpu",
+    gpus: Annotated[
+        int | None, typer.Option(help="GPUs that were granted; fewer than needed is an error. Default: any number.")
+    ] = None,
     calibration: Annotated[
         list[NamedPath] | None,
         typer.Option(
@@ -75,7 +81,7 @@ def main(
     from l2s.merging.engine.parents import find_parents, known_tensors, read_calibrations
     from l2s.merging.engine.run import Workers, merge_checkpoint, refuse_to_overwrite
 
-    workers = Workers(threads, device, keep)
+    workers = Workers(threads, take_device(device, gpus), keep)
     files = {name: path for name, path in calibration or []}
     if rebuild:
         expected = read_manifest(rebuild, "merged")
@@ -107,6 +113,9 @@ if "snakemake" in globals():
         recipe=parse_recipe(snakemake.params.recipe, "recipe of this job"),
         out=Path(snakemake.output.manifest).parent,
         threads=snakemake.threads,
+        # What 'auto' comes to is decided where GPUs are granted. No merge is made again because of it.
+        device="cuda" if snakemake.config["merge_device"] == "cuda" or snakemake.resources.gpu else "cpu",
+        gpus=snakemake.resources.gpu,
         calibration=list(map(NamedPath, snakemake.params.calibrations, map(Path, snakemake.input.calibrations))),
         manifest=[Path(path) for path in snakemake.input.parents],
         keep=snakemake.config["keep_checkpoints"],

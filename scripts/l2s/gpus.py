@@ -95,6 +95,26 @@ def lease(count: int, granted: int | None = None) -> None:
     print(f"GPUs {names}: leased", flush=True)
 
 
+def take_device(asked: Literal["auto", "cpu", "cuda"], granted: int | None) -> Literal["cpu", "cuda"]:
+    """Return where to compute; of ``cuda`` a GPU is leased first. To be called once, before anything touches CUDA.
+
+    Args:
+        asked: ``auto`` is a GPU where this process may use one, else the CPU.
+        granted: As for ``lease``.
+
+    Raises:
+        UserError: As for ``lease``, or torch finds no CUDA device.
+    """
+    device = device_here() if asked == "auto" else asked
+    if device == "cuda":
+        lease(1, granted)
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("device 'cuda' was asked for but there is no CUDA device; use cpu")
+    return device
+
+
 def check_granted(count: int, granted: int | None) -> None:
     """Check that Snakemake granted so many GPUs, if it was asked for any.
 

@@ -19,9 +19,11 @@ benchmarks: [demo_validation]
 decoding: demo
 grader: math_verify
 """
-JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "draw_merge": 1, "decode": 3, "grade": 6}
-JOBS |= {"compare": 1, "list_disagreements": 1, "make_table": 1, "shard_responses": 3, "show_responses": 1}
-JOBS |= {"write_page": 2, "write_vega": 1}
+JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "decode": 3, "show_responses": 1, "write_vega": 1}
+# groups: a checkpoint's two grades and its shard; a table with what it rests on and its page; a page; drawings
+GRADES, PAGE = "grades_grade_shard_responses", "tables_list_disagreements_write_page"
+TABLE = "tables_compare_make_table_write_page"
+JOBS |= {GRADES: 3, TABLE: 1, PAGE: 1, "drawings_draw_merge": 1}
 COMPARED = ("checkpoints/**/manifest.json", "questions/*", "responses/**/*.parquet", "grades/**/*", "tables/*.[pcm]*")
 
 
@@ -84,6 +86,11 @@ def test_jobs_have_the_resources_of_the_profile(jobs):
     usual = "cpu=1,mem=4000M,node=1,billing=1"
     assert asked.pop("fetch_model") == ("cpu", "08:00:00", usual, None)
     assert asked.pop("merge") == ("cpu", "04:00:00", "cpu=1,mem=16000M,node=1,billing=1", None)
+    # one after the other: the times of a group's jobs add up, nothing else does
+    assert asked.pop(GRADES) == ("cpu", "02:30:00", usual, None)
+    assert asked.pop(TABLE) == ("cpu", "02:10:00", usual, None)
+    assert asked.pop(PAGE) == ("cpu", "01:10:00", usual, None)
+    assert asked.pop("drawings_draw_merge") == ("cpu", "00:10:00", usual, None)
     assert set(asked.values()) == {("cpu", "01:00:00", usual, None)}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from merges import expected, merge
+from merges import expected, merge, parse
 from methods.recipes import RECIPES, slow_models
 from support import load_tensors, save_model
 from test_calibration import naive_activations, naive_information, naive_sensitivities, whole
@@ -17,6 +17,7 @@ from l2s.calibration.hidden_states import Room
 from l2s.calibration.kinds import activations, fisher, logit_distances, mutual_information, sensitivities
 from l2s.calibration.streamed import StreamedModel
 from l2s.calibration.texts import Text
+from l2s.checkpoints.headers import read_headers
 from l2s.checkpoints.preflight import compare
 from l2s.checkpoints.weights import describe_model
 from l2s.checkpoints.whole_model import load_whole
@@ -25,6 +26,7 @@ from l2s.decoding.engines.interface import Request
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops
 from l2s.errors import UserError
+from l2s.merging.engine.run import Workers, merge_checkpoint
 
 SIZES = {
     "vocab_size": 120,
@@ -220,6 +222,49 @@ def test_decoding_equals_one_at_a_time_generation_by_transformers(pair, family):
     for ids, completion in zip(prompts, found, strict=True):
         out = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False, eos_token_id=2)
         assert list(completion.output_ids) == out[0, len(ids) :].tolist()
+
+
+@pytest.fixture
+def resized(pair, tmp_path):
+    """A pair whose slow model has a few rows of the vocabulary more, as after tokens were added."""
+    more = SIZES["vocab_size"] + 3
+    base, slow = pair("qwen2")
+    model = load_whole(slow, "float32")
+    model.resize_token_embeddings(more)
+    model.save_pretrained(tmp_path / "resized")
+    vocabulary = {f"t{n}": n for n in range(more)}
+    tokenizer = {"model": {"type": "WordLevel", "vocab": vocabulary}, "added_tokens": []}
+    (tmp_path / "resized" / "tokenizer.json").write_text(json.dumps(tokenizer))
+    return base, tmp_path / "resized"
+
+
+def test_of_vocabularies_with_other_numbers_of_rows_those_are_merged_that_all_have(resized, pair, tmp_path):
+    base, slow = resized
+    rows = SIZES["vocab_size"]
+    assert {finding.topic: finding.values for finding in compare(resized)}["vocabulary rows"] == ("120", "123")
+    assert all(finding.policy is not None for finding in compare(resized))
+    parsed, parents = parse({"method": "ties", "dtype": "float32"}, base, [slow])
+    known = {folder: describe_model(folder, "test").tensors for folder in resized}
+    manifest = merge_checkpoint(parsed, parents, tmp_path / "out", Workers(1), known=known)
+    assert manifest.policies["vocabulary rows"] == "the first 120 rows (120 in base, 123 in model 1)"
+    merged = load_tensors(tmp_path / "out")
+    of_equal_rows = expected({"method": "ties"}, base, [pair("qwen2")[1]])
+    for name, values in of_equal_rows.items():
+        np.testing.assert_allclose(merged[name].double(), values, rtol=1e-6, atol=1e-6, err_msg=name)
+    assert load_whole(tmp_path / "out", "float32").config.vocab_size == rows
+    weights = bytearray((slow / "model.safetensors").read_bytes())
+    place = read_headers(slow)["model.embed_tokens.weight"]
+    weights[place.start + place.nbytes - 1] ^= 1  # in a row that is left out
+    (slow / "model.safetensors").write_bytes(weights)
+    with pytest.raises(UserError, match=r"tensor 'model.embed_tokens.weight' is not the one that the model's manifest"):
+        merge_checkpoint(parsed, parents, tmp_path / "again", Workers(1), known=known)
+
+
+def test_a_tokenizer_with_tokens_beyond_the_merged_rows_is_refused(resized, tmp_path):
+    base, slow = resized
+    with pytest.raises(UserError, match=r"tokenizer of the model 1 .* needs 123 rows of the vocabulary, and only 120"):
+        merge({"method": "ties", "tokenizer": "slow"}, base, [slow], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_shards_and_dtypes_may_differ_between_the_parents(pair, tmp_path):

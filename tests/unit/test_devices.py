@@ -20,11 +20,16 @@ def test_each_key_that_needs_a_gpu_is_named_once_with_what_to_write(monkeypatch)
     decodes = [("decode", ASKED), ("decode", {**ASKED, "checkpoint": "models/qwen2.5-math-1.5b"})]
     pair, method, recipe = next(iter(Experiment(PAPER, ROOT / "config").trainings)).split("/")
     training = ("train", {"pair": pair, "method": method, "recipe": recipe})
-    said = needs(monkeypatch, [*decodes, training, ("calibrate", {})], calibration_device="cuda")
-    assert len(said) == 3
+    said = needs(
+        monkeypatch,
+        [*decodes, training, ("calibrate", {}), ("merge", {})],
+        calibration_device="cuda",
+        merge_device="cuda",
+    )
+    assert len(said) == 4
     assert "decode: 2 jobs need a GPU, as" in said[0] and "as config/decoding/paper.yaml says 'device: cuda'" in said[0]
     assert "train: 1 job needs a GPU" in said[1]
-    assert "calibration_device: cuda" in said[2]
+    assert "calibration_device: cuda" in said[2] and "merge_device: cuda" in said[3]
 
 
 def test_what_runs_on_a_cpu_as_well_needs_no_gpu(monkeypatch):

@@ -207,6 +207,14 @@ def test_a_calibrated_method_on_an_architecture_that_calibration_does_not_know_i
         Experiment(DEMO_CONFIG, config)
 
 
+def test_merges_on_a_gpu_that_a_cpu_could_not_make_again_are_refused_where_weights_are_not_kept(config):
+    on_gpu = {**DEMO_CONFIG, "merge_device": "cuda"}
+    Experiment({**on_gpu, "keep_checkpoints": True}, config)
+    Experiment({**DEMO_CONFIG, "merge_device": "auto", "keep_checkpoints": False}, config)
+    with pytest.raises(UserError, match=r"demo.yaml: weights that method 'lore' merges on a GPU .*to auto or"):
+        Experiment({**on_gpu, "keep_checkpoints": False}, config)
+
+
 def test_budget_follows_the_role_and_is_the_larger_of_two(config):
     edit(config / "decoding" / "demo.yaml", {"max_new_tokens": {"quick": 80, "slow": 100, "merged": 120}})
     edit(config / "studies" / "demo.yaml", {"recipes": ["ties"]})

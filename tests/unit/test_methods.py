@@ -174,7 +174,11 @@ class OfFour(Pairwise):
             "merges 2 to 3 models beside the base, but 'models' lists 4; take some out, or use another method",
         ),
         (One, 2, "merges 1 model beside the base, but 'models' lists 2; take some out, or use another method"),
-        (OfFour, 3, "merges 4 models, but 'models' lists 3; give more of them"),
+        (
+            OfFour,
+            3,
+            "merges 4 models, but 'models' lists 3; give more of them: it takes all models, the quick one first",
+        ),
     ],
 )
 def test_too_few_or_too_many_models_are_refused_in_one_line(kind, models, message):

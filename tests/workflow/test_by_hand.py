@@ -170,7 +170,7 @@ def test_few_shot_decoding_by_hand_with_entries_given_as_files(tmp_path):
         ({"modles": []}, "unknown key 'modles'"),
         ({"models": []}, "recipe.yaml: key 'models'"),
         ({"base": None}, "method 'ties' needs 'base'"),
-        ({"method": "average"}, "method 'average' has no base: put every model that is to be merged into 'models'"),
+        ({"method": "average"}, "method 'average' has no base: put all models into 'models', the quick one first"),
         ({"models": ["no/where"]}, "no/where: no such model"),
         ({"models": "Qwen/Qwen2.5-Math-7B"}, "recipe.yaml: key 'models'"),
     ],

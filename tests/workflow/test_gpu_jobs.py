@@ -4,6 +4,8 @@ import pytest
 from project import by_rule, new_project
 from test_gpus import Machine
 
+from l2s.layout import Layout
+
 RESPONSES = "results/demo/responses/models/demo-quick/demo.parquet"
 
 
@@ -47,6 +49,19 @@ def test_job_leases_its_gpu_before_the_engine_starts(project, tmp_path):
     assert done.returncode == 1
     log = (project.folder / "results/demo/logs/decode/models/demo-quick/demo.log").read_text()
     assert log.index("GPUs 900: leased") < log.index("there is no CUDA device")
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_merge_leases_its_gpu_before_it_begins(project, tmp_path, device):
+    machine = Machine(tmp_path, 1)
+    machine.devices = {"900": ["GPU-900", 1, 81559]}
+    machine.use({})
+    name = next(name for name in project.experiment().merges if "/average/" in name)
+    on = {"PATH": machine.path, "CUDA_VISIBLE_DEVICES": "900"}
+    done = project.snakemake("--config", f"merge_device={device}", "--", Layout("results/demo").manifest(name), **on)
+    assert done.returncode == 1
+    (log,) = (project.folder / "results/demo/logs/merge/demo/average").glob("*.log")
+    assert log.read_text().index("GPUs 900: leased") < log.read_text().index("there is no CUDA device")
 
 
 def test_a_configuration_of_ones_own_takes_nothing_from_the_papers(project):

@@ -21,7 +21,9 @@ if audited:
         conda:
             "../../envs/cpu.yaml"
         params:
-            code=code_digest("audit.py", [f"l2s.audit.findings.{name}" for name in module_names("l2s.audit.findings")]),
+            code=lambda wildcards: code_digest(
+                "audit.py", [f"l2s.audit.findings.{name}" for name in module_names("l2s.audit.findings")]
+            ),
             page=page_digest("audit.html.j2") + page_digest("audit_table.html.j2"),
             spec=audited.model_dump(mode="json"),
             # Their content, so that a comment in the file schedules nothing.

@@ -186,6 +186,14 @@ def calibration_gpus(wildcards):
     return int(device == "cuda" or (device == "auto" and (not workflow.local_exec or gpus.device_here() == "cuda")))
 
 
+def merge_gpus(wildcards):
+    """Return the GPUs of a merge job; what a CPU could not make again to the bit is merged on one if it is not kept."""
+    device = experiment.config.merge_device
+    if not experiment.config.keep_checkpoints and merge_of(wildcards).recipe.method.works_on == "matrices":
+        return int(device == "cuda")
+    return int(device == "cuda" or (device == "auto" and workflow.local_exec and gpus.device_here() == "cuda"))
+
+
 def generation_files(wildcards):
     """Return the files of an import, and of the tokenizer that counts its lengths if it is a local one."""
     entry = experiment.registry.imported(wildcards.imported)

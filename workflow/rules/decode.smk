@@ -60,7 +60,9 @@ rule import_generations:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("import_generations.py", [f"{FORMATS}.{name}" for name in generation_formats()]),
+        code=lambda wildcards: code_digest(
+            "import_generations.py", [f"{FORMATS}.{name}" for name in generation_formats()]
+        ),
         entry=lambda wildcards: experiment.registry.imported(wildcards.imported).model_dump(
             mode="json", exclude={"label"}
         ),

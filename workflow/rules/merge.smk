@@ -18,6 +18,8 @@ rule merge:
     conda:
         "../../envs/cpu.yaml"
     threads: experiment.config.merge_threads
+    resources:
+        gpu=merge_gpus,
     params:
         code=lambda wildcards: code_digest("merge.py", merge_of(wildcards).modules),
         recipe=lambda wildcards: merge_of(wildcards).recipe.resolved(),
@@ -47,7 +49,7 @@ rule draw_merge:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("draw_merge.py"),
+        code=lambda wildcards: code_digest("draw_merge.py"),
         page=page_digest("chart.html.j2"),
         title=lambda wildcards: experiment.config.titled(f"{wildcards.pair}: {merge_of(wildcards).label}"),
     message:

@@ -15,7 +15,7 @@ rule compare:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("compare.py"),
+        code=lambda wildcards: code_digest("compare.py"),
         spec=spec_of,
     message:
         "compare the checkpoints of {wildcards.study}"
@@ -35,7 +35,7 @@ rule list_disagreements:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("list_disagreements.py"),
+        code=lambda wildcards: code_digest("list_disagreements.py"),
         title=lambda wildcards: experiment.studies[wildcards.study].title,
         graders=lambda wildcards: list(experiment.studies[wildcards.study].graders),
         checkpoints=lambda wildcards: [checkpoint for checkpoint, _ in experiment.compared(wildcards.study)],
@@ -60,7 +60,7 @@ rule shard_responses:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("shard_responses.py"),
+        code=lambda wildcards: code_digest("shard_responses.py"),
         graders=grader_names(),
     message:
         "pack the responses of {wildcards.checkpoint}, {wildcards.decoding}, for their page"
@@ -81,7 +81,7 @@ rule show_responses:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("show_responses.py"),
+        code=lambda wildcards: code_digest("show_responses.py"),
         page=page_digest("responses.html.j2"),
         spec=lambda wildcards: experiment.studies[wildcards.study].responses_shown(wildcards.study, experiment, layout),
     message:
@@ -108,7 +108,7 @@ rule make_table:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("make_table.py"),
+        code=lambda wildcards: code_digest("make_table.py"),
         spec=spec_of,
     message:
         "make the table of {wildcards.study}"
@@ -160,7 +160,7 @@ rule check_drift:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("check_drift.py"),
+        code=lambda wildcards: code_digest("check_drift.py"),
         tolerances=lambda wildcards: experiment.studies[wildcards.study].tolerances.model_dump(),
     message:
         "check that {wildcards.study} is within its tolerances"
@@ -180,7 +180,7 @@ rule write_vega:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("write_vega.py"),
+        code=lambda wildcards: code_digest("write_vega.py"),
     message:
         "write the JavaScript that the figures' pages load"
     script:
@@ -228,7 +228,7 @@ rule measure_noise:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("measure_noise.py"),
+        code=lambda wildcards: code_digest("measure_noise.py"),
         title=lambda wildcards: experiment.studies[wildcards.study].title,
         pairs=lambda wildcards: experiment.compared(wildcards.study),
     message:
@@ -253,7 +253,7 @@ rule write_card:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("write_card.py"),
+        code=lambda wildcards: code_digest("write_card.py"),
         datasets=datasets_of,
     message:
         "write the model card of {wildcards.checkpoint} from {wildcards.study}"

@@ -14,7 +14,7 @@ rule split_questions:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("split_questions.py"),
+        code=lambda wildcards: code_digest("split_questions.py"),
         splitting=lambda wildcards: experiment.studies[wildcards.search].splitting(wildcards.round),
     message:
         "take the questions of {wildcards.entry} that round {wildcards.round} of {wildcards.search} asks"
@@ -84,7 +84,7 @@ rule export_model:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("export_model.py"),
+        code=lambda wildcards: code_digest("export_model.py"),
     message:
         "put the model that {wildcards.search} found into a folder of its own"
     script:
@@ -109,7 +109,7 @@ rule show_search:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("show_search.py"),
+        code=lambda wildcards: code_digest("show_search.py"),
         page=page_digest("search.html.j2"),
     message:
         "show what {wildcards.search} found"

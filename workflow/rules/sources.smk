@@ -17,7 +17,7 @@ rule fetch_model:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("fetch_model.py"),
+        code=lambda wildcards: code_digest("fetch_model.py"),
         entry=lambda wildcards: experiment.registry.model(wildcards.model).model_dump(exclude={"label"}),
     message:
         "fetch the model {wildcards.model} (log: {log})"
@@ -37,7 +37,7 @@ rule load_questions:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("load_questions.py"),
+        code=lambda wildcards: code_digest("load_questions.py"),
         entry=lambda wildcards: experiment.registry.benchmark(wildcards.benchmark).model_dump(
             mode="json", exclude={"examples"}
         ),
@@ -59,7 +59,7 @@ rule load_examples:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("load_examples.py"),
+        code=lambda wildcards: code_digest("load_examples.py"),
         entry=lambda wildcards: experiment.registry.examples(wildcards.examples)
         .only(wildcards.set_name)
         .model_dump(mode="json"),
@@ -83,7 +83,7 @@ rule load_calibration_data:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("load_calibration_data.py"),
+        code=lambda wildcards: code_digest("load_calibration_data.py"),
         entry=lambda wildcards: experiment.registry.calibration_data(wildcards.calibration_data).model_dump(mode="json"),
     message:
         "load the calibration data {wildcards.calibration_data}"

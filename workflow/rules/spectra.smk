@@ -15,7 +15,7 @@ rule measure_spectra:
         "../../envs/cpu.yaml"
     threads: experiment.config.merge_threads
     params:
-        code=code_digest("measure_spectra.py"),
+        code=lambda wildcards: code_digest("measure_spectra.py"),
     message:
         "measure the spectra of {wildcards.model} − {wildcards.base}"
     script:
@@ -41,7 +41,7 @@ rule draw_spectra:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=code_digest("draw_spectra.py"),
+        code=lambda wildcards: code_digest("draw_spectra.py"),
         page=page_digest("chart.html.j2"),
         title=lambda wildcards: experiment.config.titled(f"Task vector {wildcards.model} − {wildcards.base}"),
     message:

@@ -33,6 +33,11 @@ class TensorPlace(NamedTuple):
         """Number of elements."""
         return math.prod(self.shape)
 
+    def first_rows(self, count: int) -> "TensorPlace":
+        """Return the place of the tensor's first rows."""
+        shape = (count, *self.shape[1:])
+        return self._replace(shape=shape, nbytes=math.prod(shape) * ITEM_BYTES[self.dtype])
+
 
 def read_header(path: Path) -> dict[str, TensorPlace]:
     """Return the tensors of one safetensors file.

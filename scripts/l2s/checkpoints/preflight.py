@@ -26,6 +26,7 @@ RELATED_COSINE = 0.9
 SHORT = 12
 
 POLICIES = {
+    "vocabulary rows": "those that all have; refused if the side that the recipe's 'tokenizer' names needs more",
     "dtypes": "computed in one dtype (float32 unless fidelity is released), written in the recipe's",
     "tied embeddings": "untied: the embedding stands in for a missing lm_head, and the result has one of its own",
     "context_length": "the slow model's (a shorter one would cut the merged model's responses); decoding may set less",
@@ -96,29 +97,35 @@ def _finding(topic: str, values: tuple[str, ...]) -> Finding:
 
 def _facts(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, str]:
     config = read_json(folder / "config.json", GET_AGAIN)
-    tokenizer = _optional_json(folder / "tokenizer.json")
     generation = _optional_json(folder / "generation_config.json")
-    try:
-        added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
-        entries = {**_vocabulary(tokenizer), **added}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise UserError(f"{folder / 'tokenizer.json'}: not a tokenizer's; {GET_AGAIN}") from None
-    own = {name: place for name, place in places.items() if name != HEAD}
+    entries, added = tokenizer_entries(folder)
+    # Of embeddings the rows are compared below.
+    own = {name: place.shape[name == EMBEDDING :] for name, place in places.items() if name != HEAD}
     return {
         "architecture": str(config.get("model_type")),
         "heads": f"{config.get('num_attention_heads')}/{config.get('num_key_value_heads')}",
-        "tensors besides lm_head": f"{len(own)}, {_digest({n: p.shape for n, p in own.items()})}",
+        "tensors besides lm_head": f"{len(own)}, {_digest(own)}",
         "vocabulary rows": str(places[EMBEDDING].shape[0]) if EMBEDDING in places else "none",
         "dtypes": ", ".join(sorted({place.dtype for place in places.values()})),
         "tied embeddings": "no" if HEAD in places else "yes",
         "context_length": str(config.get("max_position_embeddings")),
         "rope": _digest([config.get(key) for key in ("rope_theta", "rope_scaling", "rope_parameters")]),
-        "tokenizer entries": f"{len(entries)}, {_digest(entries)}" if tokenizer else "no tokenizer.json",
+        "tokenizer entries": f"{len(entries)}, {_digest(entries)}" if entries else "no tokenizer.json",
         "special tokens": f"{len(added)}, {_digest(added)}",
         "chat template": _chat_template(folder),
         "end-of-sequence ids": f"{config.get('eos_token_id')} / {generation.get('eos_token_id')}",
         "generation config": _digest({k: v for k, v in generation.items() if k != "transformers_version"}),
     }
+
+
+def tokenizer_entries(folder: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the token ids of a model's tokenizer.json, and those among them that are added; empty without one."""
+    tokenizer = _optional_json(folder / "tokenizer.json")
+    try:
+        added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
+        return {**_vocabulary(tokenizer), **added}, added
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f"{folder / 'tokenizer.json'}: not a tokenizer's; {GET_AGAIN}") from None
 
 
 def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:

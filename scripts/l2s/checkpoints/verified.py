@@ -9,7 +9,7 @@ from threading import get_ident
 
 from l2s.checkpoints.headers import TensorPlace
 from l2s.checkpoints.manifest import GET_AGAIN, TensorRecord
-from l2s.checkpoints.tensors import TensorReader
+from l2s.checkpoints.tensors import DIGEST_BYTES, TensorReader
 from l2s.errors import UserError
 
 
@@ -17,7 +17,8 @@ class VerifyingReader(TensorReader):
     """Reads pieces of a model folder's tensors, and compares each tensor with its digest when its last byte has passed.
 
     One thread reads a tensor from its first byte to its last, and may read what has passed already again in between.
-    Later passes over a tensor are not digested.
+    Later passes over a tensor are not digested. Of a place that holds a tensor's first rows only, the others are read
+    for the digest.
 
     Args:
         folder: The model's folder.
@@ -56,10 +57,19 @@ class VerifyingReader(TensorReader):
             done += len(into)
         if done < place.nbytes:
             self._passing[key] = digest, done
-        elif digest.hexdigest() == sha256:
+            return
+        self._digest_rest(self.places[name], done, digest)
+        if digest.hexdigest() == sha256:
             self.verified.add(name)
         else:
             raise self._other(name)
+
+    def _digest_rest(self, place: TensorPlace, done: int, digest: hashlib._Hash) -> None:
+        """Let the digest pass over what of a tensor lies behind the rows that are read."""
+        for first in range(done, place.nbytes, DIGEST_BYTES):
+            piece = memoryview(bytearray(min(DIGEST_BYTES, place.nbytes - first)))
+            super().read(place, first, piece)
+            digest.update(piece)
 
     def _other(self, name: str) -> UserError:
         return UserError(

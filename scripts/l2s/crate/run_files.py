@@ -66,6 +66,6 @@ def _gpus(experiment: Experiment, job: Job) -> int:
         return experiment.decoding_of(checkpoint, decoding).gpus
     if job.rule == "train" and job.source in experiment.trainings:
         return experiment.trainings[job.source].recipe.method.gpus
-    device = experiment.config.calibration_device
-    on_gpu = device == "cuda" or (device == "auto" and gpus.device_here() == "cuda")
-    return int(job.rule == "calibrate" and on_gpu)
+    devices = {"calibrate": experiment.config.calibration_device, "merge": experiment.config.merge_device}
+    device = devices.get(job.rule, "cpu")
+    return int(device == "cuda" or (device == "auto" and gpus.device_here() == "cuda"))

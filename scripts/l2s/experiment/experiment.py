@@ -17,6 +17,7 @@ from l2s.experiment.schema import MainConfig
 from l2s.experiment.study import Line, Study
 from l2s.experiment.trainings import TrainedCheckpoint
 from l2s.layout import Layout, fetched, is_fetched, is_imported, model_of, round_study
+from l2s.merging.engine.contract import Method
 from l2s.search.candidates import Candidates, read_candidates
 
 
@@ -77,8 +78,19 @@ class Experiment:
         made = study.build(where, self.registry)
         if made:
             self.lines[name] = [line for line, _ in made]
-        self.merges.update((line.checkpoint, how) for line, how in made if isinstance(how, Merge))
+        merges = {line.checkpoint: how for line, how in made if isinstance(how, Merge)}
+        for merge in merges.values():
+            self._check_device(merge.recipe.method, where)
+        self.merges.update(merges)
         self.trainings.update((line.checkpoint, how) for line, how in made if isinstance(how, TrainedCheckpoint))
+
+    def _check_device(self, method: Method, where: str) -> None:
+        """Refuse to merge on a GPU what could not be made again on a CPU, where weights are not kept."""
+        if self.config.merge_device == "cuda" and not self.config.keep_checkpoints and method.works_on == "matrices":
+            raise UserError(
+                f"{where}: weights that method '{method.method}' merges on a GPU differ from a CPU's in the last bits, "
+                "and with keep_checkpoints: false a CPU has to make them again; set merge_device to auto or cpu"
+            )
 
     def _add_known_rounds(self) -> None:
         """Add the rounds of searches whose candidates lie in the results folder, some of which may be stale."""

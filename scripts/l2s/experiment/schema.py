@@ -43,6 +43,13 @@ class MainConfig(StrictModel):
     title_prefix: str = Field("", description="what every page's title begins with")
     first_questions: int | None = Field(None, gt=0, description="ask only so many questions of each benchmark")
     merge_threads: int = Field(4, gt=0, le=4096, description="tensors that a merge job works on at a time")
+    merge_device: Literal["auto", "cpu", "cuda"] = Field(
+        "cpu",
+        description="where merges are computed; auto: on a GPU where the jobs' machine has one, but not on a cluster. "
+        "Methods that go element by element give the same tensors on both, to the bit; those on whole matrices (lore, "
+        "twin) agree within 1e-4 of a matrix's norm, and go to a GPU only with keep_checkpoints. No merge is made "
+        "again because of it",
+    )
     benchmark_files: str | None = Field(
         None, description="folder of <benchmark>.jsonl files that are read instead of the network"
     )

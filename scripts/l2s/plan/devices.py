@@ -31,6 +31,9 @@ def _reason(experiment: Experiment, rule: str, wildcards: Mapping[str, str]) -> 
     if rule == "calibrate":
         asks = experiment.config.calibration_device == "cuda"
         return "as the configuration says 'calibration_device: cuda'; leave the key out or say cpu" if asks else None
+    if rule == "merge":
+        asks = experiment.config.merge_device == "cuda"
+        return "as the configuration says 'merge_device: cuda'; leave the key out or say cpu" if asks else None
     if rule == "train":
         trained = experiment.trainings["/".join(wildcards[part] for part in ("pair", "method", "recipe"))]
         asks = trained.recipe.method.device == "cuda"

@@ -21,7 +21,7 @@ from typing import Any
 
 from l2s.checkpoints.headers import TensorPlace, read_headers
 from l2s.checkpoints.manifest import CONFIG_FILES, GET_AGAIN
-from l2s.checkpoints.preflight import compare
+from l2s.checkpoints.preflight import compare, tokenizer_entries
 from l2s.checkpoints.tensor_names import EMBEDDING, HEAD
 from l2s.checkpoints.tensors import Planned
 from l2s.contracts.calibrations import Calibration
@@ -36,6 +36,7 @@ SAME_IN_ALL = ("model_type", "num_attention_heads", "num_key_value_heads", "hidd
 NOT_IN_CONFIG = (
     "dtypes", "tokenizer entries", "special tokens", "chat template", "generation config", "related to the first",
 )  # fmt: skip
+VOCABULARY = "vocabulary rows"
 TOKEN_ID_KEYS = ("bos_token_id", "eos_token_id", "pad_token_id")
 NOT_COMPARED = {"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache"}
 
@@ -95,6 +96,10 @@ def plan_merge(
     shapes = {name: place.shape for name, place in sources[-1].places.items()}
     recipe.method.check_tensors(shapes)
     config = _merge_configs(sources, recipe, policies)
+    if VOCABULARY in policies:
+        _check_vocabulary(sources, recipe.inputs)
+        config["vocab_size"] = shapes[EMBEDDING][0]
+        policies.pop("config.vocab_size", None)
     policies["tokenizer"] = recipe.inputs.tokenizer
     for finding in compare([source.folder for source in sources]):
         if finding.topic in NOT_IN_CONFIG and finding.differs:
@@ -126,6 +131,7 @@ def read_sources(
         for label, folder in labelled
     ]
     sources = _drop_heads(sources, policies) if released else _untie(sources, policies)
+    sources = _cut_vocabulary(sources, policies)
     _check_tensors(sources)
     return sources
 
@@ -151,6 +157,42 @@ def _drop_heads(sources: list[Source], policies: dict[str, str]) -> list[Source]
         replace(source, places={name: place for name, place in source.places.items() if name != HEAD})
         for source in sources
     ]
+
+
+def _cut_vocabulary(sources: list[Source], policies: dict[str, str]) -> list[Source]:
+    """Where vocabularies differ in their number of rows, leave out what not all models have: the last rows."""
+    ends = [[source.places[name] for name in (EMBEDDING, HEAD) if name in source.places] for source in sources]
+    rows = [{place.shape[0] for place in places} for places in ends]
+    # A model whose own two differ is damaged, which the comparison of shapes will tell.
+    if any(len(own) != 1 for own in rows) or len(set().union(*rows)) == 1:
+        return sources
+    counts = [own.pop() for own in rows]
+    least = min(counts)
+    shown = ", ".join(f"{count} in {source.label}" for source, count in zip(sources, counts, strict=True))
+    policies[VOCABULARY] = f"the first {least} rows ({shown})"
+    return [
+        replace(
+            source,
+            places={
+                name: place.first_rows(least) if name in (EMBEDDING, HEAD) else place
+                for name, place in source.places.items()
+            },
+        )
+        for source in sources
+    ]
+
+
+def _check_vocabulary(sources: list[Source], inputs: Inputs) -> None:
+    """Refuse a tokenizer with tokens that the result has no rows for; a side without one must lose no row."""
+    side = _side(sources, inputs)
+    rows, own = side.places[EMBEDDING].shape[0], side.config.get("vocab_size")
+    entries, _ = tokenizer_entries(side.folder)
+    needed = max(entries.values()) + 1 if entries else own
+    if needed is not None and needed > rows:
+        raise UserError(
+            f"the tokenizer of the {side.label} ({side.folder}) needs {needed} rows of the vocabulary, and only {rows} "
+            "are in all models; set 'tokenizer' to the other side, or give the models vocabularies of one size"
+        )
 
 
 def _check_tensors(sources: list[Source]) -> None:

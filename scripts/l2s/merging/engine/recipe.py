@@ -45,7 +45,7 @@ class Recipe(StrictModel):
             raise ValueError(f"method '{self.method.method}' needs 'base'")
         if not self.method.needs_base and self.inputs.base is not None:
             raise ValueError(
-                f"method '{self.method.method}' has no base: put every model that is to be merged into 'models'"
+                f"method '{self.method.method}' has no base: put all models into 'models', the quick one first"
             )
         return self
 
@@ -77,8 +77,8 @@ def _wrong_number(method: Method, given: int) -> str | None:
         return None
     allowed = f"{least} or more" if most is None else f"{least}" if least == most else f"{least} to {most}"
     noun = "model" if (least, most) == (1, 1) else "models"
-    remedy = "give more of them" if given < least else "take some out, or use another method"
-    beside = " beside the base" if method.needs_base else ""
+    beside, more = (" beside the base", "") if method.needs_base else ("", ": it takes all models, the quick one first")
+    remedy = f"give more of them{more}" if given < least else "take some out, or use another method"
     return f"method '{method.method}' merges {allowed} {noun}{beside}, but 'models' lists {given}; {remedy}"
 
 

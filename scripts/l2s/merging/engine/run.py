@@ -82,8 +82,6 @@ def merge_checkpoint(
         UserError: The models cannot be merged, the disk is full, a parent changed meanwhile or is not what is known of
             it, or a rebuild has another content_id than ``expected``.
     """
-    if workers.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device 'cuda' was asked for but there is no CUDA device; use --device cpu")
     started = time.monotonic()
     base = parents[0][1] if parents[0][0].used_as == "base" else None
     calibrations = calibrations or {}
