@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda container test-browser bench faults lint format docs demo-pair demo-real-adapter lock
+.PHONY: help setup setup-cuda setup-dev setup-vllm demo demo-real models rehearsal check test test-real test-crate test-mergekit test-vllm test-locks test-slurm test-cuda smoke-gpu container test-browser bench faults lint format docs demo-pair demo-real-adapter lock
 
 help:
 	@echo "make demo        set up and run the whole workflow on two tiny models, on a CPU; says which page to open"
@@ -23,6 +23,7 @@ help:
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
 	@echo "make test        set up, lint, and run the tests (half an hour on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
+	@echo "make smoke-gpu   on a machine with a GPU: that merges, vLLM, kill and resume, seeds and the workflow do there what they do on a CPU, and how fast they are; ends with a line to paste into an issue"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
 	@echo "make test-browser  open the pages in a headless Chromium (installs Debian's, as root, if there is none)"
 	@echo "make test-crate  check the RO-Crate of a run with its validator, in .venv-crate"
@@ -145,6 +146,11 @@ BUILD_apptainer := apptainer build --build-arg BASE=$(BASE) long2short.sif envs/
 container:
 	@echo "$(BASE)" | grep -Eq '@sha256:[0-9a-f]{64}$$' || (echo "give the base by digest: make container BASE=python:3.12-bookworm@sha256:…, as 'docker buildx imagetools inspect python:3.12-bookworm' or the registry's page shows it"; exit 1)
 	$(or $(BUILD_$(BUILDER)),$(error BUILDER is docker or apptainer, not '$(BUILDER)'))
+
+# Everything that only a GPU shows, in an environment with vLLM; of the development environment only pytest is added.
+smoke-gpu: setup-cuda
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/dev.txt pytest pytest-timeout
+	$(BIN)/python tests/cuda/smoke.py
 
 # Starts a Slurm of one node on this machine, which takes root and Debian's packages.
 test-slurm: setup-dev

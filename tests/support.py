@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "workflow" / "resources" / "demo"
 REAL_DATA = Path(os.environ.get("L2S_REAL_DATA", ROOT.parent / "shared" / "data"))
+DEVICE = os.environ.get("L2S_DEVICE", "cpu")
+"""What tests of engines run on: cpu, or cuda by `make smoke-gpu`."""
 TOKEN = "hf_plantedTokenThatMustNotLeak"
 PROJECT_PARTS = ("Snakefile", "config", "envs", "profiles", "scripts", "workflow")
 

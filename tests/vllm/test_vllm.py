@@ -1,4 +1,5 @@
-"""The engine vllm, run for real by vLLM's build for CPUs: transformers' tokens, and what sessions promise."""
+"""The engine vllm, run for real: transformers' tokens, and what sessions promise. By vLLM's build for CPUs, or on a GPU
+with L2S_DEVICE=cuda (`make smoke-gpu`), where vLLM also compiles the model and records CUDA graphs."""
 
 import json
 import os
@@ -6,7 +7,7 @@ from itertools import zip_longest
 
 import pytest
 from merges import merge
-from support import DEMO
+from support import DEMO, DEVICE
 
 from l2s.decoding.engines import transformers_engine, vllm_engine, vllm_start
 from l2s.decoding.prompts import Prompt
@@ -18,11 +19,15 @@ from l2s.errors import UserError
 
 PROMPT = PromptEntry(template="Question: {question}\nAnswer:")
 WINDOW = 2048
+VLLM = {
+    "cpu": {"memory_utilization": 0.02, "enforce_eager": True},
+    "cuda": {"memory_utilization": 0.3, "tensor_parallel": 1},
+}
 
 
 def settings(**changed):
-    values = {"prompt": "demo", "max_new_tokens": 160, "device": "cpu", "dtype": "float32", "context_length": WINDOW}
-    small = {"engine": "vllm", "vllm": {"memory_utilization": 0.02, "enforce_eager": True}}
+    values = {"prompt": "demo", "max_new_tokens": 160, "device": DEVICE, "dtype": "float32", "context_length": WINDOW}
+    small = {"engine": "vllm", "vllm": VLLM[DEVICE]}
     return DecodingEntry(**{**values, **small, **changed})
 
 
@@ -192,9 +197,12 @@ def test_checkpoints_of_one_architecture_share_what_vllm_compiles(tmp_path):
 
 
 def test_build_for_another_device_is_refused_and_threads_are_set(folder):
-    with pytest.raises(UserError, match=r"device 'cuda' is configured, but the vLLM installed here runs on 'cpu'"):
-        vllm_engine.start(folder, settings(device="cuda"), Stops(frozenset({0}), (), None))
-    vllm_start.set_environment(settings(cpu_threads=3))
+    other = {"cpu": "cuda", "cuda": "cpu"}[DEVICE]
+    with pytest.raises(
+        UserError, match=f"device '{other}' is configured, but the vLLM installed here runs on '{DEVICE}'"
+    ):
+        vllm_engine.start(folder, settings(device=other), Stops(frozenset({0}), (), None))
+    vllm_start.set_environment(settings(device="cpu", cpu_threads=3))
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
