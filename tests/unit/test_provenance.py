@@ -91,6 +91,7 @@ def test_the_experiment_is_reached_by_no_script_that_makes_anything():
     experiment = provenance.SCRIPTS / "l2s" / "experiment"
     assert experiment.is_dir()
     commands = {
+        "doctor.py",
         "plan.py",
         "prune.py",
         "show.py",
