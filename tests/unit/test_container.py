@@ -14,7 +14,13 @@ def make(*options):
 
 @pytest.mark.parametrize("base", ["", "python:3.12-bookworm", "python@sha256:12", f"python@{DIGEST}0"])
 def test_base_without_a_digest_is_refused_with_the_way_to_get_one(base):
-    done = subprocess.run(["make", "container", f"BASE={base}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "container", f"BASE={base}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode != 0
     assert done.stdout.startswith("give the base by digest: make container BASE=python:3.12-bookworm@sha256:")
 

@@ -16,6 +16,7 @@ from l2s.plan.schedule import Job, lower_bound, makespan
 TABLE = {
     "price_per_gpu_hour": 2.0,
     "start_seconds": 10,
+    "job_start_seconds": 3,
     "seconds": {"fetch_model": 5, "others": 1},
     "speeds": [{"up_to_gb": 1, "tokens_per_second": 100}, {"up_to_gb": 2, "tokens_per_second": 50}],
     "cpu_start_seconds": 5,

@@ -102,11 +102,14 @@ def test_other_jobs_take_what_the_timings_of_their_kind_say_else_the_table(costs
     timing = tmp_path / "timings" / "merge" / f"{ties}.tsv"
     timing.parent.mkdir(parents=True)
     timing.write_text("s\th:m:s\n60.0\t0:01:00\n")
-    taken = {one.kind: one for one in other_jobs(costs, jobs)}
+    short = tmp_path / "timings" / "grade" / "models" / "demo-slow" / "demo" / "toolkit.tsv"
+    short.parent.mkdir(parents=True)
+    short.write_text(f"s\th:m:s\n{1.5 * ESTIMATES.job_start_seconds}\t0:00:00\n")  # tells nothing but its start
+    taken, start = {one.kind: one for one in other_jobs(costs, jobs)}, ESTIMATES.job_start_seconds
     assert taken["merge/ties"] == ("merge/ties", 1, pytest.approx(60), MEASURED)
-    assert taken["grade"] == ("grade", 1, pytest.approx(0.6 * ESTIMATES.seconds["grade"]), ASSUMED)
+    assert taken["grade"] == ("grade", 1, pytest.approx(start + 0.6 * ESTIMATES.seconds["grade"]), ASSUMED)
     gigabytes = 2e-9 * costs.experiment.elements(ties)
-    assert taken["merge/task_arithmetic"].seconds == pytest.approx(gigabytes * ESTIMATES.seconds["merge"])
+    assert taken["merge/task_arithmetic"].seconds == pytest.approx(start + gigabytes * ESTIMATES.seconds["merge"])
     assert taken.keys() == {"merge/ties", "merge/task_arithmetic", "grade"}
 
 

@@ -47,7 +47,7 @@ def test_plan_counts_jobs_gpu_hours_and_downloads(planned):
     said = planned.run("--", "plan", HF_ENDPOINT="http://127.0.0.1:9")
     assert "decode" in said and "GPU hours" in said and "At least" in said
     assert "demo_sweep" in said
-    assert "models to download" in said and "3.0 (15.0 s)" in said
+    assert "models to download" in said and "3.0 (18.0 s)" in said
     assert "does not answer" in said and "check the network or HF_ENDPOINT" in said
     assert not list(planned.folder.glob("results/demo/checkpoints/models/other*"))
 

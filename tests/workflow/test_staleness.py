@@ -80,7 +80,7 @@ def test_editing_a_calibration_measures_it_again_and_no_other(demo):
 
 def test_editing_code_around_a_training_makes_its_checkpoint_from_the_adapter_in_the_store(demo):
     demo.write("config/demo.yaml", with_studies("demo"))
-    demo.edit("scripts/l2s/training/engine/lora.py", "5_000_000_000", "4_000_000_000")
+    demo.edit("scripts/l2s/training/engine/run.py", 'LOCK_NAME = ".lock"', 'LOCK_NAME = ".held"')
     trainings = demo.experiment().trainings
     after = jobs_after(demo.experiment(), trainings)
     assert by_rule(demo.stale()) == after + Counter(train=len(trainings)) > Counter()

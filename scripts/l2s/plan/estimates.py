@@ -29,10 +29,11 @@ class Estimates(StrictModel):
     speeds: tuple[Speed, ...] = Field(min_length=1, description="of a job on GPUs, by size, ascending")
     cpu_start_seconds: float = Field(ge=0, description="the same as start_seconds, of a job on the CPU")
     cpu_speeds: tuple[Speed, ...] = Field(min_length=1, description="the same as speeds, of each thread on a CPU")
+    job_start_seconds: float = Field(ge=0, description="what a job that generates nothing takes to start")
     seconds: dict[str, float] = Field(
-        description="of jobs that generate nothing, by rule or <rule>/<method>, for each unit of their work: 10^9 "
-        "bytes of a model in bfloat16 (fetch_model, merge, calibrate, train, measure_spectra), 1,000 responses "
-        "(grade), a job (others)"
+        description="beside its start, of jobs that generate nothing, by rule or <rule>/<method>, for each unit of "
+        "their work: 10^9 bytes of a model in bfloat16 (fetch_model, merge, calibrate, train, measure_spectra), 1,000 "
+        "responses (grade), a job (others)"
     )
     lengths: dict[str, dict[Role, float]] = Field(description="mean tokens of a response by benchmark and role")
 

@@ -43,7 +43,8 @@ def other_jobs(costs: Costs, jobs: Iterable[PlannedJob]) -> list[Taken]:
     for kind, count in counts.items():
         rule = kind.partition("/")[0]
         for_unit = measured.get(kind, table.get(kind, table.get(rule, table[OTHERS])))
-        taken.append(Taken(kind, count, for_unit * units[kind], MEASURED if kind in measured else ASSUMED))
+        seconds = costs.estimates.job_start_seconds * count + for_unit * units[kind]
+        taken.append(Taken(kind, count, seconds, MEASURED if kind in measured else ASSUMED))
     return taken
 
 
@@ -70,16 +71,21 @@ def work(costs: Costs, rule: str, name: str) -> float:
 
 
 def seconds_measured(costs: Costs) -> dict[str, float]:
-    """Return by kind of job the seconds for each unit of work, over all jobs that the results folder has timed."""
+    """Return by kind of job the seconds for each unit of work, over all jobs that the results folder has timed.
+
+    Kinds whose jobs took hardly longer than to start are left out: what tiny models took tells nothing of large ones.
+    """
     if costs.layout is None:
         return {}
     folder = Path(costs.layout.timings)
     seconds: Counter[str] = Counter()
+    started: Counter[str] = Counter()
     units: Counter[str] = Counter()
     for file in folder.glob("*/**/*.tsv"):
         rule, _, name = str(file.relative_to(folder).with_suffix("")).partition("/")
         for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
             kind = kind_of(rule, name)
-            seconds[kind] += float(row["s"])
+            seconds[kind] += float(row["s"]) - costs.estimates.job_start_seconds
+            started[kind] += costs.estimates.job_start_seconds
             units[kind] += work(costs, rule, name)
-    return {kind: total / units[kind] for kind, total in seconds.items()}
+    return {kind: total / units[kind] for kind, total in seconds.items() if total > started[kind]}
