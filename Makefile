@@ -21,7 +21,7 @@ help:
 	@echo "                 ENGINE=vllm as above; with BENCHMARKS=FOLDER also on questions of FOLDER/gsm8k.jsonl"
 	@echo "make rehearsal BENCHMARKS=FOLDER   run the whole paper on tiny models, on a CPU"
 	@echo "make check       set up, lint, and run the tests that take seconds (in all under 90 s on two cores)"
-	@echo "make test        set up, lint, and run the tests (half an hour on two cores)"
+	@echo "make test        set up, lint, and run the tests (20 minutes on two cores)"
 	@echo "make test-cuda   compare merging and calibration on a GPU with the CPU"
 	@echo "make smoke-gpu   on a machine with a GPU: that merges, vLLM, kill and resume, seeds and the workflow do there what they do on a CPU, and how fast they are; ends with a line to paste into an issue"
 	@echo "make test-slurm  run a small study through profiles/slurm on a Slurm started for it (needs root)"
