@@ -62,7 +62,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     if (searches := searches_table(experiment, costs)).row_count:
         console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
-    seconds = sum(one.seconds for one in taken if one.kind == "fetch_model")
+    seconds = sum(one.seconds for one in taken if one.kind == "fetch_model" and downloads)
     console.print(sizes_table(downloads, seconds, sizes))
     if (assumptions := assumptions_table(experiment)).row_count:
         console.print(assumptions)
