@@ -6,13 +6,11 @@ python scripts/doctor.py --configfile config/mine.yaml  another configuration
 """
 
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
 from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
 
-from l2s.config import read_yaml
+from l2s.config_option import PAPER, ConfigFile
 from l2s.errors import UserError
 from l2s.experiment import Experiment
 from l2s.jobs import run_cli, run_in_terminal
@@ -24,9 +22,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def main(
-    config: Annotated[
-        Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
-    ] = "config/config.yaml",
+    config: ConfigFile = PAPER,
 ) -> None:
     """Say what jobs of a configuration find on this machine; a status of 1 if they would break on it."""
     experiment = Experiment(config, PROJECT / "config")

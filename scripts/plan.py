@@ -5,12 +5,10 @@ python scripts/plan.py --configfile config/demo.yaml   another configuration
 """
 
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 
-from l2s.config import read_yaml
+from l2s.config_option import PAPER, ConfigFile
 from l2s.jobs import run_cli, run_in_terminal
 from l2s.plan.report import print_plan
 
@@ -18,9 +16,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def main(
-    config: Annotated[
-        Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
-    ] = "config/config.yaml",
+    config: ConfigFile = PAPER,
 ) -> None:
     """Print what a run of a configuration would take; to be called in the project's folder."""
     print_plan(config, PROJECT, Console())

@@ -11,11 +11,8 @@ deleted while a run or one of its jobs works there. Downloaded weights lie in th
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-
-from l2s.config import read_yaml
+from l2s.config_option import PAPER, ConfigFile
 from l2s.experiment import Experiment
 from l2s.jobs import run_cli, run_in_terminal
 from l2s.layout import Layout
@@ -26,9 +23,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def main(
-    config: Annotated[
-        Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
-    ] = "config/config.yaml",
+    config: ConfigFile = PAPER,
 ) -> None:
     """List what lies in the results folder and no study uses; delete it if the file says 'prune: delete'."""
     experiment = Experiment(config, PROJECT / "config")

@@ -9,13 +9,14 @@ To be called in the project's folder, in a second terminal. It reads logs and ti
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from l2s.config import read_entry, read_yaml
+from l2s.config import read_entry
+from l2s.config_option import PAPER, ConfigFile
 from l2s.experiment import Experiment
 from l2s.jobs import run_cli
 from l2s.plan.costs import Costs
@@ -28,9 +29,7 @@ SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def main(
-    config: Annotated[
-        Any, typer.Option("--configfile", parser=read_yaml, metavar="FILE", help="Top-level configuration.")
-    ] = "config/config.yaml",
+    config: ConfigFile = PAPER,
     once: Annotated[bool, typer.Option("--once", help="Look once. Default: follow the run until it ends.")] = False,
 ) -> None:
     """Show the jobs of a run by stage, those that run with their last words, failures, and the time left."""

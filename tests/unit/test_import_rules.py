@@ -13,6 +13,7 @@ STAGES = ["l2s.calibration", "l2s.merging", "l2s.training", "l2s.decoding", "l2s
 FLOORS = [
     [
         "l2s.config",
+        "l2s.config_option",
         "l2s.errors",
         "l2s.files",
         "l2s.gpus",
