@@ -10,6 +10,7 @@ scripts and commands that look into a results folder call them with names.
     calibrations/       <kind>/<model>[/<model>]/<calibration data>-<answer>.json, and its data beside it
     spectra/            <base>/<model>.parquet
     responses/          <checkpoint>/<decode settings>.parquet and .json
+    ahead/              <checkpoint>/<decode settings>/<share>.json: what was decoded into the store before
     grades/             <checkpoint>/<decode settings>/<grader>.parquet
     comparisons/        <study>.parquet
     disagreements/      <study>.parquet and its page
@@ -155,6 +156,10 @@ class Layout:
     def responses(self, checkpoint: str, decoding: str, suffix: str = "parquet") -> str:
         """Return the table of responses (``parquet``), or what is known of the decoding (``json``)."""
         return f"{self.results}/responses/{checkpoint}/{decoding}.{suffix}"
+
+    def ahead(self, checkpoint: str, decoding: str, share: str) -> str:
+        """Return what a job has done that decoded a share of the questions into the store ahead."""
+        return f"{self.results}/ahead/{checkpoint}/{decoding}/{share}.json"
 
     def grades(self, checkpoint: str, decoding: str, grader: str) -> str:
         """Return the table of grades."""

@@ -11,7 +11,7 @@ from l2s.grading.store import store_name
 from l2s.layout import ANSWERS, SHARDS, TRAININGS, VERDICTS, Layout
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
-AREAS = ("checkpoints", "calibrations", "responses", "grades", SHARDS, "scratch", "store")
+AREAS = ("checkpoints", "calibrations", "responses", "ahead", "grades", SHARDS, "scratch", "store")
 
 
 def unused_paths(experiment: Experiment, layout: Layout) -> list[Path]:
@@ -37,6 +37,8 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
         yield Path(layout.shard(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent
         yield from (Path(layout.verdicts(checkpoint, decoding), name) for name in verdicts)
+    for (_, decoding), ahead in experiment.ahead.items():
+        yield from (Path(layout.ahead(ahead.checkpoints[0], decoding, name)) for name in ahead.names)
     yield from (Path(layout.answers, name) for name in verdicts)
     # Adapters are dear: what trainings keep stays.
     yield Path(layout.store, TRAININGS)

@@ -29,8 +29,9 @@ from l2s.contracts.parquet import read_table, write_tables
 from l2s.contracts.responses import RESPONSES
 from l2s.decoding.engines.interface import Request
 from l2s.decoding.engines.vllm_start import MOST_TOGETHER, STREAM_INTERVAL
+from l2s.decoding.model import read_model
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.session import Question, Session, numeric_settings, read_model
+from l2s.decoding.session import Question, Session, numeric_settings
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, request_key
@@ -158,8 +159,9 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             numeric = numeric_settings(settings, {}, model.context_length, stops)
             store = ResponseStore(Path(folder), "0" * 64, numeric)
-            session = Session(model.context_length, settings, prompt, stops, store, lambda longest: started)
-            write_tables(session.run([questions]), RESPONSES, written := Path(folder) / "responses.parquet")
+            session = Session(model.context_length, settings, prompt, stops, store, [questions])
+            session.fill(lambda: started)
+            write_tables(session.tables(), RESPONSES, written := Path(folder) / "responses.parquet")
             responses.update(
                 zip(keys, read_table(written, RESPONSES, ["output_ids"])["output_ids"].to_pylist(), strict=True)
             )

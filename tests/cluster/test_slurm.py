@@ -19,7 +19,9 @@ benchmarks: [demo_validation]
 decoding: demo
 grader: math_verify
 """
-JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "decode": 3, "show_responses": 1, "write_vega": 1}
+JOBS = {"fetch_model": 2, "load_questions": 1, "merge": 1, "show_responses": 1, "write_vega": 1}
+# two jobs share the questions of each checkpoint
+JOBS |= {"decode_ahead": 6, "decode": 3}
 # groups: a checkpoint's two grades and its shard; a table with what it rests on and its page; a page; drawings
 GRADES, PAGE = "grades_grade_shard_responses", "tables_list_disagreements_write_page"
 TABLE = "tables_compare_make_table_write_page"
@@ -37,12 +39,13 @@ def cluster():
 
 
 def small_project(folder):
-    """A project with one small study, whose decode jobs get GPUs from Slurm (and leave them alone)."""
+    """A project with one small study, whose jobs that decode get GPUs from Slurm (and leave them alone)."""
     project = new_project(folder)
     project.write("config/studies/small.yaml", STUDY)
     demo = (project.folder / "config/demo.yaml").read_text()
     project.write("config/demo.yaml", re.sub("(?m)^studies: .*", "studies: [small]", demo))
-    project.edit("profiles/slurm/config.yaml", "  decode:\n", "  decode:\n    gpu: 2\n")
+    project.edit("config/decoding/demo.yaml", "batch_size: 128", "batch_size: 128\nreplicas: 2")
+    project.edit("profiles/slurm/config.yaml", "  decode_ahead:\n", "  decode_ahead:\n    gpu: 2\n")
     return project
 
 
@@ -79,7 +82,8 @@ def test_every_job_went_through_slurm(jobs):
 
 def test_jobs_have_the_resources_of_the_profile(jobs):
     asked = {rule: (job["Partition"], job["TimeLimit"], job["TRES"], job.get("TresPerJob")) for rule, job in jobs}
-    decode = asked.pop("decode")
+    decode = asked.pop("decode_ahead")
+    assert asked.pop("decode") == (decode[0], decode[1], decode[2], None)
     assert decode[0] == "gpu" and decode[3] == "gres:gpu:2"
     assert decode[1].startswith("00:3")  # half an hour and a few minutes
     assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and a few MB
@@ -94,9 +98,9 @@ def test_jobs_have_the_resources_of_the_profile(jobs):
     assert set(asked.values()) == {("cpu", "01:00:00", usual, None)}
 
 
-def test_decode_jobs_alone_had_gpus_and_two_each(jobs):
-    assert {len(set(job["Devices"].split(","))) for rule, job in jobs if rule == "decode"} == {2}
-    assert {job["Devices"] for rule, job in jobs if rule != "decode"} == {""}
+def test_jobs_that_decode_alone_had_gpus_and_two_each(jobs):
+    assert {len(set(job["Devices"].split(","))) for rule, job in jobs if rule == "decode_ahead"} == {2}
+    assert {job["Devices"] for rule, job in jobs if rule != "decode_ahead"} == {""}
 
 
 def test_lease_inside_a_slurm_job_is_what_slurm_gave(cluster):

@@ -13,8 +13,9 @@ from l2s.config import validate
 from l2s.contracts.responses import AS_DECODED, RESPONSES, readings
 from l2s.decoding.engines import transformers_engine
 from l2s.decoding.engines.interface import Completion, Request
+from l2s.decoding.model import read_model
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.session import Question, Session, numeric_settings, read_model
+from l2s.decoding.session import Question, Session, numeric_settings
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role, Sampling
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
@@ -44,16 +45,17 @@ def decode(tmp_path):
         stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
         numeric = numeric_settings(chosen, {"torch": "x"}, model.context_length, stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric)
-        begin = start or (lambda longest: transformers_engine.start(SLOW, chosen, stops))
-        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, begin, cuts)
-        table = pa.concat_tables(session.run(benchmarks))
+        begin = start or (lambda: transformers_engine.start(SLOW, chosen, stops))
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, benchmarks)
+        session.fill(begin)
+        table = pa.concat_tables(session.tables(cuts))
         assert table.schema.equals(RESPONSES)
         return table.to_pylist(), session
 
     return run
 
 
-def must_not_start(longest):
+def must_not_start():
     raise AssertionError("the engine was started although nothing is missing")
 
 
@@ -214,13 +216,13 @@ class Scripted:
 )
 def test_rows_say_whether_thinking_was_closed_and_a_cut_response_loops(decode, text, reason, closed, period):
     ids = read_model(SLOW, settings()).tokenizer.encode(text)
-    ((row,), _) = decode(settings(), [questions(1)], start=lambda longest: Scripted(ids, reason))
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, reason))
     assert (row["thinking_closed"], row["repetition"], row["text"]) == (closed, period, text)
 
 
 def test_thinking_that_the_prompt_opens_counts(decode):
     opening = PromptEntry(template="{question}<think>\n")
-    ((row,), _) = decode(settings(), [questions(1)], prompt=opening, start=lambda longest: Scripted([40], "length"))
+    ((row,), _) = decode(settings(), [questions(1)], prompt=opening, start=lambda: Scripted([40], "length"))
     assert row["thinking_closed"] is False
 
 

@@ -34,7 +34,16 @@ FLOORS = [
     ["l2s.pages"],
     ["l2s.search"],
     ["l2s.experiment"],
-    ["l2s.audit", "l2s.crate", "l2s.plan", "l2s.shorten", "l2s.unused", "l2s.reference", "l2s.steps"],
+    [
+        "l2s.audit",
+        "l2s.crate",
+        "l2s.decode_options",
+        "l2s.plan",
+        "l2s.shorten",
+        "l2s.unused",
+        "l2s.reference",
+        "l2s.steps",
+    ],
 ]
 HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor}
 

@@ -1,6 +1,7 @@
 """Estimates follow the table of estimates; the simulation keeps to the number of GPUs."""
 
 import itertools
+import shutil
 
 import pytest
 from support import ROOT
@@ -46,16 +47,25 @@ def test_the_speed_is_that_of_the_size_and_of_all_threads_on_a_cpu():
     assert table.tokens_per_second(10**9, cpu_threads=4) == 4 * 7
 
 
-def test_replicas_share_a_jobs_tokens_and_each_takes_gpus_of_its_own(monkeypatch):
+def test_jobs_share_tokens_and_checkpoints_the_start_of_an_engine(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
+
+    def costs_of(name, keys):
+        folder = shutil.copytree(ROOT / "config", tmp_path / name)
+        with (folder / "decoding/paper.yaml").open("a") as file:
+            file.write(keys)
+        experiment = Experiment(read_yaml(ROOT / "config" / "config.yaml"), folder)
+        return Costs(experiment, validate(Estimates, TABLE, "t"))
+
     asked = ("models/qwen2.5-math-7b", "paper")
-    costs = Costs(
-        Experiment(read_yaml(ROOT / "config" / "config.yaml"), ROOT / "config"), validate(Estimates, TABLE, "t")
-    )
-    alone = costs.job(*asked)
-    shared = costs.experiment.decoding_of(*asked).model_copy(update={"replicas": 2})
-    monkeypatch.setattr(costs.experiment, "decoding_of", lambda *_: shared)
-    assert costs.job(*asked) == Job(10 + (alone.seconds - 10) / 2, 2 * alone.gpus)
+    alone = costs_of("alone", "")
+    shared = costs_of("shared", "replicas: 2\n")
+    assert shared.job(*asked) == Job(10 + (alone.job(*asked).seconds - 10) / 2, 1)
+    both = costs_of("both", "replicas: 2\ncheckpoints_per_engine: 3\n")
+    ahead = next(one for one in both.experiment.ahead.values() if len(one.checkpoints) == 3)
+    assert ahead.shares == 2
+    apart = [alone.job(one, "paper").seconds - 10 for one in ahead.checkpoints]
+    assert both.job(ahead.checkpoints[0], "paper").seconds == pytest.approx(10 + sum(apart) / 2)
 
 
 def test_what_was_measured_goes_by_size_and_role(tmp_path):

@@ -55,7 +55,8 @@ def text(table):
 def test_a_plan_on_a_cpu_counts_responses_tokens_and_time_by_role(costs_of, monkeypatch):
     monkeypatch.setattr(on_cpu, "cores", lambda: 4)
     costs = costs_of("demo", studies=["demo"])
-    shown = text(on_cpu.cpu_table(costs, costs.experiment.asked))
+    asked = list(costs.experiment.asked)
+    shown = text(on_cpu.cpu_table(costs, asked, asked))
     quick = next(line for line in shown.splitlines() if "quick" in line)
     assert "600" in quick and "2,400" in quick, "600 questions, 4 tokens each as config/published/demo has it"
     assert "on the CPU, 4 cores" in shown and "all together" in shown
@@ -97,7 +98,8 @@ def test_other_jobs_take_what_the_timings_of_their_kind_say_else_the_table(costs
     merges = [name for name in costs.experiment.merges if "/task_arithmetic/" in name or "/ties/" in name]
     jobs = [PlannedJob("merge", {}, "", layout.timing("merge", name)) for name in merges]
     jobs += [PlannedJob("grade", {}, "", layout.timing("grade", "models/demo-slow/demo/toolkit"))]
-    jobs += [PlannedJob("decode", {}, "", layout.timing("decode", "models/demo-slow/demo"))]
+    asked = {"checkpoint": "models/demo-slow", "decoding": "demo"}
+    jobs += [PlannedJob("decode", asked, "", layout.timing("decode", "models/demo-slow/demo"))]
     (ties,) = [name for name in merges if "/ties/" in name]
     timing = tmp_path / "timings" / "merge" / f"{ties}.tsv"
     timing.parent.mkdir(parents=True)

@@ -5,8 +5,8 @@ from test_decoding import PROMPT, SLOW, Scripted, decode, must_not_start, questi
 from tokenizers.processors import TemplateProcessing
 
 from l2s.contracts.responses import readings
-from l2s.decoding import session
-from l2s.decoding.session import read_model
+from l2s.decoding import model
+from l2s.decoding.model import read_model
 
 __all__ = ["decode"]  # the fixture
 
@@ -45,8 +45,8 @@ def test_retokenized_length_is_of_the_stripped_text_with_what_the_tokenizer_adds
         end = (tokenizer.eos_token, tokenizer.eos_token_id)
         template = TemplateProcessing(single=f"{end[0]} $A", special_tokens=[end])
         tokenizer.backend_tokenizer.post_processor = template
-        monkeypatch.setattr(session, "load_tokenizer", lambda folder: tokenizer)
+        monkeypatch.setattr(model, "load_tokenizer", lambda folder: tokenizer)
     ids = [*tokenizer.encode("\n 3*4=2.\n", add_special_tokens=False), tokenizer.eos_token_id]
-    ((row,), _) = decode(settings(), [questions(1)], start=lambda longest: Scripted(ids, "stop"))
+    ((row,), _) = decode(settings(), [questions(1)], start=lambda: Scripted(ids, "stop"))
     assert row["output_tokens"] == len(ids)
     assert row["retokenized"] == len(tokenizer.encode("3*4=2.", add_special_tokens=False)) + beginning < len(ids)

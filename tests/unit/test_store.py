@@ -1,6 +1,7 @@
 """The response store: chunks that name their own content, and a lock, so that nothing is decoded or written twice."""
 
 import errno
+import os
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from l2s.contracts import chunks as chunk_files
 from l2s.decoding import store as module
 from l2s.decoding.engines.interface import Completion
+from l2s.decoding.share import Share
 from l2s.decoding.store import ResponseStore, request_key
 from l2s.errors import UserError
 
@@ -128,6 +130,27 @@ def test_files_that_a_killed_job_left_half_written_go_with_the_next_lock(store):
     with store.locked():
         assert not left.exists()
     assert len(chunks(store)) == 2
+
+
+def test_what_another_job_is_writing_stays_where_jobs_share_the_questions(store):
+    left, writing = (store.folder / f".{name}.parquet.x1.partial" for name in ("abc", "def"))
+    for file in (left, writing):
+        file.write_bytes(b"half")
+    os.utime(left, times=(time.time() - 3601,) * 2)
+    with store.locked(Share(2, 3)):
+        assert not left.exists() and writing.exists()
+
+
+def test_jobs_with_other_shares_do_not_wait_for_each_other_and_put_only_their_own_chunks_together(store, monkeypatch):
+    monkeypatch.setattr("l2s.contracts.chunks.MANY", 2)
+    before = set(chunks(store))
+    store, other = open_store(store.folder.parents[1]), open_store(store.folder.parents[1])
+    with store.locked(Share(1, 2)), other.locked(Share(2, 2)):
+        for one in range(2):
+            other.add([Completion(f"new {one}", (1, 2), "stop")])
+        assert len(set(chunks(store)) - before) == 2
+    assert before < set(chunks(store)) and len(set(chunks(store)) - before) == 1, "the first ones are not the job's own"
+    assert {"new 0", "new 1"} <= open_store(store.folder.parents[1]).known.keys()
 
 
 def test_a_store_does_not_mix_kinds_of_devices(store):

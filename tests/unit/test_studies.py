@@ -173,7 +173,7 @@ def test_memory_and_time_of_a_decode_job_follow_its_weights_and_its_estimate(dem
     job = ("models/demo-slow", "demo")
     assert demo.decoding_of(*job).dtype == "float32"
     assert costs.decode_memory(*job, 10**9) == 8000 + 5000
-    assert costs.decode_minutes(*job) == 30 + round(4 * costs.decode_seconds(*job) / 60)
+    assert costs.minutes(costs.decode_seconds(*job)) == 30 + round(4 * costs.decode_seconds(*job) / 60)
 
 
 def test_unknown_module_is_named_with_its_nearest():

@@ -10,8 +10,9 @@ from merges import merge
 from support import DEMO, DEVICE
 
 from l2s.decoding.engines import transformers_engine, vllm_engine, vllm_start
+from l2s.decoding.model import read_model
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.session import Question, Session, numeric_settings, read_model
+from l2s.decoding.session import Question, Session, numeric_settings
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
@@ -70,13 +71,12 @@ def decode(folder, engine, tmp_path, monkeypatch):
         monkeypatch.setattr(engine, "stops", stops)
         keep = ResponseStore(tmp_path / store, "c" * 64, numeric_settings(chosen, {}, model.context_length, stops))
         start = {
-            "vllm": lambda longest: engine,
-            "transformers": lambda longest: transformers_engine.start(folder, chosen, stops),
+            "vllm": lambda: engine,
+            "transformers": lambda: transformers_engine.start(folder, chosen, stops),
         }
-        session = Session(
-            model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, start[chosen.engine]
-        )
-        return [row for part in session.run([asked]) for row in part.to_pylist()]
+        session = Session(model.context_length, chosen, Prompt(prompt, model.tokenizer), stops, keep, [asked])
+        session.fill(start[chosen.engine])
+        return [row for part in session.tables() for row in part.to_pylist()]
 
     return run
 
@@ -171,6 +171,21 @@ def test_stages_of_layers_give_the_tokens_of_one(decode, engine, folder, questio
     monkeypatch.setattr(engine, "engine", stages.engine)
     assert differences(decode(settings(), questions[:50], store="stages"), expected) == []
     stages.engine.engine_core.shutdown()
+
+
+def test_an_engine_that_takes_other_weights_gives_the_tokens_of_one_started_with_them(
+    decode, engine, folder, questions, monkeypatch
+):
+    before = decode(settings(), questions[:100])
+    engine.take(DEMO / "slow", engine.stops)
+    taken = decode(settings(), questions[:100], store="taken")
+    engine.take(folder, engine.stops)
+    assert differences(decode(settings(), questions[:100], store="back"), before) == []
+    fresh = vllm_engine.start(DEMO / "slow", settings(), engine.stops)
+    monkeypatch.setattr(engine, "engine", fresh.engine)
+    assert differences(decode(settings(), questions[:100], store="fresh"), taken) == []
+    assert len(differences(taken, before)) > 10
+    fresh.engine.engine_core.shutdown()
 
 
 def compiled_as(folder, place):

@@ -44,17 +44,23 @@ def test_comments_and_docstrings_edited_anywhere_schedule_nothing(demo):
     assert demo.stale() == []
 
 
-def test_replicas_make_no_response_stale_and_give_the_same_ones(demo):
-    demo.edit("config/decoding/demo.yaml", "batch_size: 128", "batch_size: 128\nreplicas: 2")
-    assert demo.stale() == []
-    responses = demo.folder / "results/demo/responses/models/demo-quick/demo.parquet"
-    before = responses.read_bytes()
-    shutil.rmtree(demo.folder / "results/demo/store")
-    responses.unlink()
-    demo.run("--", str(responses.relative_to(demo.folder)))
-    assert responses.read_bytes() == before
-    sidecar = json.loads(responses.with_suffix(".json").read_text())
-    assert (sidecar["engine"]["replicas"], sidecar["decoded_now"]) == (2, 600)
+def test_jobs_that_share_questions_and_engines_give_the_same_responses_and_decode_none_again(demo):
+    demo.edit("config/decoding/demo.yaml", "batch_size: 128", "batch_size: 128\nreplicas: 2\ncheckpoints_per_engine: 3")
+    merges = sorted(name for name, decoding in demo.experiment().ahead if decoding == "demo" and "/ties/" in name)
+    names = ["models/demo-quick", *demo.experiment().ahead[merges[0], "demo"].checkpoints]
+    assert len(names) == 4
+    folder = demo.folder / "results/demo"
+    responses = [folder / f"responses/{name}/demo.parquet" for name in names]
+    before = [file.read_bytes() for file in responses]
+    for lost in ("nothing", "store"):
+        shutil.rmtree(folder / lost, ignore_errors=True)
+        shutil.rmtree(folder / "ahead", ignore_errors=True)
+        demo.run("--", *(str(file.relative_to(demo.folder)) for file in responses))
+        assert [file.read_bytes() for file in responses] == before
+        sidecars = [json.loads(file.with_suffix(".json").read_text()) for file in responses]
+        assert {one["decoded_now"] for one in sidecars} == {0 if lost == "nothing" else 600}
+        assert len(list(folder.glob("ahead/**/*.json"))) == 4
+        assert by_rule(demo.stale("--", *(str(file.relative_to(demo.folder)) for file in responses))) == {}
 
 
 def test_editing_a_method_schedules_the_checkpoints_that_reach_it_and_what_follows(demo):

@@ -23,6 +23,7 @@ from l2s.config import read_entry, read_yaml
 from l2s.files import digest_of, read_json
 from l2s.errors import UserError
 from l2s.decoding.engines.choice import ENGINE_PACKAGES
+from l2s.decoding.settings import HOW_JOBS_SHARE
 from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import LIBRARIES
 from l2s.layout import IMPORTED, Layout, asked_in, fetched, imported, questions_table, round_study
@@ -80,6 +81,7 @@ wildcard_constraints:
     # the models that it is measured on: one, or several with slashes between them
     measured=r"[^/]+(/[^/]+)*",
     examples=r"[^/]+",
+    share=r"\d+-of-\d+",
     # a benchmark, and a search and its rounds, where their names stand beside each other
     entry=r"[^/~]+",
     search=r"[^/~]+",
@@ -118,14 +120,37 @@ def examples_asked(wildcards):
     return [layout.examples(*one) for one in experiment.examples_of(wildcards.checkpoint, wildcards.decoding)]
 
 
-def decode_memory(wildcards, input):
-    """Return the memory of a decode job in MB.
+def decoded_by(wildcards):
+    """Return the jobs that decode a checkpoint ahead; None if its decode job does so itself."""
+    return experiment.ahead.get((wildcards.checkpoint, wildcards.decoding))
 
-    While the manifest is not there, Snakemake takes the FileNotFoundError that names it as "not known yet".
+
+def decoded_ahead(wildcards):
+    """Return what says that a checkpoint has been decoded ahead."""
+    ahead = decoded_by(wildcards)
+    return [layout.ahead(ahead.checkpoints[0], wildcards.decoding, name) for name in ahead.names] if ahead else []
+
+
+def decode_settings(wildcards):
+    """Return what a checkpoint's responses depend on: not how jobs share them."""
+    settings = experiment.decoding_of(wildcards.checkpoint, wildcards.decoding)
+    return settings.model_dump(mode="json", exclude=set(HOW_JOBS_SHARE))
+
+
+def decode_gpus(wildcards):
+    """Return how many GPUs the engine needs that decodes a checkpoint."""
+    return experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus
+
+
+def decode_memory(wildcards, manifests):
+    """Return the memory in MB of a job that decodes the checkpoints of these manifests, one after the other.
+
+    While one is not there, Snakemake takes the FileNotFoundError that names it as "not known yet".
     """
-    Path(input.manifest).stat()
+    for manifest in manifests:
+        Path(manifest).stat()
     try:
-        elements = read_manifest(Path(input.manifest)).elements
+        elements = max(read_manifest(Path(manifest)).elements for manifest in manifests)
     except UserError as error:
         raise WorkflowError(str(error))
     return costs.decode_memory(wildcards.checkpoint, wildcards.decoding, elements)

@@ -1,4 +1,5 @@
-# Responses: one job for each checkpoint and decode settings serves all benchmarks asked of it.
+# Responses: one job for each checkpoint and decode settings serves all benchmarks asked of it. Where the settings say so
+# (replicas, checkpoints_per_engine), others decode into the response store before, and that job reads them from there.
 
 
 rule decode:
@@ -6,6 +7,7 @@ rule decode:
         manifest=layout.manifest("{checkpoint}"),
         questions=questions_asked,
         examples=examples_asked,
+        ahead=decoded_ahead,
     output:
         responses=layout.responses("{checkpoint}", "{decoding}"),
         sidecar=layout.responses("{checkpoint}", "{decoding}", "json"),
@@ -19,13 +21,11 @@ rule decode:
     priority: lambda wildcards: costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)
     conda:
         decode_environment
-    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).threads
+    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).cpu_threads
     resources:
-        gpu=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus,
-        mem_mb=decode_memory,
-        # Not among the parameters: how many share the work makes no response stale.
-        replicas=lambda wildcards: experiment.registry.decoding(wildcards.decoding).replicas,
-        runtime=lambda wildcards: costs.decode_minutes(wildcards.checkpoint, wildcards.decoding),
+        gpu=lambda wildcards, input: 0 if input.ahead else decode_gpus(wildcards),
+        mem_mb=lambda wildcards, input: decode_memory(wildcards, [input.manifest]),
+        runtime=lambda wildcards: costs.minutes(costs.decode_seconds(wildcards.checkpoint, wildcards.decoding)),
     params:
         code=lambda wildcards: code_digest(
             "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
@@ -33,9 +33,7 @@ rule decode:
         packages=lambda wildcards: package_versions(
             ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
         ),
-        settings=lambda wildcards: experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).model_dump(
-            mode="json", exclude={"replicas"}
-        ),
+        settings=decode_settings,
         prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
         example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
         read_at=lambda wildcards: read_at(experiment, wildcards.checkpoint, wildcards.decoding),
@@ -45,6 +43,44 @@ rule decode:
         "decode with {wildcards.checkpoint}, {wildcards.decoding} (log: {log})"
     script:
         "../../scripts/decode.py"
+
+
+rule decode_ahead:
+    input:
+        manifests=lambda wildcards: map(layout.manifest, decoded_by(wildcards).checkpoints),
+        questions=questions_asked,
+        examples=examples_asked,
+    output:
+        done=layout.ahead("{checkpoint}", "{decoding}", "{share}"),
+    log:
+        layout.log("decode_ahead", "{checkpoint}/{decoding}/{share}"),
+    benchmark:
+        layout.timing("decode_ahead", "{checkpoint}/{decoding}/{share}")
+    wildcard_constraints:
+        checkpoint=CHECKPOINT,
+    priority: lambda wildcards: costs.ahead_seconds(wildcards.checkpoint, wildcards.decoding)
+    conda:
+        decode_environment
+    threads: lambda wildcards: experiment.registry.decoding(wildcards.decoding).cpu_threads
+    resources:
+        gpu=decode_gpus,
+        mem_mb=lambda wildcards, input: decode_memory(wildcards, input.manifests),
+        runtime=lambda wildcards: costs.minutes(costs.ahead_seconds(wildcards.checkpoint, wildcards.decoding)),
+    params:
+        code=lambda wildcards: code_digest(
+            "decode_ahead.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
+        ),
+        packages=lambda wildcards: package_versions(
+            ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
+        ),
+        settings=decode_settings,
+        prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
+        example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
+        store=layout.store,
+    message:
+        "decode ahead from {wildcards.checkpoint} on, {wildcards.decoding}, share {wildcards.share} (log: {log})"
+    script:
+        "../../scripts/decode_ahead.py"
 
 
 rule import_generations:

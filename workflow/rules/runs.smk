@@ -33,10 +33,16 @@ def check_targets():
         raise WorkflowError(str(error))
 
 
+def generates(job):
+    """Say whether a job generates responses; one whose responses were decoded ahead only reads them."""
+    asked = job.wildcards_dict.get("checkpoint"), job.wildcards_dict.get("decoding")
+    return bool(experiment.decodes(job.rule.name, *asked))
+
+
 def stop_without_gpus(dag):
     """Stop a run before its first job if jobs need a GPU and this machine has none that does, or more than they get."""
     jobs = list(dag.needrun_jobs())
-    decodes = [job for job in jobs if job.rule.name == "decode"]
+    decodes = [job for job in jobs if generates(job)]
     for job in decodes:
         wanted = experiment.decoding_of(job.wildcards.checkpoint, job.wildcards.decoding).gpus
         if job.resources["gpu"] < wanted:
@@ -60,7 +66,7 @@ def stop_without_gpus(dag):
 
 def say_outlook(dag):
     """Say how long decoding is expected to take, and how to follow it."""
-    asked = [tuple(job.wildcards) for job in dag.needrun_jobs() if job.rule.name == "decode"]
+    asked = [(job.wildcards.checkpoint, job.wildcards.decoding) for job in dag.needrun_jobs() if generates(job)]
     if asked:
         measured = Costs(experiment, costs.estimates, layout)
         granted = workflow.global_resources.get("gpu")

@@ -43,6 +43,7 @@ class Chunks:
     def __init__(self, folder: Path, schema: pa.Schema, lost: str) -> None:
         self.folder, self.schema, self.lost = folder, schema, lost
         self._loaded: set[Path] = set()
+        self._written: set[Path] = set()
 
     def new(self) -> Iterator[Chunk]:
         """Yield the chunks that have come since the last call."""
@@ -76,14 +77,19 @@ class Chunks:
         with atomic_path(file) as partial:
             partial.write_bytes(data)
         self._loaded.add(file)
+        self._written.add(file)
         return Chunk(file, rows)
 
-    def compact(self) -> Iterator[Chunk]:
-        """Put small chunks together if there are many, and yield what they have become; only one job at a time may.
+    def compact(self, own: bool) -> Iterator[Chunk]:
+        """Put small chunks together if there are many, and yield what they have become.
 
         The new chunk is there before the old ones go: a job that is killed in between leaves rows twice.
+
+        Args:
+            own: Only those that this process wrote; all may only be by one job at a time.
         """
-        sizes = {file: file.stat().st_size for file in sorted(self._loaded) if file.is_file()}
+        files = self._written if own else self._loaded
+        sizes = {file: file.stat().st_size for file in sorted(files) if file.is_file()}
         small = [file for file, size in sizes.items() if size < SMALL_BYTES]
         while len(small) >= MANY:
             together: list[Path] = []

@@ -11,6 +11,7 @@ from l2s.crate.covered import covered_files
 from l2s.crate.records import Job, Lookup, jobs_of, moment
 from l2s.crate.surroundings import code, configuration, installed, machine
 from l2s.experiment import Experiment
+from l2s.experiment.ahead import AHEAD, DECODE
 from l2s.experiment.assumptions import assumptions_of
 from l2s.files import pretty_json, write_text
 from l2s.layout import RUN, Layout
@@ -61,9 +62,11 @@ def _times(experiment: Experiment, jobs: list[Job]) -> dict[str, RuleTime]:
 
 def _gpus(experiment: Experiment, job: Job) -> int:
     """Return how many GPUs a job had, by the configuration as it is now; 0 of a job that it no longer asks for."""
-    checkpoint, _, decoding = job.source.rpartition("/")
-    if job.rule == "decode" and (checkpoint, decoding) in experiment.asked:
-        return experiment.decoding_of(checkpoint, decoding).gpus
+    if job.rule in (DECODE, AHEAD):
+        parts = job.source.split("/")[: -1 if job.rule == AHEAD else None]
+        asked = "/".join(parts[:-1]), parts[-1]
+        generates = asked in experiment.asked and experiment.decodes(job.rule, *asked)
+        return experiment.decoding_of(*asked).gpus if generates else 0
     if job.rule == "train" and job.source in experiment.trainings:
         return experiment.trainings[job.source].recipe.method.gpus
     devices = {"calibrate": experiment.config.calibration_device, "merge": experiment.config.merge_device}

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,16 +16,68 @@ from l2s.contracts.parquet import write_tables
 from l2s.contracts.responses import RESPONSES, readings
 from l2s.decoding.engines.choice import engine_identity, start_engine
 from l2s.decoding.engines.interface import Engine
-from l2s.decoding.engines.replicas import start_replicas
+from l2s.decoding.model import Model, read_model
 from l2s.decoding.prompts import Example, Prompt
-from l2s.decoding.session import Model, Question, Session, numeric_settings, read_model
+from l2s.decoding.session import Question, Session, numeric_settings
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
+from l2s.decoding.share import WHOLE, Share
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
 from l2s.errors import UserError
 from l2s.files import pretty_json, read_json, write_text
 
 WINDOW_STEP = 1024  # tokens
+SUMMED = ("decoded_now", "output_tokens", "start_seconds", "decode_seconds")
+"""Of what is known of a decoding, what adds up over jobs that share it."""
+
+
+class Task(NamedTuple):
+    """A checkpoint with the questions asked of it.
+
+    Attributes:
+        checkpoint: The checkpoint.
+        settings: Decode settings, complete.
+        numeric: Everything that a response depends on besides checkpoint, prompt and sample index.
+        stops: What ends a response.
+        session: What decodes.
+    """
+
+    checkpoint: Checkpoint
+    settings: DecodingEntry
+    numeric: dict[str, Any]
+    stops: Stops
+    session: Session
+
+
+class OneEngine:
+    """The engine of a job: started for the first checkpoint that lacks responses, it takes the weights of the next.
+
+    Args:
+        tasks: All that it may be asked for, of checkpoints of one shape.
+        scratch: Folder for merged weights that are not kept; None: they are.
+        granted: How many GPUs Snakemake granted; None outside Snakemake.
+    """
+
+    def __init__(self, tasks: Sequence[Task], scratch: Path | None, granted: int | None) -> None:
+        # Room for little more than is asked: an engine that holds the whole window open may not fit on the device.
+        # Rounded up, so that checkpoints whose prompts differ by some tokens share what vLLM compiles.
+        longest = max(task.session.longest for task in tasks)
+        window = min(task.session.context_length for task in tasks)
+        self.room = min(-(-longest // WINDOW_STEP) * WINDOW_STEP, window)
+        self.scratch, self.granted = scratch, granted
+        self.loan = ExitStack()
+        self.engine: Engine | None = None
+
+    def of(self, task: Task) -> Engine:
+        """Return the engine with a task's weights."""
+        self.loan.close()
+        folder = self.loan.enter_context(task.checkpoint.lent(self.scratch))
+        if self.engine is None:
+            fitting = task.settings.model_copy(update={"context_length": self.room})
+            self.engine = start_engine(folder, fitting, task.stops, self.granted)
+        else:
+            self.engine.take(folder, task.stops)
+        return self.engine
 
 
 def decode(
@@ -38,6 +92,7 @@ def decode(
     scratch: Path | None = None,
     read_at: Sequence[int] = (),
     budgets: Sequence[int] = (),
+    ahead: Sequence[Path] = (),
 ) -> None:
     """Decode questions with a checkpoint, and write the responses and a JSON sidecar beside them.
 
@@ -53,12 +108,70 @@ def decode(
         scratch: Folder for merged weights that are not kept; None: they are.
         read_at: Context lengths at which the responses are read besides.
         budgets: Budgets at which they are read besides, in generated tokens.
+        ahead: What ``decode_ahead`` has written of jobs that decoded into the store before.
 
     Raises:
         UserError: A benchmark is given twice or lacks examples, or engine, prompt, context length or GPUs do not fit
             the checkpoint or this machine.
     """
     started = time.monotonic()
+    task = prepare(checkpoint, questions, examples, settings, prompt, store)
+    engine = OneEngine([task], scratch, granted)
+    with engine.loan:
+        task.session.fill(lambda: engine.of(task))
+    sidecar = {
+        "content_id": checkpoint.manifest.content_id,
+        "settings": task.numeric,
+        "prompt": prompt.model_dump(mode="json"),
+        "example_sets": {name: table["set"][0].as_py() for name, table in examples.items()},
+        "tokenizer": _tokenizer_of(checkpoint),
+        "seconds": round(time.monotonic() - started, 3),
+        **_all_facts(task, ahead),
+    }
+    write_text(out.with_suffix(".json"), pretty_json(sidecar))
+    print(f"{out}: {write_tables(task.session.tables(readings(read_at, budgets)), RESPONSES, out)} responses")
+
+
+def decode_ahead(
+    checkpoints: list[Checkpoint],
+    questions: list[pa.Table],
+    examples: dict[str, pa.Table],
+    settings: DecodingEntry,
+    prompt: PromptEntry,
+    store: Path,
+    out: Path,
+    share: Share = WHOLE,
+    granted: int | None = None,
+    scratch: Path | None = None,
+) -> None:
+    """Decode into the store, for ``decode`` to find there, and write what was done, as JSON.
+
+    Args:
+        checkpoints: Checkpoints of one shape, decoded one after the other by one engine.
+        share: Which of the questions; other jobs decode the others at the same time.
+        out: JSON file to write.
+
+    The other arguments and errors are those of ``decode``.
+    """
+    tasks = [prepare(checkpoint, questions, examples, settings, prompt, store) for checkpoint in checkpoints]
+    engine = OneEngine(tasks, scratch, granted)
+    with engine.loan:
+        for number, task in enumerate(tasks, 1):
+            print(f"checkpoint {number} of {len(tasks)}: {task.checkpoint.manifest_path}")
+            task.session.fill(partial(engine.of, task), share)
+    done = [{"content_id": task.checkpoint.manifest.content_id, **task.session.facts} for task in tasks]
+    write_text(out, pretty_json({"share": str(share), "checkpoints": done}))
+
+
+def prepare(
+    checkpoint: Checkpoint,
+    questions: list[pa.Table],
+    examples: dict[str, pa.Table],
+    settings: DecodingEntry,
+    prompt: PromptEntry,
+    store: Path,
+) -> Task:
+    """Make everything ready for decoding that needs no weights; arguments and errors are those of ``decode``."""
     _check_benchmarks(questions, examples, prompt)
     model = read_model(checkpoint.config_files(), settings)
     stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
@@ -66,30 +179,9 @@ def decode(
     numeric = numeric_settings(settings, engine_identity(settings), model.context_length, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
     rendered = Prompt(prompt, model.tokenizer, {name: _examples_of(table) for name, table in examples.items()})
-
-    with ExitStack() as loan:
-
-        def start(longest: int) -> Engine:
-            # Room for little more than is asked: an engine that holds the whole window open may not fit on the device.
-            # Rounded up, so that checkpoints whose prompts differ by some tokens share what vLLM compiles.
-            room = min(-(-longest // WINDOW_STEP) * WINDOW_STEP, model.context_length)
-            fitting = settings.model_copy(update={"context_length": room})
-            begin = start_engine if settings.replicas == 1 else start_replicas
-            return begin(loan.enter_context(checkpoint.lent(scratch)), fitting, stops, granted)
-
-        session = Session(model.context_length, settings, rendered, stops, responses, start, readings(read_at, budgets))
-        tables = session.run([_questions_of(table) for table in questions])
-    sidecar = {
-        "content_id": checkpoint.manifest.content_id,
-        "settings": numeric,
-        "prompt": prompt.model_dump(mode="json"),
-        "example_sets": {name: table["set"][0].as_py() for name, table in examples.items()},
-        "tokenizer": _tokenizer_of(checkpoint),
-        "seconds": round(time.monotonic() - started, 3),
-        **session.facts,
-    }
-    write_text(out.with_suffix(".json"), pretty_json(sidecar))
-    print(f"{out}: {write_tables(tables, RESPONSES, out)} responses")
+    asked = [_questions_of(table) for table in questions]
+    session = Session(model.context_length, settings, rendered, stops, responses, asked)
+    return Task(checkpoint, settings, numeric, stops, session)
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
@@ -101,6 +193,16 @@ def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
     if checkpoint.manifest.kind == "fetched" and settings.by_role:
         raise UserError("the decode settings go by role: say --role quick, --role slow or --role merged")
     return Role.MERGED
+
+
+def _all_facts(task: Task, ahead: Sequence[Path]) -> dict[str, Any]:
+    """Return what is known of a decoding, that of the jobs included which did parts of it before."""
+    facts = task.session.facts
+    for said in (one for file in ahead for one in read_json(file, "decode again")["checkpoints"]):
+        if said["content_id"] == task.checkpoint.manifest.content_id and "engine" in said:
+            added = {name: round(facts.get(name, 0) + said[name], 3) for name in SUMMED}
+            facts = {"engine": said["engine"], **facts, **added}
+    return facts
 
 
 def _complete(settings: DecodingEntry, checkpoint: Checkpoint, model: Model) -> DecodingEntry:

@@ -9,26 +9,22 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from l2s.checkpoints.manifest import GET_AGAIN
-from l2s.checkpoints.tokenizer import load_tokenizer
 from l2s.contracts.parquet import table_of
 from l2s.contracts.responses import AS_DECODED, CUT, RESPONSES, Reading
 from l2s.decoding.engines.interface import Completion, Engine, Request
 from l2s.decoding.progress import DecodeProgress
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.settings import DecodingEntry
+from l2s.decoding.settings import HOW_JOBS_SHARE, DecodingEntry
+from l2s.decoding.share import WHOLE, Share
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore, ids_bytes, request_key
 from l2s.decoding.symptoms import loop_period, thinking_closed
 from l2s.errors import UserError
-from l2s.files import read_json
 
 ROWS_AT_A_TIME = 1_000  # of a table of responses, as Python objects
 SHOWN = 60  # characters of a prompt in a message
@@ -51,56 +47,6 @@ class Asked(NamedTuple):
     request: Request
 
 
-@dataclass(frozen=True)
-class Model:
-    """What a session knows of a model before its weights are loaded.
-
-    Attributes:
-        tokenizer: The checkpoint's own tokenizer, from transformers.
-        stop_ids: Tokens that end a response: the generation config's and the tokenizer's; a prompt may add more.
-        context_length: Prompt and response together, in tokens.
-    """
-
-    tokenizer: Any
-    stop_ids: frozenset[int]
-    context_length: int
-
-
-def read_model(folder: Path, settings: DecodingEntry) -> Model:
-    """Read tokenizer, stop tokens and context length from a checkpoint's small files.
-
-    Raises:
-        UserError: A file is missing or the context length asked for is larger than the model's.
-    """
-    config = read_json(folder / "config.json", GET_AGAIN)
-    longest = config.get("max_position_embeddings")
-    if longest is not None and (not isinstance(longest, int) or longest < 1):
-        raise UserError(
-            f"{folder / 'config.json'}: 'max_position_embeddings' must be a number above 0 (found {longest!r})"
-        )
-    if longest is None and settings.context_length is None:
-        raise UserError(
-            f"{folder / 'config.json'}: no 'max_position_embeddings'; set 'context_length' in the decode settings"
-        )
-    if settings.context_length and longest and settings.context_length > longest:
-        raise UserError(
-            f"decode settings ask for a context length of {settings.context_length}, but {folder} has {longest}"
-        )
-    tokenizer = load_tokenizer(folder)
-    generation = folder / "generation_config.json"
-    file = generation if generation.is_file() else folder / "config.json"
-    listed = read_json(file, GET_AGAIN).get("eos_token_id")
-    listed = listed if isinstance(listed, list) else [listed]
-    if wrong := [one for one in listed if one is not None and (not isinstance(one, int) or one < 0)]:
-        raise UserError(
-            f"{file}: 'eos_token_id' must be token ids, numbers from 0 on (found {wrong[0]!r}); {GET_AGAIN}"
-        )
-    stop_ids = {*listed, tokenizer.eos_token_id} - {None}
-    if not stop_ids:
-        raise UserError(f"{folder}: neither generation config nor tokenizer names an end-of-sequence token")
-    return Model(tokenizer, frozenset(stop_ids), settings.context_length or longest)
-
-
 def numeric_settings(
     settings: DecodingEntry, engine: dict[str, str], context_length: int, stops: Stops
 ) -> dict[str, Any]:
@@ -112,10 +58,10 @@ def numeric_settings(
         context_length: Prompt and response together, in tokens.
         stops: What ends a response.
     """
-    # Memory and replicas decide at most which requests run together, as what a resumed run lacks does.
-    memory = {"device_memory_gb", "memory_utilization"}
-    elsewhere = {"prompt": True, "context_length": True, "replicas": True, "sampling": {"samples"}, "vllm": memory}
-    values = settings.model_dump(mode="json", exclude=elsewhere)
+    # These decide at most which requests run together, as what a resumed run lacks does.
+    together = dict.fromkeys(HOW_JOBS_SHARE, True) | {"vllm": {"device_memory_gb", "memory_utilization"}}
+    elsewhere = {"prompt": True, "context_length": True, "sampling": {"samples"}}
+    values = settings.model_dump(mode="json", exclude=together | elsewhere)
     values |= {"stop_ids": sorted(stops.ids), "stop_strings": sorted(stops.strings)}
     return {**values, "engine_identity": engine, "context_length": context_length}
 
@@ -134,9 +80,12 @@ class Session:
         prompt: The prompt that the settings name.
         stops: What ends a response.
         store: Where completions are kept.
-        start_engine: Starts the engine, given the most tokens that a prompt and its response may have together; called
-            at most once, only if something is missing.
-        readings: How the responses are read: as decoded, and cut.
+        benchmarks: The questions of each benchmark.
+
+    Attributes:
+        longest: The most tokens that a prompt and its response may have together, of all questions, so that what is
+            missing does not change how the engine starts.
+        facts: What ``fill`` has done, for the sidecar.
     """
 
     def __init__(
@@ -146,8 +95,7 @@ class Session:
         prompt: Prompt,
         stops: Stops,
         store: ResponseStore,
-        start_engine: Callable[[int], Engine],
-        readings: Sequence[Reading] = (AS_DECODED,),
+        benchmarks: list[list[Question]],
     ) -> None:
         self.context_length, self.settings, self.prompt, self.stops, self.store = (
             context_length,
@@ -156,40 +104,48 @@ class Session:
             stops,
             store,
         )
-        self.start_engine = start_engine
-        self.readings = readings
         self.facts: dict[str, Any] = {}
-
-    def run(self, benchmarks: list[list[Question]]) -> Iterator[pa.Table]:
-        """Decode what the store lacks, and return every response in the order of the questions.
-
-        Returns:
-            Parts of a table with the schema ``RESPONSES``, made when they are asked for: benchmarks, questions, samples
-            in order, once for each reading, of which the one as decoded comes first.
-        """
         asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
-        rows = [one for part in asked for one in part]
-        _refuse_equal_prompts(rows)
-        print(self.prompt.describe(rows[0].question.benchmark, rows[0].question.text))
-        batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
+        self.rows = [one for part in asked for one in part]
+        _refuse_equal_prompts(self.rows)
+        self.batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
+        requests = [request for batch in self.batches for request in batch]
+        self.longest = max((len(request.prompt_ids) + request.budget for request in requests), default=0)
+
+    def fill(self, start_engine: Callable[[], Engine], share: Share = WHOLE) -> None:
+        """Decode what the store lacks.
+
+        Args:
+            start_engine: Starts the engine; called at most once, only if something is missing.
+            share: Which batches: a share of them, while other jobs decode the others.
+        """
+        print(self.prompt.describe(self.rows[0].question.benchmark, self.rows[0].question.text))
+        self._tell_too_long([one.request for one in self.rows])
+        batches = share.of(self.batches)
         wanted = {request.key for batch in batches for request in batch}
-        self._tell_too_long([one.request for one in rows])
-        with self.store.locked() if wanted - self.store.known.keys() else nullcontext():
+        with self.store.locked(share) if wanted - self.store.known.keys() else nullcontext():
             missing = wanted - self.store.known.keys()  # another job may have decoded them before the lock was ours
             present = len(wanted) - len(missing)
             print(f"{present} of {len(wanted)} responses are in the store, {len(missing)} are to be decoded")
             self.facts = {"responses": len(wanted), "decoded_now": len(missing)}
             if missing:
-                # Of all requests, so that what is missing does not change how the engine starts.
-                longest = max(len(one.prompt_ids) + one.budget for batch in batches for one in batch)
-                self._decode([batch for batch in batches if any(one.key in missing for one in batch)], longest)
-        self.facts["first_prompt"] = rows[0].prompt
-        return self._tables(rows)
+                lacking = [batch for batch in batches if any(one.key in missing for one in batch)]
+                self._decode(start_engine, lacking)
+        self.facts["first_prompt"] = self.rows[0].prompt
 
-    def _tables(self, rows: list[Asked]) -> Iterator[pa.Table]:
-        for reading in self.readings:
-            stored = self.store.read(one.request.key for one in rows if one.request.budget > 0)
-            lines = (self._row(one, next(stored) if one.request.budget > 0 else None, reading) for one in rows)
+    def tables(self, readings: Sequence[Reading] = (AS_DECODED,)) -> Iterator[pa.Table]:
+        """Return every response in the order of the questions; after ``fill``.
+
+        Args:
+            readings: How the responses are read: as decoded, and cut.
+
+        Returns:
+            Parts of a table with the schema ``RESPONSES``, made when they are asked for: benchmarks, questions, samples
+            in order, once for each reading.
+        """
+        for reading in readings:
+            stored = self.store.read(one.request.key for one in self.rows if one.request.budget > 0)
+            lines = (self._row(one, next(stored) if one.request.budget > 0 else None, reading) for one in self.rows)
             while part := list(islice(lines, ROWS_AT_A_TIME)):
                 yield table_of(part, RESPONSES)
 
@@ -224,9 +180,9 @@ class Session:
         size = self.settings.batch_size or 1
         return [fitting[first : first + size] for first in range(0, len(fitting), size)]
 
-    def _decode(self, batches: list[list[Request]], longest: int) -> None:
+    def _decode(self, start_engine: Callable[[], Engine], batches: list[list[Request]]) -> None:
         started = time.monotonic()
-        engine = self.start_engine(longest)
+        engine = start_engine()
         facts = engine.facts()
         self.store.claim_device(facts["device"])
         ready = time.monotonic()

@@ -17,6 +17,8 @@ COLDEST = 0.01
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPE_BYTES: dict[Dtype, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 Tokens = Annotated[int, Field(gt=0, le=10_000_000)]
+# Keys that say which jobs decode, and change no response.
+HOW_JOBS_SHARE = ("replicas", "checkpoints_per_engine")
 # The key that holds each engine's own options.
 ENGINE_OPTIONS = {"transformers": "batch_size", "vllm": "vllm"}
 
@@ -169,8 +171,15 @@ class DecodingEntry(StrictModel):
         1,
         gt=0,
         le=64,
-        description="processes of one job that share a checkpoint's questions, each with weights, and devices or "
-        "threads, of its own",
+        description="jobs that share a checkpoint's questions, each with weights, and devices or threads, of its own; "
+        "on a cluster wherever there is room",
+    )
+    checkpoints_per_engine: int = Field(
+        1,
+        gt=0,
+        le=1000,
+        description="merges of a pair that one job decodes with one after the other, its engine taking the next one's "
+        "weights instead of starting anew",
     )
     cpu_threads: int = Field(
         1,
@@ -233,7 +242,7 @@ class DecodingEntry(StrictModel):
         return f"l2s.decoding.engines.{self.engine}_engine"
 
     @property
-    def devices(self) -> int | None:
+    def gpus(self) -> int | None:
         """How many GPUs an engine needs; None if the checkpoint's size decides, see ``for_checkpoint``."""
         if self.device == "cpu":
             return 0
@@ -241,16 +250,6 @@ class DecodingEntry(StrictModel):
             return 1
         shares = self.vllm.tensor_parallel
         return None if shares == "auto" else shares * self.vllm.pipeline_parallel
-
-    @property
-    def gpus(self) -> int | None:
-        """How many GPUs a job needs, all replicas together; None if the checkpoint's size decides."""
-        return None if self.devices is None else self.devices * self.replicas
-
-    @property
-    def threads(self) -> int:
-        """How many threads a job has, all replicas together."""
-        return self.cpu_threads * self.replicas
 
     def with_engine(self, engine: str) -> "DecodingEntry":
         """Return the settings with another engine and that engine's default options."""

@@ -6,16 +6,17 @@ checkpoint (by content_id) and one set of numeric decode settings; in it, chunk 
 The settings do not tell the kind of GPU, which is known only once a job has one: a file beside the chunks names it, and
 another kind is refused. CPUs are not told apart.
 
-Who decodes holds the store's lock, so that jobs which need the same responses (equal merges have equal content_ids)
-decode them once. Readers need no lock.
+Who decodes holds the store's lock, or that of a share of the questions, so that jobs which need the same responses
+(equal merges have equal content_ids) decode them once. Readers need no lock.
 
 In memory is where each completion lies, not its tokens: these are read when they are asked for, so many at a time as
 ``TOKENS_AT_A_TIME`` says.
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +27,14 @@ from filelock import FileLock, Timeout
 from l2s.contracts.chunks import Chunk, Chunks
 from l2s.contracts.parquet import Column, schema_of
 from l2s.decoding.engines.interface import Completion
+from l2s.decoding.share import WHOLE, Share
 from l2s.errors import UserError
 from l2s.files import digest_of, pretty_json, write_text
 
 ID_DIGITS = 16
 LOCK_NAME = ".lock"
+ABANDONED_SECONDS = 3600.0
+"""A half-written file of this age is a killed job's: what is alive writes one within seconds."""
 DEVICE_NAME = "device.txt"
 TOKENS_AT_A_TIME = 250_000_000  # 1 GB of them
 
@@ -81,17 +85,20 @@ class ResponseStore:
         self._load_new()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the store against other processes that decode, after waiting for them; take in what they have added.
+    def locked(self, share: Share = WHOLE) -> Iterator[None]:
+        """Hold the store against other processes that decode the same, after waiting; take in what they have added.
 
         The lock is flock's, which the kernel frees when its holder dies. It holds between machines where the file
         system passes it on: NFS (version 4, or 3 with lockd) does, Lustre if mounted with 'flock'.
+
+        Args:
+            share: Of the questions, which of them this process decodes; others may decode other shares meanwhile.
 
         Raises:
             UserError: The file system has no locks.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / LOCK_NAME, fallback_to_soft=False)
+        lock = FileLock(self.folder / f"{LOCK_NAME}{share.suffix}", fallback_to_soft=False)
         try:
             try:
                 lock.acquire(blocking=False)
@@ -103,14 +110,21 @@ class ResponseStore:
                 f"{self.folder}: cannot be locked ({error.strerror}); put 'results' on a file system with flock"
             ) from None
         try:
-            for abandoned in self.folder.glob(".*.partial"):
-                abandoned.unlink()
+            self._remove_abandoned()
             self._load_new()
             yield
-            for chunk in self.chunks.compact():
+            for chunk in self.chunks.compact(own=share != WHOLE):
                 self._take_in(chunk)
         finally:
             lock.release()
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed jobs have left half-written; where jobs share the questions, others may be writing."""
+        patience = ABANDONED_SECONDS if any(self.folder.glob(f"{LOCK_NAME}-*")) else 0.0
+        for partial in self.folder.glob(".*.partial"):
+            with suppress(FileNotFoundError):  # it was finished meanwhile
+                if time.time() - partial.stat().st_mtime >= patience:
+                    partial.unlink()
 
     def claim_device(self, device: str) -> None:
         """Note what kind of device decodes, so that no store mixes responses of several; to be called with the lock.

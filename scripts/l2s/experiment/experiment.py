@@ -1,7 +1,7 @@
 """The configured studies, and what follows from them."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from l2s.config import validate
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
+from l2s.experiment.ahead import AHEAD, DECODE, Ahead, Asked, groups, is_shared
 from l2s.experiment.measured import checkpoints_of
 from l2s.experiment.recipes import Merge
 from l2s.experiment.registry import Registry
@@ -119,7 +120,7 @@ class Experiment:
         for member, study in self.studies[search].round(search, round_name, recipes, self.registry).items():
             self.studies[member] = study
             self._build(member, study, str(path))
-        for known in ("checkpoints", "calibrations", "asked", "roles", "studies_of", "lines_of", "_model_bytes"):
+        for known in [name for name, value in vars(Experiment).items() if isinstance(value, cached_property)]:
             self.__dict__.pop(known, None)
         self._decodings.clear()
 
@@ -165,6 +166,28 @@ class Experiment:
             for checkpoint, decoding in itertools.product(decoded, study.decodings):
                 asked.setdefault((checkpoint, decoding), set()).update(study.benchmarks)
         return {key: sorted(benchmarks) for key, benchmarks in asked.items()}
+
+    @cached_property
+    def ahead(self) -> dict[Asked, Ahead]:
+        """Who is decoded ahead, and by which jobs."""
+        shared = [one for one in sorted(self.asked) if is_shared(self.registry.decoding(one[1]))]
+        return groups((one, self.decoding_of(*one), self._alike(*one)) for one in shared)
+
+    def _alike(self, checkpoint: str, decoding: str) -> Hashable:
+        """Return what is the same for merges that one engine can decode: shape, settings, questions, examples."""
+        if checkpoint not in self.merges:
+            return checkpoint, decoding
+        pair = checkpoint.partition("/")[0]
+        sets = self.example_sets(checkpoint, decoding)
+        settings = self.decoding_of(checkpoint, decoding).model_dump_json()
+        return pair, decoding, settings, tuple(self.asked[checkpoint, decoding]), tuple(sets.items())
+
+    def decodes(self, rule: str, checkpoint: str, decoding: str) -> tuple[str, ...]:
+        """Return the checkpoints that a job generates responses with; none if it only reads them from the store."""
+        ahead = self.ahead.get((checkpoint, decoding))
+        if rule == AHEAD and ahead:
+            return ahead.checkpoints
+        return (checkpoint,) if rule == DECODE and not ahead else ()
 
     def benchmarks_of(self, checkpoint: str, decoding: str) -> list[str]:
         """Return the benchmarks that there are responses to, of a checkpoint that is decoded or of an import."""

@@ -84,12 +84,22 @@ class Costs:
 
     def decode_seconds(self, checkpoint: str, decoding: str) -> float:
         """Return how long a decode job is expected to take, its start included, if nothing of it is in the store."""
+        return self._start_seconds(checkpoint, decoding) + self._generate_seconds(checkpoint, decoding)
+
+    def ahead_seconds(self, checkpoint: str, decoding: str) -> float:
+        """Return how long each job is expected to take that decodes a share of some checkpoints ahead."""
+        checkpoints, shares = self.experiment.ahead[checkpoint, decoding]
+        together = sum(self._generate_seconds(one, decoding) for one in checkpoints)
+        return self._start_seconds(checkpoint, decoding) + together / shares
+
+    def _start_seconds(self, checkpoint: str, decoding: str) -> float:
+        on_gpu = self.experiment.decoding_of(checkpoint, decoding).gpus
+        return self.estimates.start_seconds if on_gpu else self.estimates.cpu_start_seconds
+
+    def _generate_seconds(self, checkpoint: str, decoding: str) -> float:
         settings, size = self.experiment.decoding_of(checkpoint, decoding), self.weight_bytes(checkpoint, decoding)
-        threads = 0 if settings.gpus else settings.cpu_threads
-        start = self.estimates.cpu_start_seconds if threads else self.estimates.start_seconds
-        guess = settings.replicas * self.estimates.tokens_per_second(size, threads)
-        speed = speed_of(self.decoded(decoding), size) or guess
-        return start + self.tokens(checkpoint, decoding) / speed
+        guess = self.estimates.tokens_per_second(size, 0 if settings.gpus else settings.cpu_threads)
+        return self.tokens(checkpoint, decoding) / (speed_of(self.decoded(decoding), size) or guess)
 
     def weight_bytes(self, checkpoint: str, decoding: str) -> int:
         """Return the bytes of a checkpoint's weights as they are decoded; a 7B model's where nothing tells its size."""
@@ -111,9 +121,10 @@ class Costs:
         )
         return [one for one in found if one is not None]
 
-    def decode_minutes(self, checkpoint: str, decoding: str) -> int:
-        """Return the time limit of a decode job in minutes: four times what is expected, and half an hour."""
-        return 30 + round(4 * self.decode_seconds(checkpoint, decoding) / 60)
+    @staticmethod
+    def minutes(seconds: float) -> int:
+        """Return the time limit in minutes of a job that decodes: four times what is expected, and half an hour."""
+        return 30 + round(4 * seconds / 60)
 
     def decode_memory(self, checkpoint: str, decoding: str, elements: int) -> int:
         """Return the memory of a decode job in MB: weights on their way to the engine, and 8 GB for each process.
@@ -124,21 +135,21 @@ class Costs:
             elements: How many numbers the checkpoint's weights are.
         """
         settings = self.experiment.decoding_of(checkpoint, decoding)
-        return 8000 * max(settings.replicas, settings.gpus) + round(
-            1.25 * settings.replicas * settings.weight_bytes(elements) / 1e6
-        )
+        return 8000 * max(1, settings.gpus) + round(1.25 * settings.weight_bytes(elements) / 1e6)
 
     def job(self, checkpoint: str, decoding: str) -> Job:
-        """Return the estimate of a decode job."""
-        return Job(self.decode_seconds(checkpoint, decoding), self.experiment.decoding_of(checkpoint, decoding).gpus)
+        """Return the estimate of a job that generates a checkpoint's responses, ahead or when they are asked for."""
+        ahead = (checkpoint, decoding) in self.experiment.ahead
+        seconds = (self.ahead_seconds if ahead else self.decode_seconds)(checkpoint, decoding)
+        return Job(seconds, self.experiment.decoding_of(checkpoint, decoding).gpus)
 
     def cpu_job(self, checkpoint: str, decoding: str, cores: int) -> Job:
-        """Return the estimate of a decode job on the CPU, with its threads in place of GPUs."""
-        return Job(self.decode_seconds(checkpoint, decoding), self.cpu_threads(checkpoint, decoding, cores))
+        """Return the estimate of such a job on the CPU, with its threads in place of GPUs."""
+        return Job(self.job(checkpoint, decoding).seconds, self.cpu_threads(checkpoint, decoding, cores))
 
     def cpu_threads(self, checkpoint: str, decoding: str, cores: int) -> int:
         """Return the threads of a decode job on the CPU, no more than there are cores."""
-        return min(self.experiment.decoding_of(checkpoint, decoding).threads, cores)
+        return min(self.experiment.decoding_of(checkpoint, decoding).cpu_threads, cores)
 
     def seconds_after(self, checkpoint: str) -> float:
         """Return how long the longest decode job takes that waits for a checkpoint; 0 if none does."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from l2s.experiment import Experiment
+from l2s.experiment.ahead import AHEAD, DECODE
 
 
 def gpu_needs(experiment: Experiment, jobs: Iterable[tuple[str, Mapping[str, str]]]) -> list[str]:
@@ -23,7 +24,7 @@ def gpu_needs(experiment: Experiment, jobs: Iterable[tuple[str, Mapping[str, str
 
 
 def _reason(experiment: Experiment, rule: str, wildcards: Mapping[str, str]) -> str | None:
-    if rule == "decode":
+    if rule in (DECODE, AHEAD):
         name = wildcards["decoding"]
         file = f"config/decoding/{experiment.registry.file('decoding', name).name}"
         asks = experiment.registry.decoding(name).device == "cuda"

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from l2s.errors import UserError
+from l2s.experiment import Experiment
+from l2s.experiment.ahead import AHEAD, DECODE
 from l2s.files import canonical_json
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -36,6 +38,15 @@ class PlannedJob(NamedTuple):
         if "checkpoint" in self.wildcards:
             return self.wildcards["checkpoint"]
         return "/".join(self.wildcards[part] for part in ("pair", "method", "recipe"))
+
+    def decodes(self, experiment: Experiment) -> tuple[str, ...]:
+        """Return the checkpoints that it generates responses with."""
+        return experiment.decodes(self.rule, self.checkpoint, self.decoding) if self.decoding else ()
+
+    @property
+    def decoding(self) -> str:
+        """The decode settings of a job that decodes, else nothing."""
+        return self.wildcards["decoding"] if self.rule in (DECODE, AHEAD) else ""
 
 
 def jobs_to_run(config: dict[str, Any], project: Path) -> list[PlannedJob]:

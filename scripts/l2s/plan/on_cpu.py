@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from l2s.decoding.settings import Role
+from l2s.experiment.ahead import Asked
 from l2s.plan.checks import Check
 from l2s.plan.costs import Costs
 from l2s.plan.schedule import makespan
 from l2s.progress import clock
-
-Asked = tuple[str, str]
-"""A decode job: checkpoint and decode settings."""
 
 
 def cores() -> int:
@@ -20,11 +18,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def cpu_table(costs: Costs, asked: Iterable[Asked]) -> Table:
-    """Show questions, tokens and time of decode jobs on the CPU, by what their checkpoints are."""
-    asked = list(asked)
+def cpu_table(costs: Costs, asked: list[Asked], jobs: list[Asked]) -> Table:
+    """Show questions, tokens and time of decoding on the CPU, by what checkpoints are.
+
+    Args:
+        costs: The estimates.
+        asked: What is asked.
+        jobs: What each job is named after that generates some of it.
+    """
     title = f"Decoding on the CPU, {cores()} cores"
-    table = Table("Checkpoints", "Decode jobs", "Responses", "Tokens, about", "One job, about", title=title)
+    table = Table("What", "Checkpoints", "Responses", "Tokens, about", "One alone, about", title=title)
     for role in Role:
         own = [one for one in asked if costs.role(one[0]) is role]
         if own:
@@ -32,8 +35,8 @@ def cpu_table(costs: Costs, asked: Iterable[Asked]) -> Table:
             tokens = sum(costs.tokens(*one) for one in own)
             longest = max(costs.decode_seconds(*one) for one in own)
             table.add_row(role, f"{len(own):,}", f"{responses:,}", f"{tokens:,.0f}", clock(longest))
-    jobs = [costs.cpu_job(*one, cores()) for one in asked]
-    table.add_row("all together", f"{len(asked):,}", "", "", clock(makespan(jobs, cores())), style="bold")
+    seconds = makespan([costs.cpu_job(*one, cores()) for one in jobs], cores())
+    table.add_row("all together", f"{len(asked):,}", "", "", clock(seconds), style="bold")
     return table
 
 

@@ -11,6 +11,9 @@ from l2s.plan.costs import ASSUMED, MEASURED, Costs
 from l2s.plan.estimates import OTHERS
 from l2s.plan.jobs import PlannedJob
 
+FROM_STORE = "decode, from the store"
+"""Jobs whose responses others have decoded ahead."""
+
 
 class Taken(NamedTuple):
     """What jobs of one kind take, one after the other.
@@ -29,14 +32,15 @@ class Taken(NamedTuple):
 
 
 def other_jobs(costs: Costs, jobs: Iterable[PlannedJob]) -> list[Taken]:
-    """Estimate all jobs but those that decode, by the timings of the results folder, else by config/estimates.yaml."""
+    """Estimate jobs that generate nothing, by the timings of the results folder, else by config/estimates.yaml."""
     counts: Counter[str] = Counter()
     units: Counter[str] = Counter()
     for job in jobs:
-        if job.rule != "decode":
+        if not job.decodes(costs.experiment):
             name = job.timing.partition(f"/timings/{job.rule}/")[2].removesuffix(".tsv")
-            counts[kind_of(job.rule, name)] += 1
-            units[kind_of(job.rule, name)] += work(costs, job.rule, name)
+            kind = FROM_STORE if job.decoding else kind_of(job.rule, name)
+            counts[kind] += 1
+            units[kind] += work(costs, job.rule, name)
     measured = seconds_measured(costs)
     table = costs.estimates.seconds
     taken = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from l2s.config import read_entry
 from l2s.experiment import Experiment
+from l2s.experiment.ahead import Asked
 from l2s.experiment.assumptions import assumptions_of
 from l2s.experiment.context_lengths import unreachable_budget
 from l2s.gpus import device_here
@@ -29,8 +30,21 @@ from l2s.progress import clock
 
 GPU_COUNTS = (1, 4, 8)
 
-Decodes = dict[tuple[str, str], Job]
-"""By (checkpoint, decode settings), the estimate of the job."""
+
+class Decode(NamedTuple):
+    """A job that generates responses: with which checkpoints, by which decode settings, and its estimate."""
+
+    checkpoints: tuple[str, ...]
+    decoding: str
+    job: Job
+
+    @property
+    def asked(self) -> Asked:
+        """What it is named after: its first checkpoint, and the settings."""
+        return self.checkpoints[0], self.decoding
+
+
+Decodes = list[Decode]
 
 
 def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
@@ -45,20 +59,25 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     experiment = Experiment(config, folder)
     costs = Costs(experiment, read_entry(folder / "estimates.yaml", Estimates), Layout(experiment.config.results))
     jobs = jobs_to_run(config, project)
-    asked = [(job.checkpoint, job.wildcards["decoding"]) for job in jobs if job.rule == "decode"]
-    decodes = {(checkpoint, decoding): costs.job(checkpoint, decoding) for checkpoint, decoding in asked}
+    decodes = [
+        Decode(checkpoints, job.decoding, costs.job(job.checkpoint, job.decoding))
+        for job in jobs
+        if (checkpoints := job.decodes(experiment))
+    ]
+    asked = list(dict.fromkeys((checkpoint, one.decoding) for one in decodes for checkpoint in one.checkpoints))
     merges = [job.checkpoint for job in jobs if job.rule == "merge"]
     models = [job.wildcards["model"] for job in jobs if job.rule == "fetch_model"]
     remote = [name for name in models if experiment.registry.model(name).repo]
     downloads = {name: experiment.size(f"{MODELS}/{name}") or 0 for name in remote}
     taken = other_jobs(costs, jobs)
     console.print(jobs_table(costs, decodes, taken))
-    if any(job.gpus for job in decodes.values()):
+    if any(one.job.gpus for one in decodes):
         console.print(studies_table(experiment, decodes))
-        console.print(schedule_table(list(decodes.values()), costs.estimates.price_per_gpu_hour))
-    on_cpu = [one for one, job in decodes.items() if not job.gpus]
+        console.print(schedule_table([one.job for one in decodes], costs.estimates.price_per_gpu_hour))
+    on_cpu = [one for one in decodes if not one.job.gpus]
     if on_cpu:
-        console.print(cpu_table(costs, on_cpu))
+        alone = [one for one in asked if not experiment.decoding_of(*one).gpus]
+        console.print(cpu_table(costs, alone, [one.asked for one in on_cpu]))
     if (searches := searches_table(experiment, costs)).row_count:
         console.print(searches)
     sizes = [experiment.size(name) or 0 for name in merges]
@@ -70,8 +89,8 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     repos = [experiment.registry.model(name).repo for name in downloads]
     checks = [*check_disks(needs), *check_memory(costs, decodes), *check_hub(repos), *check_prompts(experiment)]
     print_checks([*checks, *check_gpus(experiment, jobs, decodes)], console)
-    notes = [*unreachable_budgets(experiment), *short_budgets(costs, decodes), *search_notes(experiment)]
-    notes += unknown_sizes(experiment, decodes)
+    notes = [*unreachable_budgets(experiment), *short_budgets(costs, asked), *search_notes(experiment)]
+    notes += unknown_sizes(experiment, asked)
     for sentence in notes:
         console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
     note = (
@@ -87,7 +106,7 @@ def check_gpus(experiment: Experiment, jobs: list[PlannedJob], decodes: Decodes)
     if device_here() == "cpu":
         elsewhere = "no GPU here (a cluster's nodes may have some: 'snakemake doctor' checks one)"
         return [Check(False, f"{elsewhere}; {sentence}") for sentence in needs]
-    settings = gpu_settings(experiment, decodes)
+    settings = gpu_settings(experiment, [one.asked for one in decodes])
     return [*check_machine(settings), *check_free(settings)] if needs else []
 
 
@@ -100,16 +119,16 @@ def print_checks(checks: Iterable[Check], console: Console) -> None:
 
 def jobs_table(costs: Costs, decodes: Decodes, taken: list[Taken]) -> Table:
     """Show by kind how many jobs there are, what they take one after the other, and where that is known from."""
-    hours = gpu_hours(decodes.values())
+    hours = gpu_hours(one.job for one in decodes)
     table = Table("Jobs", "Number", "Time", "GPU hours", "Known from", title="What would run, one job after the other")
     if decodes:
-        phrases = dict.fromkeys(phrase for one in decodes for phrase in costs.known_from(*one))
-        seconds = sum(job.seconds for job in decodes.values())
+        phrases = dict.fromkeys(phrase for one in decodes for phrase in costs.known_from(*one.asked))
+        seconds = sum(one.job.seconds for one in decodes)
         of_gpus = f"{hours:,.1f}" if hours else ""
         table.add_row("decode", f"{len(decodes):,}", clock(seconds), of_gpus, "; ".join(phrases))
     for one in taken:
         table.add_row(one.kind, f"{one.jobs:,}", clock(one.seconds), "", one.source)
-    total = sum(one.seconds for one in taken) + sum(job.seconds for job in decodes.values())
+    total = sum(one.seconds for one in taken) + sum(one.job.seconds for one in decodes)
     count = sum(one.jobs for one in taken) + len(decodes)
     table.add_row("all together", f"{count:,}", clock(total), "", "", style="bold")
     return table
@@ -121,9 +140,7 @@ def studies_table(experiment: Experiment, decodes: Decodes) -> Table:
     for name, lines in experiment.lines.items():
         checkpoints = {checkpoint for line in lines for checkpoint in (line.checkpoint, line.reference)}
         settings = experiment.studies[name].decodings
-        own = [
-            job for (checkpoint, decoding), job in decodes.items() if checkpoint in checkpoints and decoding in settings
-        ]
+        own = [one.job for one in decodes if not checkpoints.isdisjoint(one.checkpoints) and one.decoding in settings]
         table.add_row(name, f"{len(own):,}", f"{gpu_hours(own):,.1f}")
     return table
 
@@ -169,19 +186,19 @@ def unreachable_budgets(experiment: Experiment) -> list[str]:
     return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 
-def unknown_sizes(experiment: Experiment, decodes: Decodes) -> list[str]:
+def unknown_sizes(experiment: Experiment, asked: Iterable[Asked]) -> list[str]:
     """Name the checkpoints whose size nothing tells."""
-    unknown = [checkpoint for checkpoint, _ in decodes if experiment.elements(checkpoint) is None]
+    unknown = [checkpoint for checkpoint, _ in asked if experiment.elements(checkpoint) is None]
     return [
         f"{name}: nothing tells how large it is, and it is planned like a 7B model; give key 'bytes' in its entry."
         for name in dict.fromkeys(unknown)
     ]
 
 
-def short_budgets(costs: Costs, decodes: Decodes) -> list[str]:
+def short_budgets(costs: Costs, asked: Iterable[Asked]) -> list[str]:
     """Say which budgets are below the mean length that responses are expected to have, each sentence once."""
     said = []
-    for checkpoint, decoding in decodes:
+    for checkpoint, decoding in asked:
         budget = costs.experiment.decoding_of(checkpoint, decoding).max_new_tokens
         role = costs.role(checkpoint)
         for benchmark in costs.experiment.asked[checkpoint, decoding]:
@@ -210,10 +227,10 @@ def at_a_time(merged: list[int]) -> list[int]:
 
 def check_memory(costs: Costs, decodes: Decodes) -> list[Check]:
     """Say whether the CPU's memory will do, and on how many GPUs the largest checkpoint of each settings is decoded."""
-    on_cpu = [one for one, job in decodes.items() if not job.gpus]
+    on_cpu = [one.asked for one in decodes if not one.job.gpus]
     checks = [check_cpu_memory(costs, on_cpu)] if on_cpu else []
-    for decoding in dict.fromkeys(decoding for _, decoding in decodes):
-        gpus = max(job.gpus for (_, settings), job in decodes.items() if settings == decoding)
+    for decoding in dict.fromkeys(one.decoding for one in decodes):
+        gpus = max(one.job.gpus for one in decodes if one.decoding == decoding)
         if gpus:
             checks.append(Check(True, f"memory: decode settings '{decoding}' put a checkpoint on {gpus} GPUs at most"))
     return checks

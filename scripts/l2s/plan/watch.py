@@ -17,6 +17,7 @@ from rich.console import Group
 from rich.table import Table
 
 from l2s.experiment import Experiment
+from l2s.experiment.ahead import AHEAD
 from l2s.layout import Layout
 from l2s.plan.costs import Costs
 from l2s.plan.jobs import PlannedJob
@@ -27,7 +28,6 @@ LOCKS = Path(".snakemake/locks")
 """Holds files while Snakemake runs in the project's folder."""
 TAIL_BYTES = 4000
 FAILED = re.compile(r"^(error: .*|[\w.]*(?:Error|Exception|Interrupt|Killed)\b.*)$")
-ESTIMATED = "decode"
 
 
 class State(StrEnum):
@@ -126,11 +126,12 @@ class Watch:
         if self._running_since() is None:
             left = sum(one.state is not State.DONE for one in seen)
             return "Everything is done." if not left else f"Snakemake is not running here; {left} jobs are left."
-        waiting = [one.job for one in seen if one.job.rule == ESTIMATED and one.state in (State.RUNNING, State.WAITING)]
-        planned = [self.costs.job(job.checkpoint, job.wildcards["decoding"]) for job in waiting]
+        decodes = [one for one in seen if one.job.decodes(self.experiment)]
+        waiting = [one.job for one in decodes if one.state in (State.RUNNING, State.WAITING)]
+        planned = [self.costs.job(job.checkpoint, job.decoding) for job in waiting]
         if not planned:
             return "All decoding is done."
-        at_once = max(sum(one.state is State.RUNNING and one.job.rule == ESTIMATED for one in seen), 1)
+        at_once = max(sum(one.state is State.RUNNING for one in decodes), 1)
         devices = at_once * max(1, *(job.gpus for job in planned))
         left = makespan([Job(job.seconds, max(job.gpus, 1)) for job in planned], devices)
         ratio = self._measured_over_planned(seen)
@@ -142,11 +143,12 @@ class Watch:
         done = [self.project / one.job.timing for one in seen if one.state is State.DONE and one.job.timing]
         took = planned = 0.0
         for path in [*self.before, *done]:
-            name = self._named(path)
-            asked = ("/".join(name.parts[1:-1]), name.stem)
-            if name.parts[0] == ESTIMATED and asked in self.experiment.asked:
+            rule, *name = self._named(path).with_suffix("").parts
+            *checkpoint, decoding = name[:-1] if rule == AHEAD else name
+            asked = "/".join(checkpoint), decoding
+            if asked in self.experiment.asked and self.experiment.decodes(rule, *asked):
                 took += seconds(path)
-                planned += self.costs.decode_seconds(*asked)
+                planned += self.costs.job(*asked).seconds
         return took / planned if planned else None
 
     def _running_since(self) -> float | None:

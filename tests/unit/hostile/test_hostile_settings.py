@@ -7,7 +7,7 @@ import pytest
 from hostile import refused
 from support import DEMO
 
-from l2s.decoding.session import read_model
+from l2s.decoding.model import read_model
 from l2s.decoding.settings import DecodingEntry
 
 SETTINGS = DecodingEntry(prompt="x", max_new_tokens=9, engine="transformers", device="cpu", dtype="float32")

@@ -63,6 +63,6 @@ def engine_identity(settings: DecodingEntry) -> dict[str, str]:
 
 def start_engine(folder: Path, settings: DecodingEntry, stops: Stops, granted: int | None) -> Engine:
     """Start the engine that the settings name, on the weights in a folder and on GPUs of its own."""
-    if settings.devices:
-        lease(settings.devices, granted)
+    if settings.gpus:
+        lease(settings.gpus, granted)
     return importlib.import_module(settings.engine_module).start(folder, settings, stops)

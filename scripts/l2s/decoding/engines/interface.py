@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from l2s.decoding.stopping import Stops
 
 
 class Request(NamedTuple):
@@ -38,6 +41,9 @@ Heard = Callable[[int, int], None]
 
 class Engine(Protocol):
     """A started engine: a model on a device."""
+
+    def take(self, folder: Path, stops: Stops) -> None:
+        """Take the weights of another checkpoint of the same shape, and what ends its responses, for ``decode``."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the sidecar should say of it: versions, and as ``device`` the kind of device."""

@@ -43,9 +43,15 @@ class TransformersEngine:
         torch.set_num_threads(settings.cpu_threads)
         disable_progress_bar()
         self.sampling = settings.sampling
+        self.dtype = settings.dtype
         self.device = torch.device(settings.device)
+        self.take(folder, stops)
+
+    def take(self, folder: Path, stops: Stops) -> None:
+        """Load a checkpoint, in place of the one before."""
+        self.model = None
+        self.model = load_whole(folder, self.dtype).to(self.device).eval()
         self.stops = stops
-        self.model = load_whole(folder, settings.dtype).to(self.device).eval()
 
     def facts(self) -> dict[str, Any]:
         """Return versions and device, for the sidecar."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,15 @@ class VllmEngine:
             raise UserError(f"{folder}: vLLM cannot start ({reason}); see the lines above") from None
         self.workers = multiprocessing.active_children()
 
+    def take(self, folder: Path, stops: Stops) -> None:
+        """Take the weights of another checkpoint of the same shape, in place of those that are there."""
+        with under_one_name(folder, Path(self._place.name)), self._naming_dead_workers():
+            self.engine.collective_rpc("reload_weights")
+        # What was kept of prompts was computed with the weights before.
+        if not self.engine.reset_prefix_cache():
+            raise RuntimeError("vLLM keeps what it has computed of prompts with the weights before")
+        self.stops = stops
+
     def facts(self) -> dict[str, Any]:
         """Return versions, devices and options, for the sidecar."""
         import torch
@@ -93,7 +103,9 @@ class VllmEngine:
         finished: list[Completion] = []
         handed_over = time.monotonic()
         while growing:
-            for output in self._step():
+            with self._naming_dead_workers():
+                step = self.engine.step()
+            for output in step:
                 response = growing[output.request_id]
                 before = len(response.output_ids)
                 response.extend(output.outputs[0].token_ids)
@@ -125,10 +137,11 @@ class VllmEngine:
             output_kind=RequestOutputKind.DELTA if self.stops.strings else RequestOutputKind.FINAL_ONLY,
         )
 
-    def _step(self) -> list[Any]:
-        """Return the responses that one step of the engine has finished."""
+    @contextmanager
+    def _naming_dead_workers(self) -> Iterator[None]:
+        """Let a failure of the engine that comes of a killed process say so."""
         try:
-            return self.engine.step()
+            yield
         except Exception:
             for worker in self.workers:
                 worker.join(1)

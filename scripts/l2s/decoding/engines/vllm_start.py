@@ -36,12 +36,13 @@ MODEL = "model"
 
 @contextmanager
 def under_one_name(folder: Path, place: Path) -> Iterator[None]:
-    """Let ``MODEL`` name a checkpoint's folder in this process, and in those that it starts meanwhile.
+    """Let ``MODEL`` name a checkpoint's folder, in place of the one before, in this process and those that it starts.
 
     Args:
         folder: The checkpoint's files.
-        place: An empty folder, the working directory; processes that were started go on working there.
+        place: A folder of the engine's own, the working directory; processes that were started go on working there.
     """
+    (place / MODEL).unlink(missing_ok=True)
     (place / MODEL).symlink_to(folder.resolve())
     with chdir(place):
         yield
@@ -77,9 +78,9 @@ def check_devices(settings: DecodingEntry) -> None:
             f"device '{settings.device}' is configured, but the vLLM installed here runs on "
             f"'{current_platform.device_type or 'nothing that is here'}'; use the other build of vLLM or another device"
         )
-    if settings.device == "cuda" and torch.cuda.device_count() < settings.devices:
+    if settings.device == "cuda" and torch.cuda.device_count() < settings.gpus:
         raise UserError(
-            f"'vllm.tensor_parallel' times 'vllm.pipeline_parallel' is {settings.devices}, but "
+            f"'vllm.tensor_parallel' times 'vllm.pipeline_parallel' is {settings.gpus}, but "
             f"{torch.cuda.device_count()} CUDA devices are visible; give the job more devices or set smaller numbers"
         )
     if settings.vllm.batch_invariant:
