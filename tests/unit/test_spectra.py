@@ -85,7 +85,7 @@ def test_very_small_and_very_large_values_are_no_less_exact(size):
     assert relative_error(matrix, (left * np.maximum(values - 0.2 * values[0], 0)) @ right) < 1e-4
 
 
-@pytest.mark.parametrize("shape", [(300, 2500), (2500, 300)], ids=str)
+@pytest.mark.parametrize("shape", [(300, 2500), (2500, 520)], ids=str)
 @pytest.mark.parametrize("spectrum", ["flat", "slow decay"])
 def test_result_does_not_depend_on_the_number_of_threads(spectrum, shape):
     found = []
