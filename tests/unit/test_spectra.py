@@ -7,7 +7,7 @@ import torch
 from l2s.merging.engine.spectra import decompose, multiply, singular_values, threshold, truncate
 from l2s.merging.engine.values import torch_threads
 
-SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (330, 260)]
+SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (430, 400)]
 SPECTRA = {
     "slow decay": lambda n: 1 / np.arange(1, n + 1),
     "slower decay": lambda n: np.arange(1, n + 1) ** -0.5,
