@@ -1,10 +1,10 @@
 """Thresholding and truncating singular values against a full decomposition, in turn in one run: ``make bench``.
 
 The first matrix is noise plus rank 200, in float32; the error is relative, in the Frobenius norm, to the same with a
-decomposition in float64. The second table is what LoRE and Twin take for the matrices of a 7B model, in seconds of one
-thread, measured one by one on task vectors that are noise (float32 is enough) or noise and a few large singular values
-(float64 is needed), and the sum over the model's matrices, divided by the cores, which is an extrapolation: matrices
-are merged side by side, except for those of the vocabulary.
+decomposition in float64. The other tables are what LoRE and Twin take for the matrices of a 7B model, in seconds of one
+thread, measured one by one on task vectors that are noise, noise and a few large singular values (float32 is enough
+without these), or noise and more of them than are taken out (float64 is needed), and the sum over the model's matrices,
+divided by the cores, which is an extrapolation: matrices are merged side by side, except for those of the vocabulary.
 """
 
 import os
@@ -31,7 +31,7 @@ from l2s.progress import clock
 ROWS, COLUMNS, RANK, NOISE = 1536, 8960, 200, 0.01
 REPEATS = 3
 SHIFT = 0.0004  # standard deviation of the random task vectors
-LARGE_RANK, LARGE = 16, 30  # how many large singular values, and how much larger than the noise's they are
+LARGE_RANKS, LARGE = (0, 16, 200), 30  # how many large singular values, and how much larger than the noise's they are
 MERGED = ({"method": "lore"}, {"method": "twin"})
 
 
@@ -85,14 +85,14 @@ def against_decomposition() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def merged_seconds(recipe: dict, shape: tuple[int, int], large: bool) -> float:
+def merged_seconds(recipe: dict, shape: tuple[int, int], rank: int) -> float:
     """Return what a method's merge of one random matrix takes of one thread, in CPU seconds."""
     method = parse_method(recipe, "bench")
     generator = torch.Generator().manual_seed(0)
     quick = torch.randn(shape[0] * shape[1], generator=generator).mul_(0.02)
     vector = torch.randn(*shape, generator=generator).mul_(SHIFT)
-    if large:
-        left, right = (torch.randn(side, LARGE_RANK, generator=generator) for side in shape)
+    if rank:
+        left, right = (torch.randn(side, rank, generator=generator) for side in shape)
         # The noise's largest singular value is near SHIFT times the sum of the roots of its sides, that of a product of
         # normal matrices near the product of these roots.
         roots = [side**0.5 for side in shape]
@@ -106,7 +106,7 @@ def merged_seconds(recipe: dict, shape: tuple[int, int], large: bool) -> float:
         return time.process_time() - started
 
 
-def of_a_model(name: str, large: bool) -> pd.DataFrame:
+def of_a_model(name: str, rank: int) -> pd.DataFrame:
     """Measure each shape of a model's layers, and add up over its matrices."""
     shape = SHAPES[name]
     matrices = [size for _, size in shape.tensors() if len(size) > 1]
@@ -114,9 +114,9 @@ def of_a_model(name: str, large: bool) -> pd.DataFrame:
     long, longer = (shape.intermediate, shape.hidden), (2 * shape.intermediate, shape.hidden)
     rows = []
     for recipe in MERGED:
-        taken = {size: merged_seconds(recipe, size, large) for size in sorted(set(matrices) - {vocabulary})}
+        taken = {size: merged_seconds(recipe, size, rank) for size in sorted(set(matrices) - {vocabulary})}
         # The longer side enters linearly.
-        slope = (merged_seconds(recipe, longer, large) - taken[long]) / (longer[0] - long[0])
+        slope = (merged_seconds(recipe, longer, rank) - taken[long]) / (longer[0] - long[0])
         taken[vocabulary] = taken[long] + slope * (vocabulary[0] - long[0])
         total = sum(taken[size] for size in matrices)
         shown = {f"{rows} × {columns}": f"{taken[rows, columns]:.1f} s" for rows, columns in taken}
@@ -125,13 +125,13 @@ def of_a_model(name: str, large: bool) -> pd.DataFrame:
 
 
 def main(model: Annotated[str, typer.Option(help="Model shape, a key of SHAPES in synthetic.py.")] = "7b") -> None:
-    """Print both tables as Markdown."""
+    """Print the tables as Markdown."""
     print(f"{os.cpu_count()} cores, {platform.platform()}, torch {torch.__version__}")
     print(f"\n{ROWS} × {COLUMNS}, noise plus rank {RANK}\n")
     print(against_decomposition().to_markdown(index=False, disable_numparse=True))
-    for large, what in ((False, "noise"), (True, f"noise and rank {LARGE_RANK}")):
-        print(f"\nA {model} model, task vectors of {what}; the last shape and the sum are extrapolated\n")
-        print(of_a_model(model, large).to_markdown(index=False, disable_numparse=True), flush=True)
+    for rank in LARGE_RANKS:
+        print(f"\nA {model} model, noise and rank {rank}; the last shape and the sum are extrapolated\n")
+        print(of_a_model(model, rank).to_markdown(index=False, disable_numparse=True), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from l2s.merging.engine.spectra import decompose, multiply, singular_values, threshold, truncate
 from l2s.merging.engine.values import torch_threads
 
-SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (330, 260)]
+SHAPES = [(1, 1), (1, 9), (9, 1), (6, 6), (5, 40), (40, 5), (30, 4500), (4500, 30), (260, 330), (430, 400)]
 SPECTRA = {
     "slow decay": lambda n: 1 / np.arange(1, n + 1),
     "slower decay": lambda n: np.arange(1, n + 1) ** -0.5,
@@ -85,7 +85,7 @@ def test_very_small_and_very_large_values_are_no_less_exact(size):
     assert relative_error(matrix, (left * np.maximum(values - 0.2 * values[0], 0)) @ right) < 1e-4
 
 
-@pytest.mark.parametrize("shape", [(300, 2500), (2500, 300)], ids=str)
+@pytest.mark.parametrize("shape", [(300, 2500), (2500, 520)], ids=str)
 @pytest.mark.parametrize("spectrum", ["flat", "slow decay"])
 def test_result_does_not_depend_on_the_number_of_threads(spectrum, shape):
     found = []

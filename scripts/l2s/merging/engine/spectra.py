@@ -8,9 +8,9 @@ enough to replace the singular values S by f(S):
 Singular value thresholding is f(s) = max(s − μ, 0), truncation to rank r keeps the r largest. A tall matrix is treated
 as its transpose. Nothing is as large as A: the Gram matrix and the product are made of pieces of A.
 
-Squaring halves the digits: in a float32 Gram matrix, singular values below a few thousandths of the largest drown. So
-the error that this noise leaves in the result is estimated from the spectrum, and the work is done again in float64
-where float32 is not enough.
+Squaring halves the digits, so the Gram matrix is computed in float64. Its eigenvectors are computed in float32 where
+that is exact enough (``eigen.py``): the error that the noise of this, which is measured, leaves in the result is
+estimated from the spectrum, and float64 is used where it is too large.
 
 The pieces are the same for any number of threads and each is computed by one, as are the eigenvectors; so the result
 does not depend on the number of threads. It may depend in the last bits on the processor and on the linear algebra
@@ -27,22 +27,21 @@ import torch
 from torch import Tensor
 
 from l2s.merging.engine.contract import Cost
+from l2s.merging.engine.eigen import in_float32
 from l2s.merging.engine.values import torch_threads
 
 Function = Callable[[Tensor], Tensor]
 Functions = Callable[[Tensor], Iterable[Tensor]]
 Multiplier = tuple[Tensor, ...]
 
-TILE = 256  # rows and columns of the Gram matrix that one thread computes
+TILE = 384  # rows and columns of the Gram matrix that one thread computes; the fastest of the sizes tried
 PIECE = 1024  # length of the pieces of A's longer side
 # Of the eigensolver, times m³, in time that a product's take: in float32, and again in float64, which the matrices of
 # trained models mostly need. It works on one thread, and so do the small steps around it, whatever the shape.
 EIGEN_OPERATIONS, SMALL_STEPS = 20, 1.5e9
-TOLERANCE = 5e-5  # estimated relative error, in the Frobenius norm, above which float64 is used
-# Found errors were up to 12 times what noise of one rounding of the largest eigenvalue explains.
-NOISE = 16
-# Squares of singular values that float32 holds without overflow or loss.
-FLOAT32_RANGE = (1e-30, 1e30)
+SMALL = 512  # rows up to which float64 takes no longer
+# Estimated relative error, in the Frobenius norm, above which float64 is used; found errors were up to 4 times that.
+TOLERANCE = 2.5e-5
 
 
 class Spectrum(NamedTuple):
@@ -84,7 +83,7 @@ def singular_values(matrix: Tensor) -> Tensor:
 
     Those below some 1e-8 of the largest are noise.
     """
-    gram = _gram(_wide(matrix), torch.float64)
+    gram = _gram(_wide(matrix))
     with torch_threads(1):
         return _roots(torch.linalg.eigvalsh(gram).cpu().flip(0))
 
@@ -97,19 +96,24 @@ def decompose(matrix: Tensor, functions: Functions) -> Spectrum:
         functions: Takes the singular values, float64 in descending order, to each of the others that replace them;
             zeros stay zeros.
     """
-    wide = _wide(matrix)
-    for dtype in (torch.float32, torch.float64):
-        gram = _gram(wide, dtype)
-        if dtype == torch.float32 and not FLOAT32_RANGE[0] < gram.diagonal().max() < FLOAT32_RANGE[1]:
-            continue
-        # On several threads it gives other bits, and waits for them long where another process has a core.
-        with torch_threads(1):
-            squares, vectors = torch.linalg.eigh(gram.to(dtype))
-        values = _roots(squares.cpu().flip(0))
-        factors = [_factor(values, replaced) for replaced in functions(values)]
-        if max(_error(values, factor, dtype) for factor in factors) <= TOLERANCE:
-            break
-    return Spectrum(values, vectors.flip(1))
+    gram = _gram(_wide(matrix))
+    # On several threads it gives other bits, and waits for them long where another process has a core.
+    with torch_threads(1):
+        found = _exact_in_float32(gram, functions)
+        if found is None:
+            squares, vectors = torch.linalg.eigh(gram)
+            found = Spectrum(_roots(squares.cpu().flip(0)), vectors.flip(1))
+    return found
+
+
+def _exact_in_float32(gram: Tensor, functions: Functions) -> Spectrum | None:
+    """Return the spectrum with vectors in float32, if that is worth it and exact enough."""
+    if len(gram) <= SMALL or not gram.any():
+        return None
+    found = in_float32(gram)
+    values = _roots(found.values)
+    errors = [_error(values, _factor(values, replaced), found.noise) for replaced in functions(values)]
+    return Spectrum(values, found.vectors) if max(errors) <= TOLERANCE else None
 
 
 def _factor(values: Tensor, replaced: Tensor) -> Tensor:
@@ -151,31 +155,30 @@ def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:
     return (product,)
 
 
-def _error(values: Tensor, factor: Tensor, dtype: torch.dtype) -> float:
+def _error(values: Tensor, factor: Tensor, noise: float) -> float:
     """Estimate the relative error of the result from noise of the Gram matrix, to first order.
 
     Noise E, in the basis U, changes U diag(h) Uᵀ by Eᵢⱼ · (hᵢ − hⱼ) / (λᵢ − λⱼ), λ = s², and A carries that on with
-    its singular value sⱼ. E is taken to be as large as NOISE roundings of the largest eigenvalue, spread evenly.
+    its singular value sⱼ. E is taken to be spread evenly.
     """
     size = torch.linalg.vector_norm(factor * values)
     if size == 0:
         return 0.0
     squares = values**2
-    noise = NOISE * torch.finfo(dtype).eps * squares[0] / len(values) ** 0.5
     slope = torch.sub(factor[:, None], factor).div_(torch.sub(squares[:, None], squares))
     # Equal singular values do not disturb each other.
     change = slope.nan_to_num_(0, 0, 0).mul_(values)
-    return float(noise * torch.linalg.vector_norm(change) / size)
+    return noise / len(values) ** 0.5 * float(torch.linalg.vector_norm(change) / size)
 
 
-def _gram(wide: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return A Aᵀ, float64 [m, m]: products in ``dtype`` over pieces of the columns, summed in float64."""
+def _gram(wide: Tensor) -> Tensor:
+    """Return A Aᵀ, float64 [m, m], in pieces of A's columns."""
     rows, columns = wide.shape
     gram = torch.zeros(rows, rows, dtype=torch.float64, device=wide.device)
     bands = _slices(rows, TILE)
     lower = [(first, second) for number, first in enumerate(bands) for second in bands[: number + 1]]
     for piece in _slices(columns, PIECE):
-        part = wide[:, piece].to(dtype)
+        part = wide[:, piece].double()
         _in_threads(lambda at, part=part: gram[at].add_(part[at[0]] @ part[at[1]].T), lower)
     return gram.tril_().add_(gram.tril(-1).T)
 
