@@ -28,7 +28,14 @@ from l2s.search.verdict import judge
 
 
 def main(
-    settings: Annotated[Any, typer.Option(parser=read_yaml, metavar="FILE", help="YAML file, see above.")],
+    settings: Annotated[
+        Any,
+        typer.Option(
+            parser=read_yaml,
+            metavar="FILE",
+            help="YAML file of the search's title, allowed_loss, grader, budgets, plain.",
+        ),
+    ],
     candidates: Annotated[list[Path], typer.Option(help="Candidates of each round in order, the report's last.")],
     table: Annotated[list[Path], typer.Option(help="Their tables.")],
     comparisons: Annotated[list[Path], typer.Option(help="Their comparisons.")],

@@ -23,7 +23,14 @@ from l2s.search.standing import read_round
 def main(
     study: Annotated[str, typer.Option(help="Name of the search.")],
     round_name: Annotated[str, typer.Option("--round", help="Name of the round.")],
-    settings: Annotated[Any, typer.Option(parser=read_yaml, metavar="FILE", help="YAML file, see above.")],
+    settings: Annotated[
+        Any,
+        typer.Option(
+            parser=read_yaml,
+            metavar="FILE",
+            help="YAML file of items, plain, seed, allowed_loss, and proposed and kept or, for the report, finalists.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="JSON file of the candidates.")],
     candidates: Annotated[
         list[Path] | None, typer.Option(help="Candidates of each round before, in order. Default: none.")

@@ -22,6 +22,7 @@ from l2s.analysis.render_table import WORDS, caption, display_frame
 from l2s.analysis.spec import Spec
 from l2s.analysis.table import make_table
 from l2s.config import PROJECT, read_yaml, validate
+from l2s.config_option import PAPER
 from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.parquet import read_metadata, read_table
 from l2s.contracts.table import TABLE
@@ -48,7 +49,7 @@ def main(
     ] = None,
     config: Annotated[
         Path, typer.Option("--configfile", help="Top-level configuration, of whose studies parts may be missing.")
-    ] = PROJECT / "config" / "config.yaml",
+    ] = Path(PAPER),
     results: Annotated[
         Path | None,
         typer.Option(help="In place of --configfile, and with --study: results folder of a finished table."),

@@ -2,21 +2,22 @@
 
 Snakemake tracks neither the modules that a script imports nor the difference between a touched and an edited file. So
 every rule passes ``code_digest(script)`` as a parameter: a hash over the script and every module of this library that
-it reaches by import, found statically, over their tokens without comments and docstrings.
+it reaches by import, found statically, over their tokens without comments and docstrings. It is the same with every
+version of Python: responses are kept under such a digest, and a node with a newer one must find them.
 """
 
 import ast
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 PACKAGE = Path(__file__).resolve().parent.name
-SILENT_TOKENS = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
+SILENT_TOKENS = {"COMMENT", "NL", "ENCODING", "ENDMARKER"}
 
 
 def code_digest(script: str, also: Iterable[str] = ()) -> str:
@@ -126,15 +127,31 @@ def _token_digest(file: Path) -> str:
     docstrings = _docstring_lines(source)
     digest = hashlib.sha256()
     after_docstring = False
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        silent = token.type in SILENT_TOKENS or (after_docstring and token.type == tokenize.NEWLINE)
-        after_docstring = token.type == tokenize.STRING and token.start in docstrings
+    for kind, text, start in _tokens(source):
+        silent = kind in SILENT_TOKENS or (after_docstring and kind == "NEWLINE")
+        after_docstring = kind == "STRING" and start in docstrings
         if silent or after_docstring:
             continue
         # The kind of an indentation counts, its width does not.
-        text = "" if token.type in (tokenize.INDENT, tokenize.NEWLINE) else token.string
-        digest.update(f"{token.type}\0{text}\0".encode())
+        digest.update(f"{kind}\0{'' if kind in ('INDENT', 'NEWLINE') else text}\0".encode())
     return digest.hexdigest()
+
+
+def _tokens(source: str) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """Yield (kind, text, start) of each token; an f-string is one, though Python 3.12 and later take it apart."""
+    lines = source.splitlines(keepends=True)
+    opened: list[tuple[int, int]] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[token.type]
+        if kind == "FSTRING_START":
+            opened.append(token.start)
+        elif kind == "FSTRING_END":
+            (line, column), (last, end) = opened.pop(), token.end
+            if not opened:
+                inside = [*lines[line - 1 : last - 1], lines[last - 1][:end]]
+                yield "STRING", "".join(inside)[column:], (line, column)
+        elif not opened:
+            yield kind, token.string, token.start
 
 
 def _docstring_lines(source: str) -> set[tuple[int, int]]:

@@ -8,7 +8,7 @@ from l2s.decoding.store import ID_DIGITS
 from l2s.experiment import Experiment
 from l2s.grading.grades import grader_module, grader_names
 from l2s.grading.store import store_name
-from l2s.layout import ANSWERS, SHARDS, TRAININGS, VERDICTS, Layout
+from l2s.layout import ANSWERS, IMPORTED, SHARDS, TRAININGS, VERDICTS, Layout, is_imported
 
 # Where things that cost time are kept. Questions, tables, logs and the like are small, and stay.
 AREAS = ("checkpoints", "calibrations", "responses", "ahead", "grades", SHARDS, "scratch", "store")
@@ -32,7 +32,8 @@ def _used_paths(experiment: Experiment, layout: Layout) -> Iterator[Path]:
     for name in experiment.calibrations:
         yield Path(layout.calibration(name))
     verdicts = [store_name(grader_module(name, "grader")) for name in grader_names()]  # not those of earlier code
-    for checkpoint, decoding in experiment.asked:
+    imports = [(name, IMPORTED) for name in experiment.studies_of if is_imported(name)]
+    for checkpoint, decoding in [*experiment.asked, *imports]:
         yield Path(layout.responses(checkpoint, decoding))
         yield Path(layout.shard(checkpoint, decoding))
         yield Path(layout.grades(checkpoint, decoding, "any")).parent

@@ -323,3 +323,12 @@ def test_mistakes_are_named(config, study, changes, message):
 
 def test_verdicts_have_symbols_of_their_own():
     assert set(SYMBOLS) == set(VERDICTS) and len(set(SYMBOLS.values())) == len(VERDICTS)
+
+
+def test_a_run_may_follow_an_audit_of_nothing(tmp_path):
+    results = tmp_path / "results"
+    spec = audit_spec(experiment("demo", results=str(results)), Layout(str(results)))
+    given = Given(spec, Published(FOLDER / "demo"), Measured(spec), [], {})
+    write_audit(given, audit(given))
+    assert [entry.name for entry in results.iterdir()] == ["audit"]
+    experiment("demo", results=str(results))

@@ -102,6 +102,7 @@ def test_rank_stabilised_adapter_is_merged_as_peft_does(make_model, tmp_path):
         ({"use_dora": True}, "key 'use_dora' is not supported here"),
         ({"rank_pattern": {"q_proj": 2}}, "key 'rank_pattern' is not supported here"),
         ({"modules_to_save": ["lm_head"]}, "key 'modules_to_save' is not supported here"),
+        ({"alora_invocation_tokens": [3, 5]}, "key 'alora_invocation_tokens' is not supported here"),
     ],
 )
 def test_adapter_that_would_be_merged_wrongly_is_refused_with_what_to_do(pair, tmp_path, changed, message):
@@ -110,6 +111,19 @@ def test_adapter_that_would_be_merged_wrongly_is_refused_with_what_to_do(pair, t
     with pytest.raises(UserError, match=f"{message}; merge it into its model with PEFT"):
         convert(tmp_path)
     assert not (tmp_path / "slow").exists()
+
+
+@pytest.mark.parametrize("begun", ["pissa", "olora", "gaussian", "orthogonal"])
+def test_adapter_over_weights_that_peft_changed_is_refused_and_any_other_merged(make_model, tmp_path, begun):
+    model, adapter = make_model("model", 0, **WHOLE), tmp_path / "adapter"
+    expected = adapter_for(model, adapter, init_lora_weights=begun)
+    if begun in ("pissa", "olora"):
+        with pytest.raises(UserError, match=f"'init_lora_weights' is '{begun}': .*merge it into its model with PEFT"):
+            merge_adapter(model, adapter, tmp_path)
+        return
+    merge_adapter(model, adapter, tmp_path)
+    for name, tensor in load_tensors(tmp_path).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-6, atol=1e-8)
 
 
 def test_update_of_something_else_than_a_linear_layer_is_refused_by_name(pair, tmp_path):

@@ -49,6 +49,23 @@ def test_length_and_reflection_are_counted_as_the_study_says_and_the_note_says_h
     assert any("tokenized again" in note and "the authors' script" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "finish", "length", "notes"),
+    [
+        ("imports/theirs", "unknown", "generated", {"?: the imported files", "Lengths of imports"}),
+        ("imports/theirs", "unknown", "retokenized", {"?: the imported files"}),
+        ("imports/theirs", "stop", "generated", {"Lengths of imports"}),
+        ("m", "stop", "generated", set()),
+    ],
+)
+def test_note_says_of_imports_what_their_lengths_are_and_what_is_not_known(checkpoint, finish, length, notes):
+    row = Row(pair="p", method="m", recipe="m", checkpoint=checkpoint)
+    graded = {checkpoint: read(tables(["correct"] * 2, [5, 7], finish=finish))}
+    table = make_table("s", [row], ["b"], graded, counting=Counting(length=length))
+    said = caption(table, NONE, "slow", Counting(length=length))
+    assert {note for note in ("?: the imported files", "Lengths of imports") if note in said} == notes
+
+
 def read_twice():
     """Return a table of which the responses of ties are also read at a context length of 4,096."""
     slow, ties = tables(["correct"] * 2, [5000, 3000]), tables(["correct"] * 2, [4500, 3000])

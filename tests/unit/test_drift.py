@@ -65,6 +65,13 @@ def test_a_broken_tolerance_is_named_and_a_wider_one_is_not(run, stored, new, to
     assert list(broken(Tolerances(**wider), *found)) == []
 
 
+@pytest.mark.parametrize(("lengths", "allowed"), [([11] * 4, 10), ([9] * 4, 10), ([14] * 4, 40)])
+def test_a_change_of_just_what_is_allowed_is_within_the_tolerance(run, lengths, allowed):
+    found = run({}, {"lengths": lengths})
+    assert list(broken(Tolerances(length=allowed), *found)) == []
+    assert len(list(broken(Tolerances(length=allowed - 0.001), *found))) == 1
+
+
 @pytest.mark.parametrize(
     ("stored", "new", "tolerances"),
     [

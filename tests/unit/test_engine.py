@@ -44,6 +44,14 @@ def test_merged_config_takes_the_slow_window_and_says_so(make_model, tmp_path):
     assert "4096" in manifest.policies["config.max_position_embeddings"]
 
 
+@pytest.mark.parametrize(("side", "pad"), [("quick", None), ("slow", 7)])
+def test_merged_config_has_no_token_id_of_the_tokenizer_that_it_does_not_have(make_model, tmp_path, side, pad):
+    base, slow = make_model("base", 0), make_model("slow", 1, pad_token_id=7)
+    recipe = {"method": "task_arithmetic", "tokenizer": side}
+    assert merge(recipe, base, [slow], tmp_path / "out").policies["config.pad_token_id"].startswith(f"{side}: 7")
+    assert json.loads((tmp_path / "out" / "config.json").read_text()).get("pad_token_id") == pad
+
+
 def test_tied_base_gets_an_output_layer_of_its_own(make_model, tmp_path):
     base = make_model("base", 0, drop=("lm_head.weight",), tie_word_embeddings=True)
     slow = make_model("slow", 1)

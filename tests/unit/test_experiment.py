@@ -134,7 +134,9 @@ def test_key_given_twice_or_text_that_is_not_utf8_is_refused(config):
 
 def test_recipes_that_differ_in_anything_have_different_names(config):
     recipes = [{"method": "dare"}, {"method": "dare", "seed": 1}, {"method": "dare", "dtype": "float32"}]
-    recipes += [{"method": "ties", "trim": "model"}, {"method": "ties", "scale": {"*": 0.5}}]
+    scale = {"model.layers.*.mlp.*": 0.8, "model.layers.{0-1}.*": 0.5, "*": 0.7}
+    recipes += [{"method": "ties", "trim": "model"}, {"method": "ties", "scale": scale}]
+    recipes += [{"method": "aim", "of": {"method": "ties", "scale": {"*": number}}} for number in (0.5, 0.6)]
     edit(config / "studies" / "demo.yaml", {"recipes": recipes})
     names = [line.recipe for line in Experiment(DEMO_CONFIG, config).lines["demo"][2:]]
     assert names == [
@@ -142,7 +144,9 @@ def test_recipes_that_differ_in_anything_have_different_names(config):
         "dare, drop_rate 0.3, seed 1",
         "dare, drop_rate 0.3, dtype float32",
         "ties, keep_fraction 0.2, scale 1, trim model",
-        "ties, keep_fraction 0.2, scale by tensor",
+        "ties, keep_fraction 0.2, scale mlp 0.8, layers 0-1 0.5, others 0.7",
+        "aim, of ties keep_fraction 0.2 scale others 0.5, omega 0.4",
+        "aim, of ties keep_fraction 0.2 scale others 0.6, omega 0.4",
     ]
 
 
@@ -150,7 +154,18 @@ def test_two_entries_may_name_the_same_model(config):
     shutil.copy(config / "models" / "demo-slow.yaml", config / "models" / "again.yaml")
     edit(config / "pairs" / "demo.yaml", {"slow": ["demo-slow", "again"]})
     edit(config / "studies" / "demo.yaml", {"recipes": ["ties", "average"]})
+    with pytest.raises(UserError, match=r"models/demo-slow and models/again would both be called 'slow' .*'label'"):
+        Experiment(DEMO_CONFIG, config)
+    edit(config / "models" / "again.yaml", {"label": "again"})
+    registry.read_once.cache_clear()
     assert Experiment(DEMO_CONFIG, config).merges
+
+
+def test_two_lines_of_one_name_are_refused_before_anything_is_decoded(config):
+    edit(config / "studies" / "demo.yaml", {"recipes": [{"method": "ties", "scale": [0.5, 0.50000001]}]})
+    named = "would both be called 'ties, keep_fraction 0.2, scale 0.5' in tables: .* differ in their first six digits"
+    with pytest.raises(UserError, match=named):
+        Experiment(DEMO_CONFIG, config)
 
 
 def few_shot(config, own=None, for_all=None, **source):

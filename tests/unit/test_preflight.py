@@ -48,6 +48,11 @@ def test_difference_of_a_small_file_has_a_policy(pair, file, changes, topic):
     assert found[topic].policy and len(set(found[topic].values)) == 2
 
 
+def test_chat_template_that_is_no_text_is_another_one(pair):
+    (pair[1] / "chat_template.jinja").write_bytes(b"\xff{{ messages }}")
+    assert "chat template" in differing(*pair)
+
+
 def test_token_ids_with_other_meanings_are_found_and_written_into_the_manifest(pair, tmp_path):
     tokenizer = json.loads((pair[1] / "tokenizer.json").read_text())
     tokenizer["added_tokens"][1]["content"] = "<think>"

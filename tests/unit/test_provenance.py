@@ -1,5 +1,7 @@
 """The code digest changes when code that a step reaches changes, and only then."""
 
+import tokenize
+
 import pytest
 
 from l2s import provenance
@@ -63,6 +65,60 @@ def test_a_string_that_is_no_docstring_counts(scripts):
     changed = digest("l2s.methods.a")
     (scripts / "l2s/methods/a.py").write_text('A = "other"\n')
     assert len({before, changed, digest("l2s.methods.a")}) == 3
+
+
+# Two lines, and the tokens that Python 3.12 makes of them, as (kind, text, start, end).
+FORMATTED = "x = f\"{a:>{n}} {{b}}\"\ny = f'''{f\"{a}\"\n}'''\n"
+TAKEN_APART = [
+    ("NAME", "x", (1, 0), (1, 1)),
+    ("OP", "=", (1, 2), (1, 3)),
+    ("FSTRING_START", 'f"', (1, 4), (1, 6)),
+    ("OP", "{", (1, 6), (1, 7)),
+    ("NAME", "a", (1, 7), (1, 8)),
+    ("OP", ":", (1, 8), (1, 9)),
+    ("FSTRING_MIDDLE", ">", (1, 9), (1, 10)),
+    ("OP", "{", (1, 10), (1, 11)),
+    ("NAME", "n", (1, 11), (1, 12)),
+    ("OP", "}", (1, 12), (1, 13)),
+    ("OP", "}", (1, 13), (1, 14)),
+    ("FSTRING_MIDDLE", " {", (1, 14), (1, 16)),
+    ("FSTRING_MIDDLE", "b}", (1, 17), (1, 19)),
+    ("FSTRING_END", '"', (1, 20), (1, 21)),
+    ("NEWLINE", "\n", (1, 21), (1, 22)),
+    ("NAME", "y", (2, 0), (2, 1)),
+    ("OP", "=", (2, 2), (2, 3)),
+    ("FSTRING_START", "f'''", (2, 4), (2, 8)),
+    ("OP", "{", (2, 8), (2, 9)),
+    ("FSTRING_START", 'f"', (2, 9), (2, 11)),
+    ("OP", "{", (2, 11), (2, 12)),
+    ("NAME", "a", (2, 12), (2, 13)),
+    ("OP", "}", (2, 13), (2, 14)),
+    ("FSTRING_END", '"', (2, 14), (2, 15)),
+    ("NL", "\n", (2, 15), (2, 16)),
+    ("OP", "}", (3, 0), (3, 1)),
+    ("FSTRING_END", "'''", (3, 1), (3, 4)),
+    ("NEWLINE", "\n", (3, 4), (3, 5)),
+    ("ENDMARKER", "", (4, 0), (4, 0)),
+]
+
+
+def test_the_digest_is_the_same_where_python_takes_f_strings_apart(scripts, monkeypatch):
+    (scripts / "l2s/tools.py").write_text(FORMATTED)
+    here = digest()
+    numbers = {kind: 1000 + number for number, kind in enumerate(sorted({kind for kind, *_ in TAKEN_APART}))}
+    for kind, number in numbers.items():
+        monkeypatch.setitem(tokenize.tok_name, number, kind)
+    tokens = [tokenize.TokenInfo(numbers[kind], *rest, line="") for kind, *rest in TAKEN_APART]
+    split = provenance.tokenize.generate_tokens
+
+    def as_python_3_12(readline):
+        text = "".join(iter(readline, ""))
+        return iter(tokens) if text == FORMATTED else split(iter(text.splitlines(keepends=True)).__next__)
+
+    monkeypatch.setattr(provenance.tokenize, "generate_tokens", as_python_3_12)
+    assert digest() == here
+    (scripts / "l2s/tools.py").write_text(FORMATTED.replace("{{b}}", "{{c}}"))
+    assert digest() != here
 
 
 def test_a_method_counts_for_those_that_reach_it_and_not_for_its_sisters(scripts):

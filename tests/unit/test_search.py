@@ -13,7 +13,7 @@ from l2s.errors import UserError
 from l2s.search.candidates import BESIDE, KEPT, PLAIN, PROPOSED, Candidate
 from l2s.search.proposals import Settings, finalists, grid_size, propose, trials_of
 from l2s.search.sizing import bound, least_questions, sizing, too_few
-from l2s.search.space import find, identity, normalised, spelled_out
+from l2s.search.space import find, identity, normalised
 from l2s.search.split import REPORT, part_of
 from l2s.search.standing import front, ranked
 
@@ -173,8 +173,3 @@ def test_ranking_and_front_go_by_loss_and_length():
     )
     assert ranked([third, other, one], 1.0) == [one, other, third]
     assert front([third, other, one]) == [other, one]
-
-
-def test_a_recipe_with_scales_by_tensor_is_named_by_its_numbers():
-    scale = {"model.layers.*.mlp.*": 0.8, "model.layers.{0-9}.*": 0.5, "*": 0.7}
-    assert spelled_out("ties, scale by tensor", {"scale": scale}) == "ties, scale mlp 0.8, layers 0-9 0.5, others 0.7"

@@ -1,6 +1,7 @@
 """The configuration that shortens somebody's own model."""
 
 import json
+import shutil
 
 import pytest
 from support import DEMO, ROOT, copy_project
@@ -106,11 +107,14 @@ def test_a_hub_that_does_not_answer_is_named_with_a_remedy(monkeypatch):
         commit_of("owner/name", None, "--quick")
 
 
-def test_a_folder_without_chat_template_needs_a_prompt(folder, file):
-    with pytest.raises(
-        UserError, match="its tokenizer has no chat template; name an entry of config/prompts with --pr"
-    ):
-        entries_of(wanted(file, prompt=None), folder / "config")
+@pytest.mark.parametrize("with_one", ["quick", "slow"])
+def test_a_folder_without_chat_template_needs_a_prompt_whichever_model_it_is(folder, file, tmp_path, with_one):
+    model = shutil.copytree(DEMO / with_one, tmp_path / with_one)
+    (model / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    without = {"quick": "slow", "slow": "quick"}[with_one]
+    refusal = f"{without}: its tokenizer has no chat template; name an entry of config/prompts with --prompt"
+    with pytest.raises(UserError, match=refusal):
+        entries_of(wanted(file, prompt=None, **{with_one: str(model)}), folder / "config")
 
 
 def test_a_chat_prompt_has_one_beside_it_that_asks_for_brevity(folder, file):

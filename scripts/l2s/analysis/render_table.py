@@ -15,6 +15,7 @@ from l2s.analysis.side_tables import BUDGETS, LEVELS, budgets_frame, levels_fram
 from l2s.analysis.table import Counting, as_decoded, graders_of, model_names, overall
 from l2s.contracts.table import MEAN
 from l2s.files import write_text
+from l2s.layout import is_imported
 
 # What TeX reads as more than itself, in a caption; pandas escapes cells only.
 WORDS = ("Pair", "Model", "Benchmark", "Checkpoint", "Again")  # columns that are not numbers
@@ -29,8 +30,9 @@ READ_AT = (
     "Lines with a context length: the same responses, cut where a context length of so many tokens, prompt and "
     "response together, would have ended them."
 )
-
-IMPORTED = "Imported: accuracy as the tool says that generated the responses; ?: its files do not tell what was cut."
+IMPORTED = "Imported: accuracy as the tool says that generated the responses."
+NOT_TOLD = "?: the imported files do not tell what was cut."
+NOT_GENERATED = "Lengths of imports are those that their files tell, else those of the texts, without a stop token."
 LATEX = str.maketrans(
     {"\\": r"\textbackslash ", "~": r"\textasciitilde ", "^": r"\textasciicircum "}
     | {character: f"\\{character}" for character in "{}$&%#_"}
@@ -110,7 +112,7 @@ def caption(
     counted = {"length": LENGTHS[counting.length], "reflection": REFLECTIONS[counting.reflection]}
     note = NOTE.format(reference=reference, **counted)
     readings = [] if frame["read_at"].isna().all() else [READ_AT]
-    readings += [] if frame["imported_accuracy"].isna().all() else [IMPORTED]
+    readings += _notes_on_imports(frame, counting)
     readings += [] if budgets_frame(summary).empty else [BUDGETS]
     readings += [] if levels_frame(summary).empty else [LEVELS]
     graded = f"Graded by {own}; the same responses' accuracy by {', '.join(others)} beside it." if others else ""
@@ -124,6 +126,15 @@ def caption(
             *limits,
         ]
     )
+
+
+def _notes_on_imports(frame: pd.DataFrame, counting: Counting) -> list[str]:
+    notes = {
+        IMPORTED: frame["imported_accuracy"].notna().any(),
+        NOT_TOLD: frame["truncated"].isna().any(),
+        NOT_GENERATED: counting.length == "generated" and frame["checkpoint"].map(is_imported).any(),
+    }
+    return [note for note, holds in notes.items() if holds]
 
 
 def write_markdown(tables: Sequence[pd.DataFrame], title: str, note: str, path: Path) -> None:

@@ -24,7 +24,12 @@ from l2s.progress import Progress
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."
-NOT_MERGED = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "lora_bias")
+NOT_MERGED = (
+    "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "lora_bias", "use_bdlora",
+    "alora_invocation_tokens",
+)  # fmt: skip
+# The others (pissa, corda, olora, loftq, lora_ga) take something off the weights that the adapter is trained over.
+LEAVE_WEIGHTS = (True, False, None, "gaussian", "eva", "orthogonal", "mica")
 CHUNK_ELEMENTS = 1 << 18
 MAX_SHARD_BYTES = 5_000_000_000
 
@@ -65,13 +70,19 @@ def read_adapter(folder: Path) -> dict[str, Update]:
 
 
 def _check_kind(config: dict[str, Any], tensors: dict[str, torch.Tensor], folder: Path) -> None:
-    """Refuse what would be merged wrongly: other kinds of adapters, and settings that differ from layer to layer."""
+    """Refuse what would be merged wrongly: other kinds of adapters, settings that differ from layer to layer, and
+    adapters over weights that are not the model's own."""
     remedy = "merge it into its model with PEFT ('merge_and_unload'), and give the folder as 'path'"
     if config.get("peft_type") != "LORA":
         raise UserError(f"{folder}: is an adapter of type {config.get('peft_type')}, not LORA; {remedy}")
     for key in NOT_MERGED:
         if config.get(key):
             raise UserError(f"{folder / ADAPTER_CONFIG}: key '{key}' is not supported here; {remedy}")
+    if (begun := config.get("init_lora_weights")) not in LEAVE_WEIGHTS:
+        raise UserError(
+            f"{folder / ADAPTER_CONFIG}: key 'init_lora_weights' is {begun!r}: the adapter belongs to weights that "
+            f"PEFT has changed, not to the model's own; {remedy}"
+        )
     for name in tensors:
         if not name.endswith((".lora_A.weight", ".lora_B.weight")):
             raise UserError(f"{folder / ADAPTER_WEIGHTS}: tensor '{name}' is not one of a linear layer; {remedy}")

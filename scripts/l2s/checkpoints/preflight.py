@@ -136,7 +136,10 @@ def _vocabulary(tokenizer: Mapping[str, Any]) -> dict[str, int]:
 
 def _chat_template(folder: Path) -> str:
     file = folder / "chat_template.jinja"
-    text = file.read_text() if file.is_file() else _optional_json(folder / "tokenizer_config.json").get("chat_template")
+    if file.is_file():
+        text = file.read_text(encoding="utf-8", errors="replace")  # whoever loads a damaged one says so
+    else:
+        text = _optional_json(folder / "tokenizer_config.json").get("chat_template")
     return _digest(text) if text else "none"
 
 

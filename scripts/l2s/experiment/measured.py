@@ -131,8 +131,16 @@ def _line(pair: str, made: Merge | TrainedCheckpoint, reference: str) -> Line:
 
 
 def _check_distinct(lines: Iterable[Line], where: str) -> None:
+    """Refuse a recipe that is given twice, and two lines that tables and figures could not tell apart."""
     seen: set[tuple[str, str]] = set()
+    named: dict[tuple[str, str], str] = {}
     for line in lines:
         if (line.pair, line.checkpoint) in seen:
             raise UserError(f"{where}: key 'recipes': '{line.recipe}' is given twice")
         seen.add((line.pair, line.checkpoint))
+        first = named.setdefault((line.pair, line.recipe), line.checkpoint)
+        if first != line.checkpoint:
+            raise UserError(
+                f"{where}: {first} and {line.checkpoint} would both be called '{line.recipe}' in tables: give one "
+                "another 'label', or numbers that differ in their first six digits"
+            )

@@ -12,6 +12,7 @@ from l2s.experiment.registry import Registry
 from l2s.files import digest_of
 from l2s.merging.engine.contract import CalibrationRequest, Method
 from l2s.merging.engine.recipe import Inputs, Recipe, hyper_parameters, method_modules, parse_method
+from l2s.merging.engine.scaling import OTHERS
 
 
 class Calibration(NamedTuple):
@@ -49,7 +50,11 @@ class Merge:
     def folder(self) -> str:
         """The last part of its path: the hyper-parameters that are set, and the digest of the resolved recipe."""
         numbers = hyper_parameters(self.recipe.method)
-        parts = [f"{key}={_shown(value, 'by-tensor')}" for key, value in numbers.items() if value is not None]
+        shown = {
+            key: value.get("method", "by-tensor") if isinstance(value, dict) else value
+            for key, value in numbers.items()
+        }
+        parts = [f"{key}={value}" for key, value in shown.items() if value is not None]
         return f"{'+'.join(parts) or 'plain'}~{digest_of(self.recipe.resolved())[:8]}"
 
     @property
@@ -112,8 +117,16 @@ def _label_parts(method: Method) -> Iterator[str]:
         elif isinstance(value, float):
             yield f"{key} {value:g}"
         elif value != type(method).model_fields[key].default:
-            yield f"{key} {_shown(value, 'by tensor')}"
+            yield f"{key} {_by_tensor(value) if isinstance(value, dict) else value}"
 
 
-def _shown(value: Any, by_tensor: str) -> Any:
-    return value.get("method", by_tensor) if isinstance(value, dict) else value
+def _by_tensor(scales: dict[str, float]) -> str:
+    """Return a scale by tensor with its numbers, e.g. ``mlp 0.8, others 0.7``: two of them are two lines of a table."""
+    others_last = sorted(scales.items(), key=lambda item: item[0] == OTHERS)
+    return ", ".join(f"{_tensors(pattern)} {value:g}" for pattern, value in others_last)
+
+
+def _tensors(pattern: str) -> str:
+    """Return which tensors a pattern names: of ``model.layers.*.mlp.*`` mlp, of ``model.layers.{0-9}.*`` layers 0-9."""
+    short = pattern.removeprefix("model.").replace("layers.*.", "").replace("{", "").replace("}", "")
+    return " ".join(word for word in short.split(".") if word != "*") or "others"

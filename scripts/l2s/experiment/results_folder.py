@@ -14,8 +14,8 @@ MEMORY = Path("/dev/shm")
 SOURCES = ("config", "docs", "envs", "profiles", "scripts", "tests", "workflow")
 OURS = {"questions", "checkpoints", "responses", "grades", "timings", "store", CRATE}
 """What tells a results folder that was made before there was a marker, or that came out of an archive."""
-LEFT_BY_COMMANDS = {"logs"}
-"""What is in a folder for which only commands such as plan have been called."""
+LEFT_BY_COMMANDS = {"logs", "audit"}
+"""What is in a folder for which only commands have been called that need no run: plan, doctor, audit.py."""
 UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f{}\"'*?]")
 LONGEST, LONGEST_PART = 1000, 200  # file names of a job come below it
 

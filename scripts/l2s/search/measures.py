@@ -1,6 +1,5 @@
 """What the report measured: of the finalists and of everything that is cheaper, against the slow model."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from l2s.config import StrictModel
 from l2s.contracts.comparisons import REFERENCE
 from l2s.contracts.responses import AS_DECODED, Reading
 from l2s.contracts.table import MEAN
-from l2s.search.space import spelled_out
 
 QUICK, SLOW, PLAIN, FINALIST, BUDGET, BRIEF = "quick", "slow", "plain", "finalist", "budget", "brief"
 
@@ -82,7 +80,6 @@ def measured_lines(lines: pd.DataFrame, comparisons: pd.DataFrame, finalists: Ma
         finalists: Checkpoints of the finalists, and of each whether it took a search to find.
     """
     lines = lines[lines["read_at"].isna() & lines["budget"].isna()].set_index(["checkpoint", "benchmark"])
-    scales = lines["hyper_parameters"].groupby(level=0).first().map(json.loads).to_dict()
     against = comparisons[comparisons["against_is"] == REFERENCE]
     found = []
     for name, rows in against.groupby("checkpoint", sort=False):
@@ -91,7 +88,7 @@ def measured_lines(lines: pd.DataFrame, comparisons: pd.DataFrame, finalists: Ma
         }
         first = rows.iloc[0]
         kind = FINALIST if name in finalists else QUICK if first["method"] == QUICK else PLAIN
-        label = "the quick model" if kind == QUICK else spelled_out(first["recipe"], scales[name])
+        label = "the quick model" if kind == QUICK else first["recipe"]
         overall = by_benchmark.pop(MEAN, None) or next(iter(by_benchmark.values()))
         found.append(
             Measured(

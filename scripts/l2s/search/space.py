@@ -93,21 +93,6 @@ def _picks_of(item: Recipe, wanted: Recipe) -> Picks | None:
     return picks
 
 
-def spelled_out(label: str, hyper_parameters: Recipe) -> str:
-    """Return what tables call a recipe, with the numbers of a scale by tensor, e.g. ``scale mlp 0.8, others 0.7``."""
-    scale = hyper_parameters.get("scale")
-    if not isinstance(scale, dict):
-        return label
-    numbers = ", ".join(f"{_tensors(pattern)} {value:g}" for pattern, value in scale.items())
-    return label.replace("scale by tensor", f"scale {numbers}")
-
-
-def _tensors(pattern: str) -> str:
-    """Return which tensors a pattern names: of ``model.layers.*.mlp.*`` mlp, of ``model.layers.{0-9}.*`` layers 0-9."""
-    short = pattern.removeprefix("model.").replace("layers.*.", "").replace("{", "").replace("}", "")
-    return " ".join(word for word in short.split(".") if word != "*") or "others"
-
-
 def check(items: list[Recipe], where: str) -> None:
     """Read a recipe with the first and one with the last value of each list.
 

@@ -11,7 +11,6 @@ from l2s.contracts.comparisons import COMPARISONS, REFERENCE
 from l2s.contracts.parquet import read_table
 from l2s.contracts.table import MEAN, TABLE
 from l2s.search.candidates import Candidate, Candidates, read_candidates
-from l2s.search.space import spelled_out
 
 MODELS = ("quick", "slow")
 
@@ -90,7 +89,7 @@ def _standing(candidate: Candidate, line: pd.Series, tokens: int) -> Standing:
     return Standing(
         candidate,
         str(line.name),
-        spelled_out(line["recipe"], candidate.recipe),
+        line["recipe"],
         -float(line["accuracy_difference"]),
         float(line["loss_bound"]),
         0.0 if pd.isna(length) else float(length),

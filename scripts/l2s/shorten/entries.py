@@ -63,7 +63,7 @@ def entries_of(wanted: Wanted, config: Path) -> dict[Path, dict[str, Any]]:
     models = {
         f"{name}-{role}": model_entry(given, role) for role, given in (("quick", wanted.quick), ("slow", wanted.slow))
     }
-    prompt = wanted.prompt or chat_prompt(models[f"{name}-slow"])
+    prompt = wanted.prompt or chat_prompt(models.values())
     find_entry(config / "prompts", prompt, "--prompt")
     if wanted.calibration_data:
         find_entry(config / "calibration_data", wanted.calibration_data, "--calibration-data")

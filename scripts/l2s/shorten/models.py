@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,13 @@ def commit_of(repo: str, revision: str | None, asked_by: str) -> str:
         raise UserError(f"{asked_by}: the hub could not say its commit ({reason}); {remedy}") from None
 
 
-def chat_prompt(slow: dict[str, Any]) -> str:
-    """Return the prompt for a model with a chat template; a folder without one is a UserError.
+def chat_prompt(models: Iterable[dict[str, Any]]) -> str:
+    """Return the prompt for models with a chat template; a folder without one is a UserError.
 
-    That a model of the hub has one shows when its first question is rendered.
+    Merges are asked with the quick model's template, the slow model with its own. That a model of the hub has one shows
+    when its first question is rendered.
     """
-    if "path" in slow:
-        folder = Path(slow["path"])
+    for folder in (Path(model["path"]) for model in models if "path" in model):
         settings = folder / "tokenizer_config.json"
         known = read_json(settings, "get the model again") if settings.is_file() else {}
         if "chat_template" not in known and not (folder / "chat_template.jinja").is_file():

@@ -1,1 +1,1 @@
-"""Graders, one module each, with one function ``grade(text, gold) -> Verdict``."""
+"""Graders, one module each; what each has is in ``l2s/grading/contract.py``."""

@@ -10,6 +10,7 @@ DEVIATES from the library, which would call right responses wrong or wrong ones 
   "and", "or" or a comma between them still are one answer.
 - 4.5e33 (58 of Minerva Math's gold answers are spelled so) is 4.5 × 10^33 and not a product with Euler's number.
 - \\sqrt51 is the root of 51, and \\varnothing is \\emptyset.
+- 10\\,000 and 10 000 are 10000.
 - [2,5) is 2 \\le x < 5, whichever of the two is the gold answer, and (2,\\infty) is x > 2.
 - Answers that are words are compared as words, and DNE is "does not exist".
 - A sum of money outside a formula, \\$18, is a number.

@@ -230,7 +230,10 @@ def _merge_configs(sources: list[Source], recipe: Recipe, policies: dict[str, st
             policies[f"config.{key}"] = f"{side}: {theirs!r} in {slow.label}, {ours!r} in {source.label}"
     config = dict(sources[0].config if recipe.released else slow.config)
     side = _side(sources, recipe.inputs)
-    config.update({key: side.config[key] for key in TOKEN_ID_KEYS if key in side.config})
+    for key in TOKEN_ID_KEYS:
+        config.pop(key, None)  # one that only the other side's config has is an id of the other side's tokenizer
+        if key in side.config:
+            config[key] = side.config[key]
     config["tie_word_embeddings"] = HEAD not in slow.places
     config.pop("torch_dtype", None)
     config["dtype"] = recipe.inputs.dtype
