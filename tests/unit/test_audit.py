@@ -16,7 +16,7 @@ from l2s.audit.measured import Measured, fits
 from l2s.audit.published import Published
 from l2s.audit.spec import FOLDER, Spec, audit_spec, in_all, published_tables
 from l2s.audit.summary import by_assumption, by_table
-from l2s.audit.write import SYMBOLS, write_audit
+from l2s.audit.write import SYMBOLS, write_audit, written
 from l2s.contracts.audit import AUDIT, CLAIMS, VERDICTS
 from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.noise import NOISE
@@ -231,6 +231,14 @@ def test_every_number_of_other_papers_is_that_of_one_line_of_the_study_that_meas
         assert len(fitting) == 1, cell
         asked = experiment.studies[spec.audits[cell.table]].benchmarks
         assert cell.benchmark in {*asked, MEAN}
+
+
+@pytest.mark.parametrize(
+    ("value", "rounding", "sign", "text"),
+    [(-0.04, 0.05, True, "+0.0"), (-1.26, 0.05, True, "−1.3"), (1234.4, 0.5, False, "1,234"), (None, 0.5, True, "")],
+)
+def test_numbers_have_the_digits_of_the_published_one_and_nothing_has_no_minus(value, rounding, sign, text):
+    assert written(value, rounding, sign) == text
 
 
 class Page(HTMLParser):
