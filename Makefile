@@ -104,6 +104,7 @@ COMMA := ,
 DEMO_REAL_KEYS = $(if $(filter vllm,$(ENGINE)),decoding=demo-real-vllm) $(if $(BENCHMARKS),benchmark_files=$(BENCHMARKS) 'studies=[demo_real$(COMMA)demo_real_gsm8k]')
 demo-real: $(or $(DEMO_$(ENGINE)),$(error ENGINE is transformers or vllm, not '$(ENGINE)')) $(SMOLLM2)
 	$(<D)/bin/snakemake --cores $(CORES) --configfile config/demo_real.yaml $(if $(strip $(DEMO_REAL_KEYS)),--config $(DEMO_REAL_KEYS))
+	@echo "$(<D)/bin/python scripts/show.py --configfile config/demo_real.yaml prints the table again"
 	@echo "Open in a browser: $(CURDIR)/results/demo_real/index.html"
 
 # Where the package index cannot be reached, this fails; CI asks for the file first and says so.

@@ -228,3 +228,14 @@ def test_a_page_of_thousands_holds_only_what_is_in_sight_and_fits_its_width(visi
     expect(page.locator("#status")).to_have_text("1 of 6,000 questions")
     expect(page.locator("[data-part=b-text]")).to_have_text(f"{MERGED} says 4321")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize(("asked", "longer"), [("0", "text"), ("2", "facts")])
+def test_both_texts_begin_at_the_same_height_whatever_is_said_in_them_and_above_them(page, asked, longer):
+    page.goto(page.url.partition("#")[0] + link(benchmark="b", question=asked))
+    expect(shown(page)).to_contain_text(f"b {asked}")
+    first, second = (page.locator(f"[data-part={side}-{longer}]").inner_text() for side in "ab")
+    assert len(first.splitlines()) > len(second.splitlines())
+    texts = [page.locator(f"[data-part={side}-text]").bounding_box() for side in "ab"]
+    assert texts[0]["y"] == pytest.approx(texts[1]["y"], abs=1)
+    assert texts[0]["x"] + texts[0]["width"] < texts[1]["x"]

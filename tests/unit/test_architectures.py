@@ -71,10 +71,10 @@ ROOM = Room(1 << 30)
 ONE_EACH = {recipe["method"]: recipe for recipe in reversed(RECIPES) if slow_models(recipe)[0] == 1}
 
 
-def random_model(folder, family, seed, near=None):
+def random_model(folder, family, seed, near=None, **sizes):
     """Write a model of random weights, biases and norms too; near another one if that is given; return it."""
     torch.manual_seed(seed)
-    config = transformers.AutoConfig.for_model(family, **SIZES, **FAMILIES[family])
+    config = transformers.AutoConfig.for_model(family, **{**SIZES, **FAMILIES[family], **sizes})
     model = near or AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for parameter in model.parameters():

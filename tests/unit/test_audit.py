@@ -16,7 +16,7 @@ from l2s.audit.measured import Measured, fits
 from l2s.audit.published import Published
 from l2s.audit.spec import FOLDER, Spec, audit_spec, in_all, published_tables
 from l2s.audit.summary import by_assumption, by_table
-from l2s.audit.write import SYMBOLS, write_audit
+from l2s.audit.write import SYMBOLS, write_audit, written
 from l2s.contracts.audit import AUDIT, CLAIMS, VERDICTS
 from l2s.contracts.comparisons import COMPARISONS
 from l2s.contracts.noise import NOISE
@@ -57,14 +57,17 @@ def noise(checkpoint, benchmark, accuracy, length):
 def audited(tmp_path):
     """Plant results and audit them: audited({study: lines}, noise={study: rows}, ...) -> {table: lines as mappings}."""
 
-    def run(tables, noise=None, comparisons=(), **changes):
+    def run(tables, noise=None, comparisons=(), unlike=None, **changes):
         layout = Layout(str(tmp_path / "results"))
         for study, lines in tables.items():
             write_table(table_of(lines, TABLE), tmp_path / layout.table(study))
             write_table(table_of(comparisons, COMPARISONS), tmp_path / layout.comparisons(study))
         for study, rows in (noise or {}).items():
             write_table(table_of(rows, NOISE), tmp_path / layout.noise(study))
-        files = {name: {"table": layout.table(name), "comparisons": layout.comparisons(name)} for name in tables}
+        files = {
+            name: {"table": layout.table(name), "comparisons": layout.comparisons(name), "unlike": unlike}
+            for name in tables
+        }
         said = {
             "audits": {"1": "table_1"},
             "tables": files,
@@ -230,6 +233,14 @@ def test_every_number_of_other_papers_is_that_of_one_line_of_the_study_that_meas
         assert cell.benchmark in {*asked, MEAN}
 
 
+@pytest.mark.parametrize(
+    ("value", "rounding", "sign", "text"),
+    [(-0.04, 0.05, True, "+0.0"), (-1.26, 0.05, True, "−1.3"), (1234.4, 0.5, False, "1,234"), (None, 0.5, True, "")],
+)
+def test_numbers_have_the_digits_of_the_published_one_and_nothing_has_no_minus(value, rounding, sign, text):
+    assert written(value, rounding, sign) == text
+
+
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -300,13 +311,29 @@ def test_an_audit_belongs_to_a_run_if_its_studies_measure_something():
     assert audit_spec(experiment("config", published=None), LAYOUT) is None and not in_all(None)
     assert not in_all(audit_spec(experiment("config", studies=["spectra"]), LAYOUT))
     assert in_all(audit_spec(experiment("config", studies=["table_2"]), LAYOUT))
-    assert audit_spec(experiment("rehearsal"), LAYOUT).unlike.startswith("a rehearsal")
+
+
+def unlike(name, **changes):
+    tables = audit_spec(experiment(name, **changes), LAYOUT).tables
+    return {study: files.unlike for study, files in tables.items()}
+
+
+def test_numbers_of_stand_ins_and_of_fewer_questions_than_the_benchmark_asks_are_not_compared():
+    assert set(unlike("rehearsal").values()) == {"a rehearsal: with stand-ins for the models"}
+    assert set(unlike("config", studies=["table_2"]).values()) == {None}
+    gsm8k = {"studies": ["demo_real", "demo_real_gsm8k"], "first_questions": 80}
+    few = "only the first 80 questions of gsm8k"
+    assert unlike("demo_real", **gsm8k) == {"demo_real": None, "demo_real_gsm8k": few}
+    assert unlike("demo_real", first_questions=79) == {"demo_real": "only the first 79 questions of demo_words"}
+    assert unlike("config", studies=["table_2"], first_questions=999)["table_2"] == (
+        "only the first 999 questions of gsm8k"
+    )
 
 
 @pytest.mark.parametrize(
     ("study", "changes", "message"),
     [
-        (None, {"published": "papr"}, r"key 'published' of the configuration: .*there are beyond, demo, paper"),
+        (None, {"published": "papr"}, r"key 'published' of the configuration: .* are beyond, demo, demo_real, paper"),
         ({"audits": "0"}, {}, r"mine.yaml: key 'audits': no published numbers .* have a table '0'"),
         ({"audits": "2"}, {}, r"mine.yaml: key 'audits': study 'table_2' says table 2 as well"),
     ],

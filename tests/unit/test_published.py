@@ -12,13 +12,14 @@ from support import ROOT
 from l2s.audit.findings import find_all
 from l2s.audit.findings.averages import recomputed
 from l2s.audit.findings.impossible_shares import is_share
+from l2s.audit.measured import fits
 from l2s.audit.published import Published
 from l2s.config import read_values
 from l2s.contracts.table import MEAN
 from l2s.experiment import Experiment
 
 FOLDER = ROOT / "config" / "published" / "paper"
-PAPER, DEMO = Published(FOLDER), Published(FOLDER.with_name("demo"))
+PAPER = Published(FOLDER)
 KEY = ["table", "pair", "method", "label", "benchmark", "metric"]
 METHODS = {"quick", "slow", "dpo", "average", "task_arithmetic", "ties", "dare", "dare_ta", "dare_ties"}
 METHODS |= {"lore", "twin", "aim", "sens"}
@@ -199,26 +200,36 @@ def recipe_for(method, pair):
     return read_values(own if own.is_file() else folder / f"{method}.yaml")
 
 
-def test_the_demos_published_numbers_are_those_of_the_readme():
-    cells = DEMO.cells.set_index(["label", "metric"])["printed"].to_dict()
-    lines = re.findall(r"^\| (.*\[.*?) +\|$", (ROOT / "README.md").read_text(), re.M)
-    rows = [re.split(r" +\| ", line) for line in lines if line.count("|") == 5]
+@pytest.mark.parametrize(
+    ("demo", "document", "lines"),
+    [("demo", "README.md", 15), ("demo_real", "workflow/resources/demo_real/README.md", 14)],
+)
+def test_the_demos_published_numbers_are_those_of_their_tables(demo, document, lines):
+    cells = Published(FOLDER.with_name(demo)).cells.set_index(["label", "metric"])["printed"].to_dict()
+    table = re.findall(r"^\| (.*\[.*?) +\|$", (ROOT / document).read_text(), re.M)
+    rows = [re.split(r" +\| ", line) for line in table if line.count("|") == 5]
     shown = {}
     for label, accuracy, length, change, truncated, reflective in rows:
         share, keywords = re.fullmatch(r"([\d.]+)% \(([\d.]+)\)", reflective).groups()
         numbers = {"accuracy": accuracy.split()[0], "truncated": truncated.rstrip("%")}
         numbers["mean_tokens"] = length.removeprefix("≥ ")
-        numbers["length_change"] = change.removesuffix(" %").replace("−", "-").removeprefix("+")
+        numbers["length_change"] = change.partition(" %")[0].replace("−", "-").removeprefix("+")
         numbers |= {"reflective": share, "reflection_keywords": keywords}
         shown |= {(label, metric): value for metric, value in numbers.items()}
-    assert len(rows) == 15
+    assert len(rows) == lines
     assert shown == cells
 
 
-def test_the_demos_published_lines_are_called_as_its_table_calls_them(config):
-    lines = Experiment(read_values(ROOT / "config" / "demo.yaml"), config).lines["demo"]
-    assert list(dict.fromkeys(DEMO.cells["label"])) == [line.recipe for line in lines]
+@pytest.mark.parametrize("demo", ["demo", "demo_real"])
+def test_every_published_number_of_a_demo_is_of_one_line_of_its_table(config, demo):
+    cells = Published(FOLDER.with_name(demo)).cells
+    lines = Experiment(read_values(ROOT / "config" / f"{demo}.yaml"), config).lines[demo]
+    assert list(dict.fromkeys(cells["label"])) == [line.recipe for line in lines]
+    for cell in cells.itertuples():
+        fitting = [line for line in lines if line.method == cell.method and fits(line.hyper_parameters, cell.setting)]
+        assert [line.recipe for line in fitting] == [cell.label]
 
 
-def test_the_demos_numbers_agree_with_each_other():
-    assert find_all(DEMO) == []
+@pytest.mark.parametrize("demo", ["demo", "demo_real"])
+def test_the_demos_numbers_agree_with_each_other(demo):
+    assert find_all(Published(FOLDER.with_name(demo))) == []

@@ -63,7 +63,8 @@ def display_frame(summary: pa.Table, comparisons: pa.Table) -> pd.DataFrame:
     ]
     if any(against):
         allowed = 100 * next(filter(None, against)).allowed_loss
-        shown[f"At most {allowed:g} points worse"] = [one.verdict if one else "" for one in against]
+        points = "point" if allowed == 1 else "points"
+        shown[f"At most {allowed:g} {points} worse"] = [one.verdict if one else "" for one in against]
     shown["Truncated"] = frame["truncated"].map(lambda share: "?" if pd.isna(share) else f"{share:.1%}")
     shown["Reflective"] = [
         f"{share:.1%} ({count:.1f})"

@@ -77,8 +77,8 @@ def _cell(given: Given, cell: Any, impossible: str | None) -> dict[str, Any]:
     besides = {one for assumed in given.assumed.values() for one in assumed.studies}
     noise = given.measured.noise_of(checkpoint, cell.benchmark, cell.metric, ours.value, besides)
     row |= {"recipe": recipe, "noise": noise, **_compared(row, ours)}
-    if impossible or given.spec.unlike:
-        return {**row, "verdict": NOT_COMPARABLE, "reason": given.spec.unlike or impossible}
+    if reason := study.unlike or impossible:
+        return {**row, "verdict": NOT_COMPARABLE, "reason": reason}
     row["verdict"] = verdict(row, ours)
     if row["verdict"] == DIFFERS:
         row["alternatives"] = list(_alternatives(given, study, cell, row, checkpoint))
@@ -112,8 +112,8 @@ def _claim(given: Given, claim: Any) -> dict[str, Any]:
     if ours is None:
         return {**row, **_not_measured(claim.metric, claim.study)}
     row |= {"recipe": recipes, **_compared(row, ours)}
-    if given.spec.unlike:
-        return {**row, "verdict": NOT_COMPARABLE, "reason": given.spec.unlike}
+    if study.unlike:
+        return {**row, "verdict": NOT_COMPARABLE, "reason": study.unlike}
     return {**row, "verdict": verdict(row, ours)}
 
 

@@ -29,6 +29,7 @@ class StudyTable:
     Attributes:
         lines: All its lines, ``settings`` being the recipe's hyper-parameters.
         grader: The study's own grader.
+        unlike: Why none of its numbers can be compared with published ones; None if they can.
 
     Args:
         files: Where it lies.
@@ -37,6 +38,7 @@ class StudyTable:
     def __init__(self, files: TableFiles) -> None:
         summary = read_table(Path(files.table), TABLE)
         self._comparisons = Path(files.comparisons)
+        self.unlike = files.unlike
         self.grader = graders_of(summary)[0]
         self.lines = summary.to_pandas()
         self.lines["settings"] = self.lines["hyper_parameters"].map(json.loads)

@@ -18,6 +18,8 @@ from l2s.experiment.studies.noise import NoiseStudy
 from l2s.experiment.studies.table import TableStudy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from l2s.experiment import Experiment
     from l2s.layout import Layout
 
@@ -29,6 +31,7 @@ class TableFiles(StrictModel):
 
     table: str = Field(description="Parquet file with the schema TABLE")
     comparisons: str = Field(description="Parquet file with the schema COMPARISONS")
+    unlike: str | None = Field(None, description="why none of its numbers can be compared; null: they can")
 
 
 class Spec(StrictModel):
@@ -40,7 +43,6 @@ class Spec(StrictModel):
     audits: dict[str, str] = Field({}, description="by table of the published numbers, the study that measures them")
     tables: dict[str, TableFiles] = Field({}, description="by name, every configured study with a table")
     noise: dict[str, str] = Field({}, description="by name, the Parquet file of every configured noise study")
-    unlike: str | None = Field(None, description="why no number can be compared; null: they can")
 
 
 def published_tables(name: str) -> list[str]:
@@ -73,14 +75,15 @@ def audit_spec(experiment: Experiment, layout: Layout) -> Spec | None:
         results=layout.results,
         audits=_audits(experiment, known),
         tables={
-            name: TableFiles(table=layout.table(name), comparisons=layout.comparisons(name))
+            name: TableFiles(
+                table=layout.table(name),
+                comparisons=layout.comparisons(name),
+                unlike=_unlike(experiment, study.benchmarks),
+            )
             for name, study in studies.items()
             if isinstance(study, TableStudy)
         },
         noise={name: layout.noise(name) for name, study in studies.items() if isinstance(study, NoiseStudy)},
-        unlike="a rehearsal: with stand-ins for the models, or only the first questions"
-        if config.stand_ins or config.first_questions
-        else None,
     )
 
 
@@ -93,6 +96,13 @@ def members(study: str) -> list[str]:
     """Return a study, or those of a group, by its entry in config/studies, configured or not."""
     values = read_values(find_entry(CONFIG / "studies", study, "an assumption's study"))
     return [name for member in values["studies"] for name in members(member)] if "studies" in values else [study]
+
+
+def _unlike(experiment: Experiment, benchmarks: Iterable[str]) -> str | None:
+    if experiment.config.stand_ins:
+        return "a rehearsal: with stand-ins for the models"
+    cut = [name for name in benchmarks if experiment.registry.is_cut(name)]
+    return f"only the first {experiment.config.first_questions} questions of {', '.join(cut)}" if cut else None
 
 
 def _audits(experiment: Experiment, known: dict[str, set[str]]) -> dict[str, str]:

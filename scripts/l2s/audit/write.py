@@ -59,6 +59,7 @@ def written(value: float | None, rounding: float, sign: bool = False) -> str:
     if value is None:
         return ""
     digits = round(-log10(2 * rounding))
+    value = round(value, digits) + 0.0  # without the sign of a rounded nothing
     text = f"{value:{'+' if sign else ''},.{digits}f}"
     return text.replace("-", "−")
 

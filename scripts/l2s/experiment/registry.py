@@ -140,6 +140,11 @@ class Registry:
             entry = entry.model_copy(update={"first": first})
         return entry
 
+    def is_cut(self, name: str) -> bool:
+        """Say whether ``first_questions`` of the configuration leaves out some of a benchmark's questions."""
+        entry = self._entry("benchmarks", name, BenchmarkEntry, "benchmarks")
+        return (self.config.first_questions or entry.rows) < (entry.first or entry.rows)
+
     def calibration_data(self, name: str, asked_by: str = "calibration_data") -> CalibrationDataEntry:
         """Return the entry of calibration data; local files must exist."""
         entry = self._entry("calibration_data", name, CalibrationDataEntry, asked_by)

@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from l2s.decoding.engines.interface import Completion, Heard, Request
-from l2s.decoding.engines.vllm_start import check_devices, engine_arguments, set_environment, under_one_name
+from l2s.decoding.engines.vllm_start import (
+    check_devices,
+    check_heads,
+    engine_arguments,
+    set_environment,
+    under_one_name,
+)
 from l2s.decoding.settings import DecodingEntry
 from l2s.decoding.stopping import Stops, Watch
 from l2s.errors import UserError
@@ -59,7 +65,12 @@ class VllmEngine:
         self._place = tempfile.TemporaryDirectory(prefix="l2s-vllm-")  # goes when the engine does
         try:
             with under_one_name(folder, Path(self._place.name)):
-                self.engine = vllm.LLMEngine.from_engine_args(vllm.EngineArgs(**engine_arguments(settings)))
+                arguments = vllm.EngineArgs(**engine_arguments(settings))
+                if settings.device == "cpu":
+                    check_heads(arguments.create_model_config().get_head_size())
+                self.engine = vllm.LLMEngine.from_engine_args(arguments)
+        except UserError:
+            raise
         except Exception as error:  # a worker's failure is nothing more special
             traceback.print_exc()
             reason = str(error).partition("\n")[0]

@@ -101,6 +101,22 @@ def check_invariant(name: str, capability: tuple[int, int]) -> None:
         )
 
 
+def check_heads(size: int) -> None:
+    """Check that vLLM's build for CPUs can decode with attention heads of a size; it says itself only while it decodes.
+
+    Raises:
+        UserError: It cannot.
+    """
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    sizes = CPUAttentionBackend.get_supported_head_sizes()
+    if size not in sizes:
+        raise UserError(
+            f"the model's attention heads have size {size}, and vLLM decodes on a CPU with "
+            f"{', '.join(map(str, sizes))} only; use the engine transformers or a GPU"
+        )
+
+
 def engine_arguments(settings: DecodingEntry) -> dict[str, Any]:
     """Return the arguments of vLLM's engine, for a model ``under_one_name``."""
     options, on_cpu = settings.vllm, settings.device == "cpu"
