@@ -4,6 +4,7 @@ docs/statistics.md says what each number means, and how well the methods do in s
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -179,8 +180,13 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 def detectable(standard_error: float) -> float:
     """Return the smallest difference that a two-sided test at 5 % shows with 80 % power (normal approximation)."""
-    effect = NormalIndPower().solve_power(nobs1=1, alpha=LEVEL, power=POWER, ratio=0)  # in standard errors
-    return min(1.0, float(effect) * standard_error)
+    return min(1.0, _effect() * standard_error)
+
+
+@cache
+def _effect() -> float:
+    """Return the same in standard errors."""
+    return float(NormalIndPower().solve_power(nobs1=1, alpha=LEVEL, power=POWER, ratio=0))
 
 
 def verdict(bounds: Interval, allowed_loss: float) -> Verdict:
