@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from l2s.contracts.chunks import Chunk, Chunks
@@ -42,6 +41,8 @@ COMPLETIONS = schema_of(
     ]
 )
 
+TOKENS_COLUMN = COMPLETIONS.get_field_index("output_ids")
+
 
 def request_key(prompt_ids: Sequence[int], sample: int) -> str:
     """Return the key of a response: sha256 over its prompt's token ids and its sample index."""
@@ -54,11 +55,11 @@ def ids_bytes(token_ids: Sequence[int]) -> bytes:
 
 
 class Place(NamedTuple):
-    """Where a completion lies: in which row of which chunk, and how many tokens it has."""
+    """Where a completion lies: in which row of which chunk, and how many tokens one there has on average."""
 
     chunk: Path
     row: int
-    tokens: int
+    tokens: float
 
 
 class ResponseStore:
@@ -132,9 +133,11 @@ class ResponseStore:
             self._take_in(chunk)
 
     def _take_in(self, chunk: Chunk) -> None:
-        lengths = pc.list_value_length(chunk.rows["output_ids"]).to_pylist()
-        for row, (key, tokens) in enumerate(zip(chunk.rows["key"].to_pylist(), lengths, strict=True)):
-            self.known[key] = Place(chunk.file, row, tokens)
+        keys = chunk.content.read(["key"])["key"].to_pylist()
+        groups = map(chunk.content.metadata.row_group, range(chunk.content.num_row_groups))
+        # That many values lie in the column of tokens, which is most of the chunk and need not be decoded here.
+        tokens = sum(group.column(TOKENS_COLUMN).num_values for group in groups) / max(1, len(keys))
+        self.known |= {key: Place(chunk.file, row, tokens) for row, key in enumerate(keys)}
 
     def read(self, keys: Iterable[str]) -> Iterator[Completion]:
         """Yield the completions of these keys, in their order.
@@ -168,12 +171,12 @@ class ResponseStore:
             by_chunk.setdefault(self.known[key].chunk, []).append(key)
         found: dict[str, dict[str, pa.Scalar]] = {}
         for file, inside in by_chunk.items():
-            table = self.chunks.read(file)
-            if table is None:
+            content = self.chunks.read(file)
+            if content is None:
                 found |= self._moved(file, inside)
                 continue
-            part = table.take([self.known[key].row for key in inside])
-            columns = {name: part[name].combine_chunks() for name in ("output_ids", "finish_reason")}
+            part = content.read(["output_ids", "finish_reason"]).take([self.known[key].row for key in inside])
+            columns = {name: part[name].combine_chunks() for name in part.column_names}
             found |= {key: {name: one[row] for name, one in columns.items()} for row, key in enumerate(inside)}
         return found
 
