@@ -14,6 +14,7 @@ In memory is where each completion lies, not its tokens: these are read when the
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def request_key(prompt_ids: Sequence[int], sample: int) -> str:
 
 def ids_bytes(token_ids: Sequence[int]) -> bytes:
     """Return token ids as little-endian int32 bytes."""
-    return b"".join(token.to_bytes(4, "little") for token in token_ids)
+    return struct.pack(f"<{len(token_ids)}i", *token_ids)
 
 
 class Place(NamedTuple):
