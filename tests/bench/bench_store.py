@@ -1,10 +1,10 @@
 """Time, memory and disk of the response store, and of a whole decode session, with many responses.
 
     python tests/bench/bench_store.py --responses 100000 --tokens 10000 --folder FOLDER
-    python tests/bench/bench_store.py --what session --responses 1000000 --tokens 20 --folder FOLDER
+    python tests/bench/bench_store.py --what session --responses 1000000 --samples 10 --tokens 20 --folder FOLDER
 
 Made-up token ids, kept 256 responses at a time as an engine yields them, then read by another process in another order.
-Needs 3 bytes of disk for each token. The session asks so many questions of 150 tokens, decodes them with an engine that
+Needs 3 bytes of disk for each token. The session asks questions of 150 tokens, decodes them with an engine that
 makes tokens up, and writes its table; another process then finds all of it in the store. It needs a model's tokenizer.
 """
 
@@ -49,18 +49,18 @@ def main(
     responses: Annotated[int, typer.Option(help="Responses.")] = 100_000,
     tokens: Annotated[int, typer.Option(help="Tokens of each.")] = 10_000,
     folder: Annotated[Path, typer.Option(help="Where the store is made; removed at the end.")] = Path("bench-store"),
+    samples: Annotated[int, typer.Option(help="Responses to each question of a session.")] = 1,
     what: Annotated[What, typer.Option(help="The store alone, or a session with it.")] = What.STORE,
     model: Annotated[Path, typer.Option(help="Folder of the model whose tokenizer the session has.")] = MODEL,
     part: Annotated[str, typer.Option(help="What a process of its own does.", hidden=True)] = "",
 ) -> None:
     """Print seconds, peak memory and disk of writing and of reading."""
     if part:
-        chosen = {"write": write, "read": read, "session": partial(session, model)}
+        chosen = {"write": write, "read": read, "session": partial(session, model, samples)}
         chosen[part](folder, responses, tokens)
         return
-    options = ["--responses", str(responses), "--tokens", str(tokens), "--folder", str(folder), "--model", str(model)]
     for name in ("write", "read") if what == What.STORE else ("session", "session"):
-        subprocess.run([sys.executable, __file__, *options, "--part", name], check=True)
+        subprocess.run([sys.executable, *sys.argv, "--part", name], check=True)
     shutil.rmtree(folder)
 
 
@@ -112,13 +112,14 @@ class MadeUp:
             yield [Completion(one.key, tuple(row), "stop") for one, row in zip(requests, ids, strict=True)]
 
 
-def session(model: Path, folder: Path, responses: int, tokens: int) -> None:
+def session(model: Path, samples: int, folder: Path, responses: int, tokens: int) -> None:
     """Ask, decode what is not in the store, and write the table."""
     started = time.monotonic()
-    settings = DecodingEntry(prompt="p", max_new_tokens=tokens, engine="vllm", device="cpu", dtype="float32")
+    fixed = {"prompt": "p", "engine": "vllm", "device": "cpu", "dtype": "float32"}
+    settings = DecodingEntry(**fixed, max_new_tokens=tokens, sampling={"temperature": 1.0, "samples": samples})
     known = read_model(model, settings)
     stops = Stops.of(known.tokenizer, known.stop_ids, ())
-    words = np.random.default_rng(0).integers(0, len(known.tokenizer), (responses, WORDS), dtype=np.int32)
+    words = np.random.default_rng(0).integers(0, len(known.tokenizer), (responses // samples, WORDS), dtype=np.int32)
     questions = [Question("made-up", str(n), known.tokenizer.decode(row.tolist())) for n, row in enumerate(words)]
     tell("questions made", started, f"{len(questions):,}")
     prompt = Prompt(PromptEntry(template="Question: {question}\nAnswer:"), known.tokenizer)
