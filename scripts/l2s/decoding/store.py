@@ -43,6 +43,7 @@ COMPLETIONS = schema_of(
 )
 
 TOKENS_COLUMN = COMPLETIONS.get_field_index("output_ids")
+Row = tuple[dict[str, pa.Array], int]
 
 
 def request_key(prompt_ids: Sequence[int], sample: int) -> str:
@@ -149,9 +150,9 @@ class ResponseStore:
         for together in self._portions(keys):
             rows = self._rows(together)
             for key in together:
-                row = rows[key]
-                ids = row["output_ids"].values.to_numpy().tolist()
-                yield Completion(key, tuple(ids), row["finish_reason"].as_py())
+                columns, row = rows[key]
+                ids = columns["output_ids"][row].values.to_numpy().tolist()
+                yield Completion(key, tuple(ids), columns["finish_reason"][row].as_py())
 
     def _portions(self, keys: Iterable[str]) -> Iterator[list[str]]:
         """Split keys into parts of whose completions each fits into memory."""
@@ -165,12 +166,12 @@ class ResponseStore:
             tokens += self.known[key].tokens
         yield portion
 
-    def _rows(self, keys: Sequence[str]) -> dict[str, dict[str, pa.Scalar]]:
-        """Return rows by key; each chunk is read once."""
+    def _rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """Return by key the columns of its chunk, and its row in them; each chunk is read once."""
         by_chunk: dict[Path, list[str]] = {}
         for key in dict.fromkeys(keys):
             by_chunk.setdefault(self.known[key].chunk, []).append(key)
-        found: dict[str, dict[str, pa.Scalar]] = {}
+        found: dict[str, Row] = {}
         for file, inside in by_chunk.items():
             content = self.chunks.read(file)
             if content is None:
@@ -178,10 +179,10 @@ class ResponseStore:
                 continue
             part = content.read(["output_ids", "finish_reason"]).take([self.known[key].row for key in inside])
             columns = {name: part[name].combine_chunks() for name in part.column_names}
-            found |= {key: {name: one[row] for name, one in columns.items()} for row, key in enumerate(inside)}
+            found |= {key: (columns, row) for row, key in enumerate(inside)}
         return found
 
-    def _moved(self, file: Path, keys: list[str]) -> dict[str, dict[str, pa.Scalar]]:
+    def _moved(self, file: Path, keys: list[str]) -> dict[str, Row]:
         """Return rows of a chunk that is gone: another job may have put it into a larger one."""
         self._load_new()
         if any(self.known[key].chunk == file for key in keys):
