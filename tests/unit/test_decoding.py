@@ -96,6 +96,14 @@ def test_a_question_of_two_benchmarks_is_decoded_and_counted_once(decode, capsys
     assert "0 of 2 responses are in the store, 2 are to be decoded" in capsys.readouterr().out
 
 
+def test_a_question_is_tokenized_once_for_all_its_samples(decode, monkeypatch):
+    texts, ids = [], Prompt.ids
+    monkeypatch.setattr(Prompt, "ids", lambda prompt, text: texts.append(text) or ids(prompt, text))
+    with pytest.raises(AssertionError, match="the engine was started"):
+        decode(settings(sampling={"temperature": 1.0, "samples": 5}), [questions(3)], start=must_not_start)
+    assert len(texts) == 3 + 1, "once more for the log"
+
+
 def test_log_shows_the_first_prompt_as_ids_and_as_text(decode, capsys):
     decode(settings(), [questions(2)])
     first, second = capsys.readouterr().out.splitlines()[:2]

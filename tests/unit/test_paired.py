@@ -1,14 +1,16 @@
 """Paired tests and bounds against other computations of the same, and against a simulation with a known truth."""
 
 from itertools import product
+from math import lcm
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, bootstrap, t
+from scipy.stats import binomtest, bootstrap, permutation_test, t
 
 from l2s.analysis.intervals import Interval
 from l2s.analysis.paired import (
     FLIPS,
+    LEAST_P,
     NOT_SHOWN,
     REFUTED,
     RESAMPLES,
@@ -25,6 +27,7 @@ from l2s.analysis.paired import (
 )
 
 RUNS = 1_000
+SAMPLES = 6  # of a question
 
 
 def signs(won, lost, alike):
@@ -37,10 +40,58 @@ def test_one_sample_per_question_is_a_binomial_test_of_the_discordant_questions(
     assert p_value([signs(won, lost, 30)]) == pytest.approx(expected)
 
 
-def test_with_several_samples_all_signs_are_tried():
-    values = np.array([0.5, -0.25, 1.0, 0.75])
-    sums = [abs(np.dot(values, flips)) for flips in product((-1, 1), repeat=4)]
-    assert p_value([values]) == pytest.approx(np.mean([total >= values.sum() - 1e-12 for total in sums]))
+def all_signs(parts):
+    """Return the p-value of the mean over benchmarks from all 2^n signs, in whole numbers, which have no rounding."""
+    common = lcm(*(len(part) for part in parts)) * SAMPLES
+    whole = [round(common * value / len(part)) for part in parts for value in part]
+    sums = [
+        abs(sum(sign * value for sign, value in zip(flips, whole, strict=True)))
+        for flips in product((-1, 1), repeat=len(whole))
+    ]
+    return np.mean([total >= abs(sum(whole)) for total in sums])
+
+
+SHARES = {
+    "a benchmark with samples": [[1, 2, -3, 6, 0, 3, -1, 1]],
+    "sums that are equal only without rounding errors": [[1, 2, 3, -4, 5, -6], [1, -2, 6]],
+    "two benchmarks of one size": [[6, -6, 6, 0, 6], [6, 6, 6, -6, 0]],
+    "three benchmarks": [[6, -6, 6, 6, 0], [1, 2, -1], [0, 0, 6, 6]],
+    "a tie": [[6, -6, 0], [6, -6]],
+}
+
+
+@pytest.mark.parametrize("sixths", SHARES.values(), ids=SHARES)
+def test_p_values_are_those_of_all_signs(sixths):
+    parts = [np.array(part) / SAMPLES for part in sixths]
+    assert p_value(parts) == pytest.approx(all_signs(parts), rel=1e-9)
+    weighted = np.concatenate([part / len(part) for part in parts])
+    tried = permutation_test(
+        (weighted,),
+        lambda values, axis: values.sum(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    assert p_value(parts) == pytest.approx(min(1, tried.pvalue), rel=1e-9)
+
+
+def test_computed_and_drawn_p_values_agree_at_the_papers_sizes(monkeypatch):
+    rng = np.random.default_rng(7)
+    sizes = {1319: 0.06, 500: 0.09, 272: 0.12, 675: 0.10, 2818: 0.10, 30: 0.20}
+    parts = [rng.choice([1, -1, 0], size, p=[share / 2, share / 2, 1 - share]) for size, share in sizes.items()]
+    computed = p_value(parts)
+    monkeypatch.setattr("l2s.analysis.paired.MOST_SUMS", 1_000)
+    drawn = p_value(parts)
+    assert 0.05 < computed < 0.95
+    assert drawn != computed
+    assert drawn == pytest.approx(computed, abs=5 * np.sqrt(computed * (1 - computed) / FLIPS))
+
+
+def test_no_p_value_is_zero(monkeypatch):
+    parts = [signs(2000, 0, 0), signs(300, 0, 0)]
+    assert p_value(parts) == LEAST_P
+    monkeypatch.setattr("l2s.analysis.paired.MOST_SUMS", 1_000)
+    assert p_value(parts) == 1 / (FLIPS + 1)
 
 
 def test_benchmarks_count_alike_however_many_questions_they_have():

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from l2s.contracts import chunks as chunk_files
@@ -39,6 +40,15 @@ def chunks(store):
 
 def test_what_was_added_is_there_for_the_next_job(store, tmp_path):
     assert kept(open_store(tmp_path)) == {one.key: one for one in COMPLETIONS[:5]}
+
+
+def test_opening_decodes_keys_and_no_tokens(tmp_path, monkeypatch):
+    open_store(tmp_path).add([Completion("short", (1,), "stop"), Completion("long", (1, 2, 3, 4, 5), "stop")])
+    decoded, read = [], pq.ParquetFile.read
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda file, columns: decoded.append(columns) or read(file, columns))
+    store = open_store(tmp_path)
+    assert decoded == [["key"]]
+    assert {key: place.tokens for key, place in store.known.items()} == {"short": 3, "long": 3}, "the mean of both"
 
 
 def test_what_is_known_is_not_written_again(store):

@@ -58,6 +58,7 @@ class Answers:
         self.asked = {tuple(row[key] for key in KEYS): row["question"] for t in spec.asked() for row in t.to_pylist()}
         self.numbers: dict[str, pd.DataFrame] = {}
         self.kept: dict[tuple[str, str], pd.Series] = {}
+        self.lengths: dict[tuple[str, str, str], Change] = {}
         references = dict.fromkeys(row.reference for row in spec.rows if row.reference)
         points = {name: self._points(name) for name in references}
         for name in dict.fromkeys(row.checkpoint for row in spec.rows):
@@ -105,12 +106,15 @@ class Answers:
         differences = (ours[right] - theirs[right]).to_numpy()
         both = (ours[right] > 0) & (theirs[right] > 0)
         of_right = [frame.loc[both, f"length_{right}"].to_numpy() for frame in (ours, theirs)]
+        key = row.checkpoint, against, benchmark
+        if key not in self.lengths:  # whoever grades
+            self.lengths[key] = length_change(ours["length"].to_numpy(), theirs["length"].to_numpy())
         shares = self.kept.get((row.checkpoint, against), pd.Series(dtype=float))
         shares = shares.reindex(ours.index[both]).dropna()
         return Compared(
             difference(differences),
             differences,
-            length_change(ours["length"].to_numpy(), theirs["length"].to_numpy()),
+            self.lengths[key],
             int(both.sum()),
             length_change(*of_right),
             float(shares.mean()) if len(shares) else None,

@@ -28,31 +28,35 @@ from fractions import Fraction
 from functools import lru_cache
 
 _THINKING_END = "</think>"
-_NUMBER = r"-?\d[\d,]*(?:\.\d+)?(?:/\d+(?:\.\d+)?)?"
+_DIGITS = r"[\d,]*(?:\.\d+)?(?:/\d+(?:\.\d+)?)?"
+_NUMBER = rf"-?\d{_DIGITS}"
 
-# Typesetting is taken away in one pass, as responses are long: (pattern, what stands there instead).
+# Typesetting is taken away in one pass, as responses are long: (pattern, what stands there instead). Each pattern
+# begins with a character that is no choice, which re needs to skip fast to where one may begin.
 _REPLACED = (
     (r"\\[dt]?frac\s*\{(?P<over>-?[\d.,]+)\}\s*\{(?P<under>[\d.,]+)\}", None),
     (r"\\[dt]?frac\s*(?P<one>\d)\s*(?P<other>\d)", None),
     (r"\\(?:text|mathrm|textbf|mathbf|operatorname)\s*\{[^{}]*\}", " "),
-    (
-        r"\\(?:left|right|displaystyle|quad|qquad|boxed|[,;:! $%])|\^\s*\{?\s*\\circ\s*\}?|\{,\}(?=\d{3})|\*\*|[$&{}]",
-        "",
-    ),
-    (r"\\(?:times|cdot)\b|×|·", "*"),
-    (r"\\approx\b|≈", "="),
-    (r"−|–", "-"),
-    (r"\\[()\[\]]|\\\\", "\n"),
+    (r"\\(?:left|right|displaystyle|quad|qquad|boxed|[,;:! $%])", ""),
+    (r"\^\s*\{?\s*\\circ\s*\}?", ""),
+    (r"\{,\}(?=\d{3})", ""),
+    *((pattern, "") for pattern in (r"\*\*", r"\$", "&", r"\{", r"\}")),
+    *((pattern, "*") for pattern in (r"\\(?:times|cdot)\b", "×", "·")),
+    *((pattern, "=") for pattern in (r"\\approx\b", "≈")),
+    *((pattern, "-") for pattern in ("−", "–")),
+    *((pattern, "\n") for pattern in (r"\\[()\[\]]", r"\\\\")),
 )
-_TYPESETTING = re.compile("|".join(f"(?P<p{i}>{pattern})" for i, (pattern, _) in enumerate(_REPLACED)))
+_TYPESETTING = re.compile("|".join(f"{pattern}(?P<p{i}>)" for i, (pattern, _) in enumerate(_REPLACED)))
 _LIST_ITEM = re.compile(r"^[\s#*-]*(?:Step\s+)?\d+[.):]\s", re.MULTILINE | re.IGNORECASE)
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
-_STATED = re.compile(rf"(?:(?<![\w.^)/\\-])-)?(?<![\w.^\\])(?:{_NUMBER.removeprefix('-?')})")
+# A digit, or a minus and a digit, unless what stands before makes it a part of something else. That is looked at
+# afterwards, for the same reason.
+_STATED = re.compile(rf"[\d-](?:(?<=\d)(?<![\w.^\\]\d)|(?<=-)(?<![\w.^)/\\-]-)\d){_DIGITS}")
 _SAYS = r"(?:=|\b(?:is|are|equals|gives|makes|get|leaves|costs?|totals?)\b)"
 # No part of a longer number, and no first part of an expression (5 + 3, 5y).
 _WHOLE = r"(?![\w.,]*\d|\s*[-+*/^(\\]|[a-z]\b)"
 _RESULT = re.compile(rf"{_SAYS}\s*(?P<number>{_NUMBER}){_WHOLE}")
-_EXPRESSION = re.compile(r"=(?P<expression>[^=\n,;:]{1,80})")
+_EXPRESSION = re.compile(r"=([^=\n,;:]{1,80})")
 # Letters beside letters are words, which no expression holds; a command such as \sqrt is one letter here.
 _WORD = re.compile(r"(?<!\\)\b[A-Za-z]{3,}|[^\x00-\x7f]")
 _SYMBOL = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![a-z]{2})|\\(?:sqrt|pi)\b|\\sqrt\d")
@@ -123,8 +127,10 @@ def _numbers(plain: str) -> set[str]:
 
 def _expressions(plain: str) -> list[str]:
     found = []
-    for match in _EXPRESSION.finditer(plain):
-        expression = _END.split(match["expression"].strip(), maxsplit=1)[0].strip(" .")
+    for written in _EXPRESSION.findall(plain):
+        if not _SYMBOL.search(written):  # most are plain numbers
+            continue
+        expression = _END.split(written.strip(), maxsplit=1)[0].strip(" .")
         if _SYMBOL.search(expression) and not _WORD.search(expression) and _OPERATOR.search(expression):
             found.append("".join(expression.split()).replace("*", ""))
     return found

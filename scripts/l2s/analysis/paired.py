@@ -3,13 +3,14 @@
 docs/statistics.md says what each number means, and how well the methods do in simulations with a known truth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap, norm, permutation_test, t
-from statsmodels.stats.contingency_tables import mcnemar
+from scipy.stats import binom, bootstrap, norm, t
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.weightstats import DescrStatsW
@@ -23,7 +24,12 @@ LEVEL = 1 - CONFIDENCE
 POWER = 0.80
 SEED = 20250326
 RESAMPLES = 2_000  # of the bootstrap
-FLIPS = 9_999  # of the permutation test
+FLIPS = 99_999  # drawings of signs, where p-values are not computed
+MOST_SUMS = 1_000_000  # that are looked at for a p-value
+NEGLIGIBLE = 1e-20  # chance of a sum
+LEAST_P = 1e-12  # what is neglected is far less
+DECIMALS = 12  # of sums; equal ones come out of additions in other orders
+TIED = 1e-9  # sums that differ by less are equal
 CHUNK = 2_000_000  # values that are drawn at once
 
 Verdict = str
@@ -84,34 +90,87 @@ def mean_difference(parts: Sequence[Difference]) -> Difference:
     )
 
 
+class Sums(NamedTuple):
+    """The sums that differences may have, were their signs others.
+
+    Attributes:
+        values: Each sum once, ascending.
+        chances: How likely each is; sums less likely than ``NEGLIGIBLE`` are left out.
+    """
+
+    values: Floats
+    chances: Floats
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Return the sums of one of these and one of those.
+
+        Raises:
+            OverflowError: There are more than ``MOST_SUMS``.
+        """
+        if len(self.values) * len(other.values) > MOST_SUMS:
+            raise OverflowError
+        chances = np.multiply.outer(self.chances, other.chances)
+        likely = chances > NEGLIGIBLE
+        values, place = np.unique(np.add.outer(self.values, other.values)[likely].round(DECIMALS), return_inverse=True)
+        return Sums(values, np.bincount(place, chances[likely]))
+
+
+NO_SUM = Sums(np.zeros(1), np.ones(1))
+
+
 def p_value(differences: Sequence[Floats]) -> float:
     """Return the p-value of the hypothesis that two checkpoints are equally accurate.
 
-    With one benchmark and one sample per question it is McNemar's exact test. Otherwise it is the same idea: if neither
-    is better, each question's difference may as well have the other sign. All signs are tried, or ``FLIPS`` drawn ones,
-    so that no p-value is below 2 / (FLIPS + 1).
+    If neither is better, each question's difference may as well have the other sign: the p-value is the chance that the
+    mean is then as far from zero as it is. With one benchmark and one sample per question this is McNemar's exact test.
+    It is computed, or, where that would take too long, estimated from ``FLIPS`` drawings, and then at least
+    1 / (FLIPS + 1).
 
     Args:
         differences: Of each benchmark, the differences of its questions; benchmarks count alike.
     """
-    if len(differences) == 1 and np.isin(differences[0], (-1, 0, 1)).all():
-        (values,) = differences
-        won, lost = int((values > 0).sum()), int((values < 0).sum())
-        return float(mcnemar([[0, won], [lost, 0]], exact=True).pvalue)
-    weighted = np.concatenate([part / len(part) for part in differences])
-    weighted = weighted[weighted != 0]
-    if len(weighted) < 2:
+    observed = abs(sum(float(part.mean()) for part in differences)) - TIED
+    if observed <= 0:
         return 1.0
-    test = permutation_test(
-        (weighted,),
-        lambda values, axis: np.sum(values, axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=FLIPS,
-        batch=max(1, CHUNK // len(weighted)),
-        rng=np.random.default_rng(SEED),
-    )
-    return min(1.0, float(test.pvalue))
+    benchmarks = [_sizes(part / len(part)) for part in differences]
+    try:
+        return _computed([_sums(sizes) for sizes in benchmarks], observed)
+    except OverflowError:
+        return _drawn(chain.from_iterable(benchmarks), observed)
+
+
+def _sizes(differences: Floats) -> list[tuple[float, int]]:
+    """Return how many differences there are of each size: of equals, only the number with either sign matters."""
+    sizes = np.abs(differences[differences != 0])
+    _, first, counts = np.unique(sizes.round(DECIMALS), return_index=True, return_counts=True)
+    return list(zip(sizes[first], counts, strict=True))
+
+
+def _sums(sizes: Sequence[tuple[float, int]]) -> Sums:
+    sums = NO_SUM
+    for size, count in sizes:
+        positive = np.arange(count + 1)
+        sums = sums.plus(Sums(size * (2 * positive - count), binom.pmf(positive, count, 0.5)))
+    return sums
+
+
+def _computed(parts: Sequence[Sums], observed: float) -> float:
+    """Return the chance that the sum of one of each part is ``observed``, above 0, or more, or as far below zero.
+
+    The parts are put together into two halves, so that not every sum of all needs to be looked at.
+    """
+    smaller, larger = NO_SUM, NO_SUM
+    for part in sorted(parts, key=lambda part: len(part.values), reverse=True):
+        smaller, larger = sorted((smaller.plus(part), larger), key=lambda half: len(half.values))
+    at_least = np.append(larger.chances[::-1].cumsum()[::-1], 0)
+    chance = smaller.chances @ at_least[np.searchsorted(larger.values, observed - smaller.values)]
+    return min(1.0, max(LEAST_P, 2 * float(chance)))
+
+
+def _drawn(sizes: Iterable[tuple[float, int]], observed: float) -> float:
+    rng = np.random.default_rng(SEED)
+    sums = sum(size * (2 * rng.binomial(count, 0.5, FLIPS) - count) for size, count in sizes)
+    return float(1 + (np.abs(sums) >= observed).sum()) / (FLIPS + 1)
 
 
 def holm(p_values: Sequence[float]) -> Floats:
@@ -121,8 +180,13 @@ def holm(p_values: Sequence[float]) -> Floats:
 
 def detectable(standard_error: float) -> float:
     """Return the smallest difference that a two-sided test at 5 % shows with 80 % power (normal approximation)."""
-    effect = NormalIndPower().solve_power(nobs1=1, alpha=LEVEL, power=POWER, ratio=0)  # in standard errors
-    return min(1.0, float(effect) * standard_error)
+    return min(1.0, _effect() * standard_error)
+
+
+@cache
+def _effect() -> float:
+    """Return the same in standard errors."""
+    return float(NormalIndPower().solve_power(nobs1=1, alpha=LEVEL, power=POWER, ratio=0))
 
 
 def verdict(bounds: Interval, allowed_loss: float) -> Verdict:

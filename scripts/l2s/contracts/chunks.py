@@ -25,10 +25,10 @@ FULL_BYTES = 64_000_000
 
 
 class Chunk(NamedTuple):
-    """A chunk's file and its rows."""
+    """A chunk: its file, and what is in it, of which columns are decoded when they are asked for."""
 
     file: Path
-    rows: pa.Table
+    content: pq.ParquetFile
 
 
 class Chunks:
@@ -48,13 +48,13 @@ class Chunks:
     def new(self) -> Iterator[Chunk]:
         """Yield the chunks that have come since the last call."""
         for file in sorted(set(self.folder.glob("*.parquet")) - self._loaded):
-            rows = self.read(file)
-            if rows is not None:
+            content = self.read(file)
+            if content is not None:
                 self._loaded.add(file)
-                yield Chunk(file, rows)
+                yield Chunk(file, content)
 
-    def read(self, file: Path) -> pa.Table | None:
-        """Return a chunk's rows; None if another job has deleted it, or if it is damaged and has been given up."""
+    def read(self, file: Path) -> pq.ParquetFile | None:
+        """Return what is in a chunk; None if another job has deleted it, or if it is damaged and has been given up."""
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -63,7 +63,7 @@ class Chunks:
             print(f"{file}: damaged (its sha256 is not its name); deleted, {self.lost}")
             file.unlink(missing_ok=True)
             return None
-        return pq.read_table(io.BytesIO(data))
+        return pq.ParquetFile(io.BytesIO(data))
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> Chunk:
         """Write rows as one chunk, and return it."""
@@ -78,7 +78,7 @@ class Chunks:
             partial.write_bytes(data)
         self._loaded.add(file)
         self._written.add(file)
-        return Chunk(file, rows)
+        return Chunk(file, pq.ParquetFile(buffer))
 
     def compact(self, own: bool) -> Iterator[Chunk]:
         """Put small chunks together if there are many, and yield what they have become.
@@ -95,7 +95,7 @@ class Chunks:
             together: list[Path] = []
             while small and sum(map(sizes.__getitem__, together)) < FULL_BYTES:
                 together.append(small.pop())
-            parts = [rows for rows in map(self.read, together) if rows is not None]
+            parts = [content.read() for content in map(self.read, together) if content is not None]
             if parts:
                 yield self._write(pa.concat_tables(parts).combine_chunks())
             for file in together:

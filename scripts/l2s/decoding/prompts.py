@@ -43,6 +43,7 @@ class Prompt:
     ) -> None:
         self.entry, self.tokenizer = entry, tokenizer
         self._begin_needed = adds_begin(tokenizer)
+        self._numbers: dict[int, int] = {}  # each token id once: prompts may be a million, and an int takes 28 bytes
         if entry.chat and not tokenizer.chat_template:
             raise UserError(
                 f"{tokenizer.name_or_path}: the tokenizer has no chat template, which the prompt's key 'chat' needs; "
@@ -86,7 +87,7 @@ class Prompt:
                 "'add_bos_token' in tokenizer_config.json), and the prompt's token ids do not; set the prompt's "
                 f"'{'parse_special_tokens' if written else 'add_special_tokens'}' to true"
             )
-        return tuple(ids)
+        return tuple(self._numbers.setdefault(number, number) for number in ids)
 
     def describe(self, benchmark: str, question: str) -> str:
         """Return two lines about the prompt of a benchmark's question: its token ids, and its text on one line.

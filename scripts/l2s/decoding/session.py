@@ -105,7 +105,7 @@ class Session:
             store,
         )
         self.facts: dict[str, Any] = {}
-        asked = [[self._ask(*slot) for slot in self._slots(questions)] for questions in benchmarks]
+        asked = [[one for question in questions for one in self._ask(question)] for questions in benchmarks]
         self.rows = [one for part in asked for one in part]
         _refuse_equal_prompts(self.rows)
         self.batches = [batch for part in asked for batch in self._batches([one.request for one in part])]
@@ -157,14 +157,13 @@ class Session:
                 "get no response (prompt_too_long): raise 'context_length' in the decode settings"
             )
 
-    def _slots(self, questions: list[Question]) -> list[tuple[Question, int]]:
-        return [(question, sample) for question in questions for sample in range(self.settings.sampling.samples)]
-
-    def _ask(self, question: Question, sample: int) -> Asked:
+    def _ask(self, question: Question) -> Iterator[Asked]:
+        """Yield the samples of a question; what they have in common is there once."""
         text = self.prompt.text(question.benchmark, question.text)
         ids = self.prompt.ids(text)
-        request = Request(request_key(ids, sample), ids, *self._limit(len(ids)))
-        return Asked(question, sample, text, request)
+        limit = self._limit(len(ids))
+        for sample in range(self.settings.sampling.samples):
+            yield Asked(question, sample, text, Request(request_key(ids, sample), ids, *limit))
 
     def _limit(self, prompt_tokens: int, reading: Reading = AS_DECODED) -> tuple[int, str]:
         """Return how many tokens a response may have, and the finish reason if it is cut there."""

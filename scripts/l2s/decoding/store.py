@@ -14,6 +14,7 @@ In memory is where each completion lies, not its tokens: these are read when the
 """
 
 import hashlib
+import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from l2s.contracts.chunks import Chunk, Chunks
@@ -46,6 +46,9 @@ COMPLETIONS = schema_of(
     ]
 )
 
+TOKENS_COLUMN = COMPLETIONS.get_field_index("output_ids")
+Row = tuple[dict[str, pa.Array], int]
+
 
 def request_key(prompt_ids: Sequence[int], sample: int) -> str:
     """Return the key of a response: sha256 over its prompt's token ids and its sample index."""
@@ -54,15 +57,15 @@ def request_key(prompt_ids: Sequence[int], sample: int) -> str:
 
 def ids_bytes(token_ids: Sequence[int]) -> bytes:
     """Return token ids as little-endian int32 bytes."""
-    return b"".join(token.to_bytes(4, "little") for token in token_ids)
+    return struct.pack(f"<{len(token_ids)}i", *token_ids)
 
 
 class Place(NamedTuple):
-    """Where a completion lies: in which row of which chunk, and how many tokens it has."""
+    """Where a completion lies: in which row of which chunk, and how many tokens one there has on average."""
 
     chunk: Path
     row: int
-    tokens: int
+    tokens: float
 
 
 class ResponseStore:
@@ -146,9 +149,11 @@ class ResponseStore:
             self._take_in(chunk)
 
     def _take_in(self, chunk: Chunk) -> None:
-        lengths = pc.list_value_length(chunk.rows["output_ids"]).to_pylist()
-        for row, (key, tokens) in enumerate(zip(chunk.rows["key"].to_pylist(), lengths, strict=True)):
-            self.known[key] = Place(chunk.file, row, tokens)
+        keys = chunk.content.read(["key"])["key"].to_pylist()
+        groups = map(chunk.content.metadata.row_group, range(chunk.content.num_row_groups))
+        # That many values lie in the column of tokens, which is most of the chunk and need not be decoded here.
+        tokens = sum(group.column(TOKENS_COLUMN).num_values for group in groups) / max(1, len(keys))
+        self.known |= {key: Place(chunk.file, row, tokens) for row, key in enumerate(keys)}
 
     def read(self, keys: Iterable[str]) -> Iterator[Completion]:
         """Yield the completions of these keys, in their order.
@@ -159,9 +164,9 @@ class ResponseStore:
         for together in self._portions(keys):
             rows = self._rows(together)
             for key in together:
-                row = rows[key]
-                ids = row["output_ids"].values.to_numpy().tolist()
-                yield Completion(key, tuple(ids), row["finish_reason"].as_py())
+                columns, row = rows[key]
+                ids = columns["output_ids"][row].values.to_numpy().tolist()
+                yield Completion(key, tuple(ids), columns["finish_reason"][row].as_py())
 
     def _portions(self, keys: Iterable[str]) -> Iterator[list[str]]:
         """Split keys into parts of whose completions each fits into memory."""
@@ -175,23 +180,23 @@ class ResponseStore:
             tokens += self.known[key].tokens
         yield portion
 
-    def _rows(self, keys: Sequence[str]) -> dict[str, dict[str, pa.Scalar]]:
-        """Return rows by key; each chunk is read once."""
+    def _rows(self, keys: Sequence[str]) -> dict[str, Row]:
+        """Return by key the columns of its chunk, and its row in them; each chunk is read once."""
         by_chunk: dict[Path, list[str]] = {}
         for key in dict.fromkeys(keys):
             by_chunk.setdefault(self.known[key].chunk, []).append(key)
-        found: dict[str, dict[str, pa.Scalar]] = {}
+        found: dict[str, Row] = {}
         for file, inside in by_chunk.items():
-            table = self.chunks.read(file)
-            if table is None:
+            content = self.chunks.read(file)
+            if content is None:
                 found |= self._moved(file, inside)
                 continue
-            part = table.take([self.known[key].row for key in inside])
-            columns = {name: part[name].combine_chunks() for name in ("output_ids", "finish_reason")}
-            found |= {key: {name: one[row] for name, one in columns.items()} for row, key in enumerate(inside)}
+            part = content.read(["output_ids", "finish_reason"]).take([self.known[key].row for key in inside])
+            columns = {name: part[name].combine_chunks() for name in part.column_names}
+            found |= {key: (columns, row) for row, key in enumerate(inside)}
         return found
 
-    def _moved(self, file: Path, keys: list[str]) -> dict[str, dict[str, pa.Scalar]]:
+    def _moved(self, file: Path, keys: list[str]) -> dict[str, Row]:
         """Return rows of a chunk that is gone: another job may have put it into a larger one."""
         self._load_new()
         if any(self.known[key].chunk == file for key in keys):

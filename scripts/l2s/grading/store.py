@@ -38,7 +38,9 @@ class VerdictStore:
 
     def __init__(self, folder: Path, module: str) -> None:
         self.chunks = Chunks(folder / store_name(module), VERDICTS, "its responses are graded again")
-        self.known = {row["key"]: _verdict(row) for chunk in self.chunks.new() for row in chunk.rows.to_pylist()}
+        self.known = {
+            row["key"]: _verdict(row) for chunk in self.chunks.new() for row in chunk.content.read().to_pylist()
+        }
 
     def get(self, case: Case) -> Verdict | None:
         """Return what is known of a response, None if it has not been graded."""
@@ -62,7 +64,7 @@ class AnswerStore:
 
     def __init__(self, folder: Path, module: str) -> None:
         self.chunks = Chunks(folder / store_name(module), ANSWERS, "its answers are compared again")
-        rows = (row for chunk in self.chunks.new() for row in chunk.rows.to_pylist())
+        rows = (row for chunk in self.chunks.new() for row in chunk.content.read().to_pylist())
         self.known = {row["key"]: Comparison(row["right"], row["gold_parsed"]) for row in rows}
 
     def get(self, pair: tuple[str, str]) -> Comparison | None:

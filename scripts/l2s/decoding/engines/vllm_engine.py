@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -104,16 +104,13 @@ class VllmEngine:
         }
 
     def decode(self, batches: list[list[Request]], heard: Heard) -> Iterator[list[Completion]]:
-        """Decode all requests at once, yielding those that have finished every now and then."""
-        from vllm.inputs import tokens_input
-
-        growing = {request.key: _Growing(request, self.stops) for request in chain.from_iterable(batches)}
-        for key, response in sorted(growing.items(), key=lambda item: -len(item[1].request.prompt_ids)):
-            request = response.request
-            self.engine.add_request(key, tokens_input(list(request.prompt_ids)), self._sampling(request))
+        """Decode all requests, yielding those that have finished every now and then."""
+        different = {request.key: request for request in chain.from_iterable(batches)}.values()
+        waiting = iter(sorted(different, key=lambda request: -len(request.prompt_ids)))
+        growing: dict[str, _Growing] = {}
         finished: list[Completion] = []
         handed_over = time.monotonic()
-        while growing:
+        while self._hand_in(waiting, growing):
             with self._naming_dead_workers():
                 step = self.engine.step()
             for output in step:
@@ -128,6 +125,20 @@ class VllmEngine:
             if len(finished) >= HAND_OVER or not growing or time.monotonic() - handed_over > SECONDS_BETWEEN:
                 yield finished
                 finished, handed_over = [], time.monotonic()
+
+    def _hand_in(self, waiting: Iterator[Request], growing: dict[str, "_Growing"]) -> bool:
+        """Give vLLM the next requests, and return whether it has any.
+
+        It has twice as many as may run together: should all that run end in one step, as many are there. Of more, each
+        costs some kilobytes.
+        """
+        from vllm.inputs import tokens_input
+
+        most = 2 * self.engine.vllm_config.scheduler_config.max_num_seqs
+        for request in islice(waiting, most - len(growing)):
+            growing[request.key] = _Growing(request, self.stops)
+            self.engine.add_request(request.key, tokens_input(list(request.prompt_ids)), self._sampling(request))
+        return bool(growing)
 
     def _sampling(self, request: Request) -> Any:
         import vllm
