@@ -26,8 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from l2s.contracts.parquet import write_tables
 from l2s.contracts.responses import RESPONSES
 from l2s.decoding.engines.interface import Completion, Heard, Request
+from l2s.decoding.model import read_model
 from l2s.decoding.prompts import Prompt
-from l2s.decoding.session import Question, Session, read_model
+from l2s.decoding.session import Question, Session
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.stopping import Stops
 from l2s.decoding.store import ResponseStore
@@ -126,10 +127,10 @@ def session(model: Path, samples: int, folder: Path, responses: int, tokens: int
     engine = MadeUp(len(known.tokenizer), tokens)
     store = opened(folder)
     tell("opened", started, f"{len(store.known):,} responses")
-    asked = Session(known.context_length, settings, prompt, stops, store, lambda longest: engine)
-    tables = asked.run([questions])
+    asked = Session(known.context_length, settings, prompt, stops, store, [questions])
+    asked.fill(lambda: engine)
     tell("decoded", started, f"{asked.facts['decoded_now']:,} responses")
-    tell("written", started, f"{write_tables(tables, RESPONSES, folder / 'responses.parquet'):,} rows")
+    tell("written", started, f"{write_tables(asked.tables(), RESPONSES, folder / 'responses.parquet'):,} rows")
 
 
 def tell(what: str, started: float, found: str) -> None:
