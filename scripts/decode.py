@@ -12,7 +12,7 @@ from l2s import decode_options as options
 from l2s.checkpoints.weights import Checkpoint
 from l2s.config import Named, NamedPath, entry_of_rule
 from l2s.decoding.engines.choice import EngineChoice
-from l2s.decoding.run import decode
+from l2s.decoding.run import decode, prepare
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -68,8 +68,8 @@ def main(
     questions = options.questions_of(benchmark, first)
     store = store or out.with_name(f"{out.name}.store")
     readings = {"read_at": read_at or (), "budgets": budget or ()}
-    given = (checkpoint, questions, shown, settings.entry, prompt.entry, store, out)
-    decode(*given, granted=gpus, scratch=scratch, ahead=ahead or (), **readings)
+    task = prepare(checkpoint, questions, shown, settings.entry, prompt.entry, store)
+    decode(task, out, gpus, scratch, ahead=ahead or (), **readings)
 
 
 register_steps()

@@ -15,7 +15,7 @@ from l2s import decode_options as options
 from l2s.checkpoints.weights import Checkpoint
 from l2s.config import Named, NamedPath, entry_of_rule
 from l2s.decoding.engines.choice import EngineChoice
-from l2s.decoding.run import decode_ahead
+from l2s.decoding.run import decode_ahead, prepare
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.share import Share
 from l2s.jobs import run_cli, run_job
@@ -52,7 +52,8 @@ def main(
     prompt = options.prompt_for(settings, prompt)
     shown = options.shown_before(benchmark, prompt, examples)
     questions = options.questions_of(benchmark, first)
-    decode_ahead(checkpoints, questions, shown, settings.entry, prompt.entry, store, out, part, gpus, scratch)
+    tasks = [prepare(one, questions, shown, settings.entry, prompt.entry, store) for one in checkpoints]
+    decode_ahead(tasks, out, part, gpus, scratch)
 
 
 register_steps()

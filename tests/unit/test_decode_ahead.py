@@ -11,7 +11,7 @@ from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.decoding import run
 from l2s.decoding.model import read_model
-from l2s.decoding.run import decode, decode_ahead
+from l2s.decoding.run import decode, decode_ahead, prepare
 from l2s.decoding.session import numeric_settings
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.decoding.share import WHOLE, Share
@@ -53,21 +53,22 @@ def test_shares_and_a_common_engine_fill_the_store_with_what_plain_decoding_give
     expected, tokens = [], []
     for number, checkpoint in enumerate(checkpoints):
         out = tmp_path / f"alone{number}.parquet"
-        decode(checkpoint, questions, {}, drawn, PROMPT, tmp_path / "alone", out)
+        decode(prepare(checkpoint, questions, {}, drawn, PROMPT, tmp_path / "alone"), out)
         expected.append(out.read_bytes())
         tokens.append(read_json(out.with_suffix(".json"), "?")["output_tokens"])
     assert expected[0] != expected[1]
 
     done = [tmp_path / f"{number}-of-2.json" for number in (1, 2)]
     for number, out in enumerate(done, 1):
-        decode_ahead(checkpoints, questions, {}, drawn, PROMPT, tmp_path / "store", out, Share(number, 2))
+        tasks = [prepare(one, questions, {}, drawn, PROMPT, tmp_path / "store") for one in checkpoints]
+        decode_ahead(tasks, out, Share(number, 2))
     counts = [[one["decoded_now"] for one in read_json(file, "?")["checkpoints"]] for file in done]
     assert counts == [[5, 5], [3, 3]], "batches of three: the first and the third, the second"
 
     monkeypatch.setattr(run, "start_engine", lambda *_: pytest.fail("an engine was started"))
     for number, checkpoint in enumerate(checkpoints):
         out = tmp_path / f"read{number}.parquet"
-        decode(checkpoint, questions, {}, drawn, PROMPT, tmp_path / "store", out, ahead=done)
+        decode(prepare(checkpoint, questions, {}, drawn, PROMPT, tmp_path / "store"), out, ahead=done)
         assert out.read_bytes() == expected[number]
         said = read_json(out.with_suffix(".json"), "?")
         assert (said["decoded_now"], said["output_tokens"]) == (8, tokens[number])
@@ -76,10 +77,10 @@ def test_shares_and_a_common_engine_fill_the_store_with_what_plain_decoding_give
 
 @pytest.mark.slow
 def test_a_share_that_is_there_starts_no_engine(checkpoints, questions, tmp_path, monkeypatch):
-    given = (checkpoints[:1], questions, {}, settings(), PROMPT, tmp_path / "store", tmp_path / "out.json")
-    decode_ahead(*given)
+    task = prepare(checkpoints[0], questions, {}, settings(), PROMPT, tmp_path / "store")
+    decode_ahead([task], tmp_path / "out.json")
     monkeypatch.setattr(run, "start_engine", lambda *_: pytest.fail("an engine was started"))
-    decode_ahead(*given, share=Share(2, 2))
+    decode_ahead([task], tmp_path / "out.json", Share(2, 2))
     (said,) = read_json(tmp_path / "out.json", "?")["checkpoints"]
     assert (said["responses"], said["decoded_now"]) == (3, 0)
 

@@ -15,7 +15,7 @@ from l2s.checkpoints.weights import Checkpoint
 from l2s.contracts.parquet import table_of
 from l2s.contracts.questions import QUESTIONS
 from l2s.decoding.engines import choice
-from l2s.decoding.run import WINDOW_STEP, decode
+from l2s.decoding.run import WINDOW_STEP, decode, prepare
 from l2s.decoding.settings import DecodingEntry, PromptEntry
 from l2s.steps import register_steps
 
@@ -56,16 +56,15 @@ def test_weights_are_made_and_digested_before_a_gpu_is_leased(merged, tmp_path, 
     asked = {"benchmark": "chains", "question_id": "1", "question": "From left to right, modulo 10: 1+1", "gold": "2"}
     values = {"prompt": "demo", "max_new_tokens": 16, "engine": "transformers", "device": "cuda", "dtype": "float32"}
     with pytest.raises(Started):
-        decode(
+        task = prepare(
             Checkpoint.from_manifest(merged),
             [table_of([{name: asked.get(name) for name in QUESTIONS.names}], QUESTIONS)],
             {},
             DecodingEntry(**values),
             PromptEntry(template="{question}"),
             tmp_path / "store",
-            tmp_path / "responses.parquet",
-            scratch=tmp_path / "scratch",
         )
+        decode(task, tmp_path / "responses.parquet", scratch=tmp_path / "scratch")
     assert happened == ["digested" if kept else "made", "leased"]
 
 

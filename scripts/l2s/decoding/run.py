@@ -32,7 +32,7 @@ SUMMED = ("decoded_now", "output_tokens", "start_seconds", "decode_seconds")
 
 
 class Task(NamedTuple):
-    """A checkpoint with the questions asked of it.
+    """A checkpoint with the questions asked of it, ready for decoding.
 
     Attributes:
         checkpoint: The checkpoint.
@@ -40,6 +40,8 @@ class Task(NamedTuple):
         numeric: Everything that a response depends on besides checkpoint, prompt and sample index.
         stops: What ends a response.
         session: What decodes.
+        asked: What the sidecar says of prompt and examples.
+        started: When it was begun, on the monotonic clock.
     """
 
     checkpoint: Checkpoint
@@ -47,6 +49,8 @@ class Task(NamedTuple):
     numeric: dict[str, Any]
     stops: Stops
     session: Session
+    asked: dict[str, Any]
+    started: float
 
 
 class OneEngine:
@@ -80,89 +84,6 @@ class OneEngine:
         return self.engine
 
 
-def decode(
-    checkpoint: Checkpoint,
-    questions: list[pa.Table],
-    examples: dict[str, pa.Table],
-    settings: DecodingEntry,
-    prompt: PromptEntry,
-    store: Path,
-    out: Path,
-    granted: int | None = None,
-    scratch: Path | None = None,
-    read_at: Sequence[int] = (),
-    budgets: Sequence[int] = (),
-    ahead: Sequence[Path] = (),
-) -> None:
-    """Decode questions with a checkpoint, and write the responses and a JSON sidecar beside them.
-
-    Args:
-        checkpoint: The checkpoint; its weights are made again if they are needed and not there.
-        questions: Tables with the schema QUESTIONS, one per benchmark.
-        examples: By benchmark, a table with the schema EXAMPLES: the set that a few-shot prompt shows.
-        settings: Decode settings, with a number as budget.
-        prompt: The prompt that they name.
-        store: Folder of the response store.
-        out: Parquet file to write, with the schema RESPONSES.
-        granted: How many GPUs Snakemake granted; None outside Snakemake.
-        scratch: Folder for merged weights that are not kept; None: they are.
-        read_at: Context lengths at which the responses are read besides.
-        budgets: Budgets at which they are read besides, in generated tokens.
-        ahead: What ``decode_ahead`` has written of jobs that decoded into the store before.
-
-    Raises:
-        UserError: A benchmark is given twice or lacks examples, or engine, prompt, context length or GPUs do not fit
-            the checkpoint or this machine.
-    """
-    started = time.monotonic()
-    task = prepare(checkpoint, questions, examples, settings, prompt, store)
-    engine = OneEngine([task], scratch, granted)
-    with engine.loan:
-        task.session.fill(lambda: engine.of(task))
-    sidecar = {
-        "content_id": checkpoint.manifest.content_id,
-        "settings": task.numeric,
-        "prompt": prompt.model_dump(mode="json"),
-        "example_sets": {name: table["set"][0].as_py() for name, table in examples.items()},
-        "tokenizer": _tokenizer_of(checkpoint),
-        "seconds": round(time.monotonic() - started, 3),
-        **_all_facts(task, ahead),
-    }
-    write_text(out.with_suffix(".json"), pretty_json(sidecar))
-    print(f"{out}: {write_tables(task.session.tables(readings(read_at, budgets)), RESPONSES, out)} responses")
-
-
-def decode_ahead(
-    checkpoints: list[Checkpoint],
-    questions: list[pa.Table],
-    examples: dict[str, pa.Table],
-    settings: DecodingEntry,
-    prompt: PromptEntry,
-    store: Path,
-    out: Path,
-    share: Share = WHOLE,
-    granted: int | None = None,
-    scratch: Path | None = None,
-) -> None:
-    """Decode into the store, for ``decode`` to find there, and write what was done, as JSON.
-
-    Args:
-        checkpoints: Checkpoints of one shape, decoded one after the other by one engine.
-        share: Which of the questions; other jobs decode the others at the same time.
-        out: JSON file to write.
-
-    The other arguments and errors are those of ``decode``.
-    """
-    tasks = [prepare(checkpoint, questions, examples, settings, prompt, store) for checkpoint in checkpoints]
-    engine = OneEngine(tasks, scratch, granted)
-    with engine.loan:
-        for number, task in enumerate(tasks, 1):
-            print(f"checkpoint {number} of {len(tasks)}: {task.checkpoint.manifest_path}")
-            task.session.fill(partial(engine.of, task), share)
-    done = [{"content_id": task.checkpoint.manifest.content_id, **task.session.facts} for task in tasks]
-    write_text(out, pretty_json({"share": str(share), "checkpoints": done}))
-
-
 def prepare(
     checkpoint: Checkpoint,
     questions: list[pa.Table],
@@ -171,7 +92,20 @@ def prepare(
     prompt: PromptEntry,
     store: Path,
 ) -> Task:
-    """Make everything ready for decoding that needs no weights; arguments and errors are those of ``decode``."""
+    """Make everything ready for decoding that needs no weights.
+
+    Args:
+        checkpoint: The checkpoint; its weights are made again if they are needed and not there.
+        questions: Tables with the schema QUESTIONS, one per benchmark.
+        examples: By benchmark, a table with the schema EXAMPLES: the set that a few-shot prompt shows.
+        settings: Decode settings, with a number as budget.
+        prompt: The prompt that they name.
+        store: Folder of the response store.
+
+    Raises:
+        UserError: A benchmark is given twice or lacks examples, or prompt or context length do not fit the checkpoint.
+    """
+    started = time.monotonic()
     _check_benchmarks(questions, examples, prompt)
     model = read_model(checkpoint.config_files(), settings)
     stops = Stops.of(model.tokenizer, model.stop_ids, prompt.stop)
@@ -179,9 +113,79 @@ def prepare(
     numeric = numeric_settings(settings, engine_identity(settings), model.context_length, stops)
     responses = ResponseStore(store, checkpoint.manifest.content_id, numeric)
     rendered = Prompt(prompt, model.tokenizer, {name: _examples_of(table) for name, table in examples.items()})
-    asked = [_questions_of(table) for table in questions]
-    session = Session(model.context_length, settings, rendered, stops, responses, asked)
-    return Task(checkpoint, settings, numeric, stops, session)
+    benchmarks = [_questions_of(table) for table in questions]
+    session = Session(model.context_length, settings, rendered, stops, responses, benchmarks)
+    asked = {
+        "prompt": prompt.model_dump(mode="json"),
+        "example_sets": {name: table["set"][0].as_py() for name, table in examples.items()},
+    }
+    return Task(checkpoint, settings, numeric, stops, session, asked, started)
+
+
+def decode(
+    task: Task,
+    out: Path,
+    granted: int | None = None,
+    scratch: Path | None = None,
+    read_at: Sequence[int] = (),
+    budgets: Sequence[int] = (),
+    ahead: Sequence[Path] = (),
+) -> None:
+    """Decode, and write the responses and a JSON sidecar beside them.
+
+    Args:
+        task: What to decode.
+        out: Parquet file to write, with the schema RESPONSES.
+        granted: How many GPUs Snakemake granted; None outside Snakemake.
+        scratch: Folder for merged weights that are not kept; None: they are.
+        read_at: Context lengths at which the responses are read besides.
+        budgets: Budgets at which they are read besides, in generated tokens.
+        ahead: What ``decode_ahead`` has written of jobs that decoded into the store before.
+
+    Raises:
+        UserError: Engine or GPUs do not fit the checkpoint or this machine.
+    """
+    engine = OneEngine([task], scratch, granted)
+    with engine.loan:
+        task.session.fill(lambda: engine.of(task))
+    sidecar = {
+        "content_id": task.checkpoint.manifest.content_id,
+        "settings": task.numeric,
+        **task.asked,
+        "tokenizer": _tokenizer_of(task.checkpoint),
+        "seconds": round(time.monotonic() - task.started, 3),
+        **_all_facts(task, ahead),
+    }
+    write_text(out.with_suffix(".json"), pretty_json(sidecar))
+    print(f"{out}: {write_tables(task.session.tables(readings(read_at, budgets)), RESPONSES, out)} responses")
+
+
+def decode_ahead(
+    tasks: Sequence[Task],
+    out: Path,
+    share: Share = WHOLE,
+    granted: int | None = None,
+    scratch: Path | None = None,
+) -> None:
+    """Decode into the store, for ``decode`` to find there, and write what was done, as JSON.
+
+    Args:
+        tasks: Checkpoints of one shape, decoded one after the other by one engine.
+        out: JSON file to write.
+        share: Which of the questions; other jobs decode the others at the same time.
+        granted: How many GPUs Snakemake granted; None outside Snakemake.
+        scratch: Folder for merged weights that are not kept; None: they are.
+
+    Raises:
+        UserError: As for ``decode``.
+    """
+    engine = OneEngine(tasks, scratch, granted)
+    with engine.loan:
+        for number, task in enumerate(tasks, 1):
+            print(f"checkpoint {number} of {len(tasks)}: {task.checkpoint.manifest_path}")
+            task.session.fill(partial(engine.of, task), share)
+    done = [{"content_id": task.checkpoint.manifest.content_id, **task.session.facts} for task in tasks]
+    write_text(out, pretty_json({"share": str(share), "checkpoints": done}))
 
 
 def role_of(checkpoint: Checkpoint, settings: DecodingEntry) -> Role:
