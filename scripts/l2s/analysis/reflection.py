@@ -19,10 +19,11 @@ RELEASED = ("wait", "re-examine", "recap", "double-check", "let me check", "let 
 FOOTNOTE = (*RELEASED, "let me verify")
 WORDS = ("wait", "re-?examine", "recap", "double[- ]check", "let me (?:just )?check", "let me (?:just )?verify")
 
+# For lower case: re finds these words in it several times faster than in any case.
 PATTERNS: dict[Reflection, re.Pattern[str]] = {
-    "released": re.compile("|".join(map(re.escape, RELEASED)), re.IGNORECASE),
-    "footnote": re.compile("|".join(map(re.escape, FOOTNOTE)), re.IGNORECASE),
-    "words": re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE),
+    "released": re.compile("|".join(map(re.escape, RELEASED))),
+    "footnote": re.compile("|".join(map(re.escape, FOOTNOTE))),
+    "words": re.compile(rf"\b(?:{'|'.join(WORDS)})\b"),
 }
 NOTES: dict[Reflection, str] = {
     "released": f"counted as the authors' script does, inside other words too: {', '.join(RELEASED)}",
@@ -33,4 +34,4 @@ NOTES: dict[Reflection, str] = {
 
 def count_keywords(text: str, definition: Reflection = "words") -> int:
     """Return how many reflection keywords a response holds; one with at least one is reflective."""
-    return len(PATTERNS[definition].findall(text))
+    return len(PATTERNS[definition].findall(text.lower()))
