@@ -35,6 +35,7 @@ def main(
         list[str] | None,
         typer.Option(help="Name of each file's decode settings, in the same order. Default: the file's name."),
     ] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="Benchmarks to look at. Default: all.")] = None,
     title: Annotated[str, typer.Option(help="Title of the table.")] = "Noise of decoding",
 ) -> None:
     """Count what changed between responses of one checkpoint that were decoded with different settings."""
@@ -48,7 +49,7 @@ def main(
         raise UserError("--responses: give at least two files with different names")
     tables = zip(responses, grades, strict=True)
     read = [(read_table(answered, RESPONSES), read_table(graded, GRADES)) for answered, graded in tables]
-    noise = compare(dict(zip(pairs, read, strict=True)))
+    noise = compare(dict(zip(pairs, read, strict=True)), benchmark)
     shown = [display_frame(noise)]
     write_table(noise, out.with_name(f"{out.name}.parquet"), {"title": title, "note": NOTE})
     write_markdown(shown, title, NOTE, out.with_name(f"{out.name}.md"))
@@ -64,6 +65,7 @@ if "snakemake" in globals():
         out=Path(snakemake.output.table.removesuffix(".parquet")),
         checkpoint=[checkpoint for checkpoint, _ in snakemake.params.pairs],
         decoding=[decoding for _, decoding in snakemake.params.pairs],
+        benchmark=snakemake.params.benchmarks,
         title=snakemake.params.title,
     )
 elif __name__ == "__main__":

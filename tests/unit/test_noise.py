@@ -3,8 +3,12 @@
 import pytest
 from tables import read, tables
 
+import measure_noise
 from l2s.analysis.noise import compare, display_frame
+from l2s.contracts.grades import GRADES
 from l2s.contracts.noise import NOISE
+from l2s.contracts.parquet import read_table, table_of, write_table
+from l2s.contracts.responses import RESPONSES
 from l2s.errors import UserError
 
 
@@ -40,3 +44,21 @@ def test_nothing_changed_is_said_as_such():
 def test_other_questions_are_an_error():
     with pytest.raises(UserError, match="'a' and 'b' did not answer the same questions"):
         compare({("m", "a"): decoded(["correct"], [[1]]), ("m", "b"): decoded(["correct", "wrong"], [[1], [2]])})
+
+
+def test_benchmarks_that_another_study_asked_with_one_of_the_settings_do_not_count(tmp_path):
+    def files(name, *benchmarks):
+        parts = [decoded(["correct", "wrong"], [[1, 2], [3]]) for _ in benchmarks]
+        for kind, schema, place in (("responses", RESPONSES, 0), ("grades", GRADES, 1)):
+            rows = [
+                {**row, "benchmark": b}
+                for b, part in zip(benchmarks, parts, strict=True)
+                for row in part[place].to_pylist()
+            ]
+            write_table(table_of(rows, schema), tmp_path / f"{name}-{kind}.parquet")
+        return tmp_path / f"{name}-responses.parquet", tmp_path / f"{name}-grades.parquet"
+
+    responses, grades = zip(files("first", "b", "other"), files("again", "b"), strict=True)
+    measure_noise.main(list(responses), list(grades), tmp_path / "noise", benchmark=["b"])
+    (line,) = read_table(tmp_path / "noise.parquet", NOISE).to_pylist()
+    assert (line["benchmark"], line["responses"], line["changed_responses"]) == ("b", 2, 0)

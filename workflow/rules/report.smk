@@ -231,6 +231,7 @@ rule measure_noise:
         code=lambda wildcards: code_digest("measure_noise.py"),
         title=lambda wildcards: experiment.studies[wildcards.study].title,
         pairs=lambda wildcards: experiment.compared(wildcards.study),
+        benchmarks=lambda wildcards: list(experiment.studies[wildcards.study].benchmarks),
     message:
         "measure the noise of decoding: {wildcards.study}"
     script:

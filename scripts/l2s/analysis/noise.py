@@ -5,7 +5,7 @@ are nearly equal may then fall the other way, and everything after it differs. A
 is smaller than this says nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,12 +18,15 @@ from l2s.contracts.table import QUESTION
 from l2s.errors import UserError
 
 
-def compare(read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]]) -> pa.Table:
+def compare(
+    read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]], benchmarks: Collection[str] | None = None
+) -> pa.Table:
     """Compare repetitions.
 
     Args:
         read: By (checkpoint, decode settings), responses and grades; of each checkpoint the first settings are those
             that the others are compared with.
+        benchmarks: Those to look at, as other studies may have asked more with some of the settings; None: all.
 
     Returns:
         A table with the schema NOISE, a line for each checkpoint, benchmark and repetition.
@@ -34,9 +37,11 @@ def compare(read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]]) -> pa.Tab
     rows = []
     for checkpoint in dict.fromkeys(name for name, _ in read):
         settings = [decoding for name, decoding in read if name == checkpoint]
-        first = _joined(*read[checkpoint, settings[0]])
+        first = _joined(*read[checkpoint, settings[0]], benchmarks)
         for again in settings[1:]:
-            both = first.merge(_joined(*read[checkpoint, again]), on=QUESTION, suffixes=("", "_again"), how="outer")
+            both = first.merge(
+                _joined(*read[checkpoint, again], benchmarks), on=QUESTION, suffixes=("", "_again"), how="outer"
+            )
             if both.isna().any(axis=None):
                 raise UserError(f"{checkpoint}: '{settings[0]}' and '{again}' did not answer the same questions")
             for benchmark, part in both.groupby("benchmark", sort=False):
@@ -45,8 +50,10 @@ def compare(read: Mapping[tuple[str, str], tuple[pa.Table, pa.Table]]) -> pa.Tab
     return table_of(rows, NOISE)
 
 
-def _joined(responses: pa.Table, grades: pa.Table) -> pd.DataFrame:
+def _joined(responses: pa.Table, grades: pa.Table, benchmarks: Collection[str] | None) -> pd.DataFrame:
     answered, graded = (rows_read_at(table).to_pandas() for table in (responses, grades))
+    if benchmarks is not None:
+        answered = answered[answered["benchmark"].isin(benchmarks)]
     both = answered.merge(graded, on=QUESTION, validate="one_to_one")
     both["correct"] = both["outcome"] == "correct"
     return both[[*QUESTION, "output_ids", "output_tokens", "correct"]]
