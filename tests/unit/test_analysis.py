@@ -58,6 +58,15 @@ def test_summary_has_one_line_for_each_benchmark_and_the_mean(summary):
     assert (first["accuracy_low"], first["accuracy_high"]) == pytest.approx(wilson(1, 4)[1:])
 
 
+def test_mean_of_keywords_leaves_out_benchmarks_without_a_reflective_response():
+    row = Row(pair="p", method="m", recipe="m", checkpoint="m")
+    parts = [tables(["correct"], [1], text, benchmark=name) for name, text in (("b", "wait, wait"), ("c", "so"))]
+    keywords = [
+        line["reflection_keywords"] for line in make_table("s", [row], ["b", "c"], {"m": read(*parts)}).to_pylist()
+    ]
+    assert keywords == [2.0, 0.0, 2.0]
+
+
 def test_samples_of_one_question_count_as_one_trial():
     responses, grades = tables(["correct", "correct", "wrong", "wrong"], [1, 1, 1, 1])
     for part in (responses, grades):

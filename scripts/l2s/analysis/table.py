@@ -24,7 +24,7 @@ WITH_LIMITS = ("accuracy", "mean_tokens")
 MAY_BE_NULL = (
     "length_change", "mean_tokens_right", "mean_tokens_wrong", "truncated", "looping", "imported_accuracy"
 )  # fmt: skip
-MEANS = ("median_tokens", "no_answer", "reflective", "reflection_keywords")
+MEANS = ("median_tokens", "no_answer", "reflective")
 
 Graded = tuple[pa.Table, Mapping[str, pa.Table]]
 """A checkpoint's responses, and by grader their grades; the study's own grader comes first."""
@@ -247,6 +247,7 @@ def _with_change(part: dict[str, Any], reference: dict[str, Any] | None) -> dict
 
 def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
     frame = pd.DataFrame([{key: value for key, value in part.items() if key not in WITH_LIMITS} for part in parts])
+    with_any = frame.loc[frame["reflective"] > 0, "reflection_keywords"]
     return {
         "benchmark": MEAN,
         "level": None,
@@ -256,6 +257,7 @@ def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
         **{key: None if frame[key].isna().any() else float(frame[key].mean()) for key in MAY_BE_NULL},
         "grader_failures": int(frame["grader_failures"].sum()),
         **frame[list(MEANS)].mean().to_dict(),
+        "reflection_keywords": float(with_any.mean()) if len(with_any) else 0.0,
     }
 
 

@@ -76,6 +76,10 @@ TABLE = schema_of(
             nullable=True,
         ),
         Column("reflective", pa.float64(), "share of responses with at least one of the study's reflection keywords"),
-        Column("reflection_keywords", pa.float64(), "mean number of keywords in reflective responses; 0 if none is"),
+        Column(
+            "reflection_keywords",
+            pa.float64(),
+            "mean number of keywords in reflective responses, 0 if none is; for the mean: of the benchmarks with any",
+        ),
     ]
 )
