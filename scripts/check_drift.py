@@ -37,10 +37,8 @@ def main(
     """Say which tolerances are broken, and fail if any is."""
     found = list(broken(tolerances, read_table(table, TABLE), read_table(comparisons, COMPARISONS)))
     if found:
-        raise UserError(
-            f"{len(found)} tolerances are broken or cannot be checked (see {table}):\n"
-            + "\n".join(f"  {one}" for one in found)
-        )
+        said = " ".join(f"({number}) {one}." for number, one in enumerate(found, start=1))
+        raise UserError(f"{len(found)} tolerances are broken or cannot be checked (see {table}): {said}")
     kept = ", ".join(f"{name} {value:g}" for name, value in tolerances.model_dump().items() if value is not None)
     write_text(out, f"within all tolerances: {kept}\n")
     print(f"{out}: within all tolerances")
