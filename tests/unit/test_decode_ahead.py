@@ -75,6 +75,12 @@ def test_shares_and_a_common_engine_fill_the_store_with_what_plain_decoding_give
         assert said["engine"]["device"] == "cpu" and said["decode_seconds"] > 0
 
 
+def test_what_was_decoded_ahead_and_is_gone_is_told_with_the_remedy(checkpoints, questions, tmp_path):
+    task = prepare(checkpoints[0], questions, {}, settings(device="cuda"), PROMPT, tmp_path / "store")
+    with pytest.raises(UserError, match=f"8 responses are gone that were decoded ahead.*; delete {tmp_path}/a and run"):
+        decode(task, tmp_path / "out.parquet", granted=0, ahead=[tmp_path / "a" / "1-of-2.json"])
+
+
 @pytest.mark.slow
 def test_a_share_that_is_there_starts_no_engine(checkpoints, questions, tmp_path, monkeypatch):
     task = prepare(checkpoints[0], questions, {}, settings(), PROMPT, tmp_path / "store")

@@ -143,8 +143,13 @@ def decode(
         ahead: What ``decode_ahead`` has written of jobs that decoded into the store before.
 
     Raises:
-        UserError: Engine or GPUs do not fit the checkpoint or this machine.
+        UserError: Engine or GPUs do not fit the checkpoint or this machine, or what was decoded ahead is gone.
     """
+    if ahead and granted == 0 and task.settings.gpus and (lacking := task.session.lacking()):
+        raise UserError(
+            f"{task.session.store.folder}: {lacking} responses are gone that were decoded ahead, and this job has no "
+            f"GPU to decode them; delete {ahead[0].parent} and run again"
+        )
     engine = OneEngine([task], scratch, granted)
     with engine.loan:
         task.session.fill(lambda: engine.of(task))

@@ -112,6 +112,10 @@ class Session:
         requests = [request for batch in self.batches for request in batch]
         self.longest = max((len(request.prompt_ids) + request.budget for request in requests), default=0)
 
+    def lacking(self) -> int:
+        """Return how many responses the store lacks."""
+        return len({request.key for batch in self.batches for request in batch} - self.store.known.keys())
+
     def fill(self, start_engine: Callable[[], Engine], share: Share = WHOLE) -> None:
         """Decode what the store lacks.
 
