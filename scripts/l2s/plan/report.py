@@ -90,14 +90,7 @@ def print_plan(config: dict[str, Any], project: Path, console: Console) -> None:
     checks = [*check_disks(needs), *check_memory(costs, decodes), *check_hub(repos), *check_prompts(experiment)]
     print_checks([*checks, *check_gpus(experiment, jobs, decodes)], console)
     notes = [*unreachable_budgets(experiment), *short_budgets(costs, asked), *search_notes(experiment)]
-    notes += unknown_sizes(experiment, asked)
-    for sentence in notes:
-        console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
-    note = (
-        "Measured: by this results folder. Published: in config/published, of the same pair. Assumed: in "
-        "config/estimates.yaml."
-    )
-    console.print(note, style="dim", soft_wrap=True)
+    print_notes([*notes, *unknown_sizes(experiment, asked)], console)
 
 
 def check_gpus(experiment: Experiment, jobs: list[PlannedJob], decodes: Decodes) -> list[Check]:
@@ -115,6 +108,17 @@ def print_checks(checks: Iterable[Check], console: Console) -> None:
     for check in checks:
         console.print("[green]fine[/]" if check.good else "[red]to do[/]", end=" ")
         console.print(check.line, highlight=False, soft_wrap=True, markup=False)
+
+
+def print_notes(notes: Iterable[str], console: Console) -> None:
+    """Print a line for each note, and what the tables' words for sources mean."""
+    for sentence in notes:
+        console.print("[yellow]note[/]", sentence, highlight=False, soft_wrap=True)
+    sources = (
+        "Measured: by this results folder. Published: in config/published, of the same pair. Assumed: in "
+        "config/estimates.yaml."
+    )
+    console.print(sources, style="dim", soft_wrap=True)
 
 
 def jobs_table(costs: Costs, decodes: Decodes, taken: list[Taken]) -> Table:
