@@ -27,7 +27,8 @@ def _reason(experiment: Experiment, rule: str, wildcards: Mapping[str, str]) -> 
     if rule in (DECODE, AHEAD):
         name = wildcards["decoding"]
         file = f"config/decoding/{experiment.registry.file('decoding', name).name}"
-        asks = experiment.registry.decoding(name).device == "cuda"
+        generates = experiment.decodes(rule, wildcards["checkpoint"], name)
+        asks = experiment.registry.decoding(name).device == "cuda" and generates
         return f"as {file} says 'device: cuda'; 'decoding: cpu' in study or configuration needs none" if asks else None
     if rule == "calibrate":
         asks = experiment.config.calibration_device == "cuda"
