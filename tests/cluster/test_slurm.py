@@ -82,8 +82,8 @@ def test_every_job_went_through_slurm(jobs):
 
 def test_jobs_have_the_resources_of_the_profile(jobs):
     asked = {rule: (job["Partition"], job["TimeLimit"], job["TRES"], job.get("TresPerJob")) for rule, job in jobs}
-    decode = asked.pop("decode_ahead")
-    assert asked.pop("decode") == (decode[0], decode[1], decode[2], None)
+    decode, reads = asked.pop("decode_ahead"), asked.pop("decode")
+    assert (reads[0], reads[2], reads[3]) == (decode[0], decode[2], None)
     assert decode[0] == "gpu" and decode[3] == "gres:gpu:2"
     assert decode[1].startswith("00:3")  # half an hour and a few minutes
     assert decode[2].startswith("cpu=8,mem=800")  # 8 GB and a few MB
