@@ -36,9 +36,9 @@ Multiplier = tuple[Tensor, ...]
 
 TILE = 384  # rows and columns of the Gram matrix that one thread computes; the fastest of the sizes tried
 PIECE = 1024  # length of the pieces of A's longer side
-# Of the eigensolver, times m³, in time that a product's take: in float32, and again in float64, which the matrices of
-# trained models mostly need. It works on one thread, and so do the small steps around it, whatever the shape.
-EIGEN_OPERATIONS, SMALL_STEPS = 20, 1.5e9
+# What takes as long as so many operations: the Gram matrix in float64, or the product in float32, times m²n; and the
+# eigenvectors where float32 is enough, times m³, on one thread, as are small steps around them, whatever the shape.
+PRODUCT_OPERATIONS, EIGEN_OPERATIONS, SMALL_STEPS = 1.5, 10, 1.5e9
 SMALL = 512  # rows up to which float64 takes no longer
 # Estimated relative error, in the Frobenius norm, above which float64 is used; found errors were up to 4 times that.
 TOLERANCE = 2.5e-5
@@ -139,8 +139,8 @@ def cost(shape: tuple[int, int], functions: int) -> Cost:
     # In float64: the Gram matrix, its copy that becomes the eigenvectors, and twice its size for the solver; in
     # float32: the multipliers. Then pieces, as many as a dozen threads need.
     nbytes = small**2 * (4 * 8 + 4 * functions) + 32 * small * PIECE
-    # The Gram matrix is computed twice as well, the second time in twice the time.
-    return Cost(nbytes, small**2 * (3 + 2 * functions) * large, EIGEN_OPERATIONS * small**3 + SMALL_STEPS * functions)
+    products = PRODUCT_OPERATIONS * (1 + functions) * small**2 * large
+    return Cost(nbytes, products, EIGEN_OPERATIONS * small**3 + SMALL_STEPS * functions)
 
 
 def _multiplier(vectors: Tensor, factor: Tensor) -> Multiplier:

@@ -37,8 +37,8 @@ from l2s.progress import Progress
 CHUNK_ELEMENTS = 1 << 19
 # Elements a second and thread, counting passes included, measured with a 1.5B pair on a 2-core machine; for estimates.
 RATE = 150e6
-# Arithmetic operations of methods on matrices a second and thread, measured on two cores with 7B shapes where float64
-# is needed; where float32 is enough, a merge takes half the time or less.
+# Arithmetic operations of methods on matrices a second and thread, measured on two cores with 7B shapes and a few large
+# singular values; where more stand out than can be taken out, a merge takes up to twice as long.
 OPERATIONS = 65e9
 
 
