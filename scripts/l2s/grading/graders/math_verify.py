@@ -72,8 +72,13 @@ def compare(answer: str, gold: str) -> Comparison:
         return Comparison(int(answer) == int(gold), gold)
     readings, found = _parsed(gold), _parsed(answer)
     options = {"timeout_seconds": None, "allow_set_relation_comp": True}
-    # One pair of readings may fail to compare and another match, so that failures only count if none does.
-    right = verify(readings, found, **options) or verify(readings, found, raise_on_error=True, **options)
+    try:
+        right = verify(readings, found, raise_on_error=True, **options)
+    except Exception:
+        # One pair of readings may fail to compare and another match, so that failures only count if none does.
+        right = verify(readings, found, **options)
+        if not right:
+            raise
     return Comparison(right, str(readings[0]) if readings else gold)
 
 
