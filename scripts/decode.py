@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from l2s import decode_options as options
-from l2s.checkpoints.weights import Checkpoint
-from l2s.config import Named, NamedPath, entry_of_rule
+from l2s.config import Named, NamedPath
 from l2s.decoding.engines.choice import EngineChoice
-from l2s.decoding.run import decode, prepare
+from l2s.decoding.run import decode
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.jobs import run_cli, run_job
@@ -61,38 +60,24 @@ def main(
     """Decode every question of the benchmarks with a model."""
     if out.suffix != ".parquet":
         raise UserError(f"{out}: --out must end in .parquet; a sidecar that ends in .json is written beside it")
-    checkpoint = Checkpoint.find(model)
-    settings = options.settings_for(checkpoint, decoding, engine, role)
-    prompt = options.prompt_for(settings, prompt)
-    shown = options.shown_before(benchmark, prompt, examples)
-    questions = options.questions_of(benchmark, first)
     store = store or out.with_name(f"{out.name}.store")
-    readings = {"read_at": read_at or (), "budgets": budget or ()}
-    task = prepare(checkpoint, questions, shown, settings.entry, prompt.entry, store)
-    decode(task, out, gpus, scratch, ahead=ahead or (), **readings)
+    (task,) = options.tasks_of([model], benchmark, decoding, engine, role, prompt, examples, first, store)
+    decode(task, out, gpus, scratch, read_at or (), budget or (), ahead or ())
 
 
 register_steps()
 
 # A worker process of vLLM imports this file again, as __mp_main__.
 if "snakemake" in globals() and __name__ == "__main__":
-    settings = entry_of_rule("decoding", DecodingEntry, snakemake.wildcards.decoding, snakemake.params.settings)
-    files = {Path(path).stem: Path(path) for path in snakemake.input.examples}
     run_job(
         main,
         snakemake,
         model=snakemake.input.manifest,
-        benchmark=snakemake.input.questions,
         out=Path(snakemake.output.responses),
-        decoding=settings,
-        prompt=entry_of_rule("prompts", PromptEntry, settings.entry.prompt, snakemake.params.prompt),
-        examples=[NamedPath(name, files[shown]) for name, shown in snakemake.params.example_sets.items()],
         read_at=snakemake.params.read_at,
         budget=snakemake.params.budgets,
-        store=Path(snakemake.params.store),
         ahead=list(map(Path, snakemake.input.ahead)),
-        scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
-        gpus=snakemake.resources.gpu,
+        **options.of_rule(snakemake),
     )
 elif __name__ == "__main__":
     run_cli(main)

@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 
 from l2s import decode_options as options
-from l2s.checkpoints.weights import Checkpoint
-from l2s.config import Named, NamedPath, entry_of_rule
+from l2s.config import Named, NamedPath
 from l2s.decoding.engines.choice import EngineChoice
-from l2s.decoding.run import decode_ahead, prepare
+from l2s.decoding.run import decode_ahead
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.decoding.share import Share
 from l2s.jobs import run_cli, run_job
@@ -47,12 +46,7 @@ def main(
 ) -> None:
     """Decode questions of the benchmarks, or a share of them, into the response store."""
     part = Share.parse(share)
-    checkpoints = list(map(Checkpoint.find, model))
-    settings = options.settings_for(checkpoints[0], decoding, engine, role)
-    prompt = options.prompt_for(settings, prompt)
-    shown = options.shown_before(benchmark, prompt, examples)
-    questions = options.questions_of(benchmark, first)
-    tasks = [prepare(one, questions, shown, settings.entry, prompt.entry, store) for one in checkpoints]
+    tasks = options.tasks_of(model, benchmark, decoding, engine, role, prompt, examples, first, store)
     decode_ahead(tasks, out, part, gpus, scratch)
 
 
@@ -60,21 +54,13 @@ register_steps()
 
 # A worker process of vLLM imports this file again, as __mp_main__.
 if "snakemake" in globals() and __name__ == "__main__":
-    settings = entry_of_rule("decoding", DecodingEntry, snakemake.wildcards.decoding, snakemake.params.settings)
-    files = {Path(path).stem: Path(path) for path in snakemake.input.examples}
     run_job(
         main,
         snakemake,
         model=snakemake.input.manifests,
-        benchmark=snakemake.input.questions,
-        store=Path(snakemake.params.store),
         out=Path(snakemake.output.done),
         share=snakemake.wildcards.share,
-        decoding=settings,
-        prompt=entry_of_rule("prompts", PromptEntry, settings.entry.prompt, snakemake.params.prompt),
-        examples=[NamedPath(name, files[shown]) for name, shown in snakemake.params.example_sets.items()],
-        scratch=None if snakemake.config["keep_checkpoints"] else Path(snakemake.config["scratch"]),
-        gpus=snakemake.resources.gpu,
+        **options.of_rule(snakemake),
     )
 elif __name__ == "__main__":
     run_cli(main)

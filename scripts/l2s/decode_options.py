@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import typer
 
 from l2s.checkpoints.weights import Checkpoint
-from l2s.config import Named, NamedPath, entry_option, named_path_option
+from l2s.config import Named, NamedPath, entry_of_rule, entry_option, named_path_option
 from l2s.contracts.examples import EXAMPLES
 from l2s.contracts.parquet import read_table
 from l2s.decoding.engines.choice import EngineChoice, choose_engine, choose_settings
-from l2s.decoding.run import role_of
+from l2s.decoding.run import Task, prepare, role_of
 from l2s.decoding.settings import DecodingEntry, PromptEntry, Role
 from l2s.errors import UserError
 from l2s.sources.benchmarks import BenchmarkEntry, find_questions
@@ -47,7 +48,42 @@ SCRATCH = typer.Option(help="Folder for merged weights that are made for this ru
 GPUS = typer.Option(help="GPUs that were granted; fewer than needed is an error. Default: any number.")
 
 
-def settings_for(
+def tasks_of(
+    models: list[str],
+    benchmarks: list[str],
+    decoding: Named[DecodingEntry] | None,
+    engine: EngineChoice | None,
+    role: Role | None,
+    prompt: Named[PromptEntry] | None,
+    examples: list[NamedPath] | None,
+    first: int | None,
+    store: Path,
+) -> list[Task]:
+    """Return what the options ask for, a task for each model; the first one's role and method choose the settings."""
+    checkpoints = list(map(Checkpoint.find, models))
+    decoding = _settings_for(checkpoints[0], decoding, engine, role)
+    prompt = prompt or entry_option("prompts", PromptEntry, f"decode settings {decoding.name}")(decoding.entry.prompt)
+    shown = _shown_before(benchmarks, prompt, examples)
+    questions = [find_questions(given, "--benchmark").slice(0, first) for given in benchmarks]
+    return [prepare(one, questions, shown, decoding.entry, prompt.entry, store) for one in checkpoints]
+
+
+def of_rule(job: Any) -> dict[str, Any]:
+    """Return the options that a Snakemake job of either rule passes."""
+    decoding = entry_of_rule("decoding", DecodingEntry, job.wildcards.decoding, job.params.settings)
+    files = {Path(path).stem: Path(path) for path in job.input.examples}
+    return {
+        "benchmark": job.input.questions,
+        "decoding": decoding,
+        "prompt": entry_of_rule("prompts", PromptEntry, decoding.entry.prompt, job.params.prompt),
+        "examples": [NamedPath(name, files[shown]) for name, shown in job.params.example_sets.items()],
+        "store": Path(job.params.store),
+        "scratch": None if job.config["keep_checkpoints"] else Path(job.config["scratch"]),
+        "gpus": job.resources.gpu,
+    }
+
+
+def _settings_for(
     checkpoint: Checkpoint, decoding: Named[DecodingEntry] | None, engine: EngineChoice | None, role: Role | None
 ) -> Named[DecodingEntry]:
     """Return the settings that a checkpoint is decoded with, complete for its role."""
@@ -59,17 +95,7 @@ def settings_for(
     return replace(decoding, entry=settings.for_roles([role or role_of(checkpoint, settings)], made_by))
 
 
-def prompt_for(decoding: Named[DecodingEntry], prompt: Named[PromptEntry] | None) -> Named[PromptEntry]:
-    """Return the prompt that was asked for, else the one that the settings name."""
-    return prompt or entry_option("prompts", PromptEntry, f"decode settings {decoding.name}")(decoding.entry.prompt)
-
-
-def questions_of(benchmarks: list[str], first: int | None) -> list[pa.Table]:
-    """Return the questions of each benchmark, or so many from its start."""
-    return [find_questions(given, "--benchmark").slice(0, first) for given in benchmarks]
-
-
-def shown_before(
+def _shown_before(
     benchmarks: list[str], prompt: Named[PromptEntry], examples: list[NamedPath] | None
 ) -> dict[str, pa.Table]:
     """Return the examples that a few-shot prompt shows each benchmark, by its name; loaded if none are given."""

@@ -137,6 +137,21 @@ def decode_settings(wildcards):
     return settings.model_dump(mode="json", exclude=set(HOW_JOBS_SHARE))
 
 
+def decode_packages(wildcards):
+    """Return the versions of the packages that a checkpoint's responses depend on."""
+    return package_versions(ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine])
+
+
+def decode_prompt(wildcards):
+    """Return the prompt of a checkpoint, as plain values."""
+    return experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json")
+
+
+def decode_example_sets(wildcards):
+    """Return the set of few-shot examples of each benchmark that is asked of a checkpoint."""
+    return experiment.example_sets(wildcards.checkpoint, wildcards.decoding)
+
+
 def decode_gpus(wildcards):
     """Return how many GPUs the engine needs that decodes a checkpoint."""
     return experiment.decoding_of(wildcards.checkpoint, wildcards.decoding).gpus

@@ -30,12 +30,10 @@ rule decode:
         code=lambda wildcards: code_digest(
             "decode.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
         ),
-        packages=lambda wildcards: package_versions(
-            ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
-        ),
+        packages=decode_packages,
         settings=decode_settings,
-        prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
-        example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
+        prompt=decode_prompt,
+        example_sets=decode_example_sets,
         read_at=lambda wildcards: read_at(experiment, wildcards.checkpoint, wildcards.decoding),
         budgets=lambda wildcards: budgets(experiment, wildcards.checkpoint, wildcards.decoding),
         store=layout.store,
@@ -70,12 +68,10 @@ rule decode_ahead:
         code=lambda wildcards: code_digest(
             "decode_ahead.py", [experiment.registry.decoding(wildcards.decoding).engine_module]
         ),
-        packages=lambda wildcards: package_versions(
-            ENGINE_PACKAGES[experiment.registry.decoding(wildcards.decoding).engine]
-        ),
+        packages=decode_packages,
         settings=decode_settings,
-        prompt=lambda wildcards: experiment.prompt_of(wildcards.checkpoint, wildcards.decoding).model_dump(mode="json"),
-        example_sets=lambda wildcards: experiment.example_sets(wildcards.checkpoint, wildcards.decoding),
+        prompt=decode_prompt,
+        example_sets=decode_example_sets,
         store=layout.store,
     message:
         "decode ahead from {wildcards.checkpoint} on, {wildcards.decoding}, share {wildcards.share} (log: {log})"

@@ -114,7 +114,7 @@ class Session:
 
     def lacking(self) -> int:
         """Return how many responses the store lacks."""
-        return len({request.key for batch in self.batches for request in batch} - self.store.known.keys())
+        return len(_keys(self.batches) - self.store.known.keys())
 
     def fill(self, start_engine: Callable[[], Engine], share: Share = WHOLE) -> None:
         """Decode what the store lacks.
@@ -126,7 +126,7 @@ class Session:
         print(self.prompt.describe(self.rows[0].question.benchmark, self.rows[0].question.text))
         self._tell_too_long([one.request for one in self.rows])
         batches = share.of(self.batches)
-        wanted = {request.key for batch in batches for request in batch}
+        wanted = _keys(batches)
         with self.store.locked(share) if wanted - self.store.known.keys() else nullcontext():
             missing = wanted - self.store.known.keys()  # another job may have decoded them before the lock was ours
             present = len(wanted) - len(missing)
@@ -239,6 +239,10 @@ class Session:
             "repetition": loop_period(ids) if completion.finish_reason in CUT else None,
             "imported_score": None,
         }
+
+
+def _keys(batches: Sequence[list[Request]]) -> set[str]:
+    return {request.key for batch in batches for request in batch}
 
 
 def _refuse_equal_prompts(rows: Sequence[Asked]) -> None:
